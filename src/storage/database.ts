@@ -1,0 +1,167 @@
+// Opens the place where things are kept: PGlite in a folder, or PostgreSQL. What differs between them ends here.
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { PGlite } from '@electric-sql/pglite';
+import {
+  CamelCasePlugin,
+  CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  HandleEmptyInListsPlugin,
+  Kysely,
+  PGliteDialect,
+  PostgresDialect,
+  replaceWithNoncontingentExpression,
+  sql,
+} from 'kysely';
+import pg from 'pg';
+import { type Config, ConfigError } from '../config.ts';
+import type { Log } from '../log.ts';
+import { migrate } from './migrate.ts';
+import type { Database, Db } from './tables.ts';
+import { isUnavailable } from './unavailable.ts';
+
+/** How long a statement may wait for a lock, run, or stay unanswered: a send answers or fails within 5 s. */
+const lockTimeoutMs = 3000;
+const statementTimeoutMs = 4000;
+const answerTimeoutMs = 4500;
+const connectTimeoutMs = 3000;
+/** At most so many reads of the log at once, on connections of their own: a crowd that resumes does not hold up sends. */
+const logReaders = 4;
+
+export interface Storage extends AsyncDisposable {
+  readonly db: Db;
+  /** The same database, for feeds to read the log with. */
+  readonly logDb: Db;
+}
+
+/** Opens it and brings its tables up to date. Throws ConfigError where a setting is at fault. */
+export async function openStorage(config: Config['storage'], log: Log): Promise<Storage> {
+  return 'dataDir' in config ? openFolder(config.dataDir) : openServer(config.databaseUrl, config.poolSize, log);
+}
+
+/** Whether the database answers: resolves, or throws why not. */
+export async function ping(db: Db): Promise<void> {
+  await sql`select 1`.execute(db);
+}
+
+async function openFolder(dataDir: string): Promise<Storage> {
+  const lock = lockFolder(dataDir);
+  const db = kysely(new PGliteDialect({ pglite: () => new PGlite(join(dataDir, 'pglite')) }));
+  const close = async () => {
+    await db.destroy();
+    lock.close();
+  };
+  try {
+    await migrate(db);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { db, logDb: db, [Symbol.asyncDispose]: close };
+}
+
+// PGlite opens a folder that is open elsewhere without a word, and then loses one side's rows. SQLite, which comes with
+// Node, holds a lock of the operating system on a file of its own for us: it dies with the process, however that ends.
+function lockFolder(dataDir: string): DatabaseSync {
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    const lock = new DatabaseSync(join(dataDir, 'lock'), { timeout: 0 });
+    lock.exec('pragma journal_mode = memory; begin exclusive');
+    return lock;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (reason.includes('locked')) {
+      throw new ConfigError(`DATA_DIR ${dataDir} is in use by another Gapless: stop that one, or give this one a folder of its own.`);
+    }
+    throw new ConfigError(`DATA_DIR ${dataDir} cannot be used: ${reason}.`);
+  }
+}
+
+async function openServer(databaseUrl: string, poolSize: number, log: Log): Promise<Storage> {
+  const connect = (options: pg.PoolConfig) => {
+    const pool = new pg.Pool({
+      connectionString: databaseUrl,
+      connectionTimeoutMillis: connectTimeoutMs,
+      keepAlive: true,
+      application_name: 'gapless',
+      types: { getTypeParser },
+      Client: BoundedClient,
+      ...options,
+    });
+    // Without a listener, a backend that is terminated while idle would end this process.
+    pool.on('error', (error) => log.warn({ error: error.message }, 'a database connection was lost'));
+    return kysely(new PostgresDialect({ pool, onCreateConnection }));
+  };
+  {
+    // No bounds on time here: while one node migrates, the others wait for it.
+    await using db = connect({ max: 1 });
+    try {
+      await migrate(db);
+    } catch (error) {
+      throw refusedAtStart(error, databaseUrl) ?? error;
+    }
+  }
+  const bounds = {
+    lock_timeout: lockTimeoutMs,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: answerTimeoutMs,
+    idle_in_transaction_session_timeout: answerTimeoutMs,
+  };
+  const db = connect({ ...bounds, max: poolSize });
+  const logDb = connect({ ...bounds, max: logReaders });
+  return {
+    db,
+    logDb,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([db.destroy(), logDb.destroy()]);
+    },
+  };
+}
+
+/** A client that does not outlive a query without an answer: what waits on its connection would wait behind that. */
+class BoundedClient extends pg.Client {
+  // biome-ignore lint/suspicious/noExplicitAny: passes on whatever form of query it is handed
+  override query(...args: any[]): any {
+    const answer = (super.query as (...query: unknown[]) => unknown).apply(this, args);
+    if (answer instanceof Promise) {
+      answer.catch((error: Error) => {
+        if (error.message === 'Query read timeout') this.connection.stream.destroy(error);
+      });
+    }
+    return answer;
+  }
+}
+
+/** SQLSTATE classes of a database that does not let us in: wrong name or password, no such database, no right to make tables. */
+const deniedCodes = /^(28...|3D000|42501)$/;
+
+/** The sentence for a database that does not answer or does not let us in; undefined for any other error. Never the password. */
+function refusedAtStart(error: unknown, databaseUrl: string): ConfigError | undefined {
+  const cause = error instanceof AggregateError ? error.errors[0] : error;
+  if (!(cause instanceof Error)) return undefined;
+  if (!isUnavailable(error) && !('code' in cause && deniedCodes.test(String(cause.code)))) return undefined;
+  return new ConfigError(`DATABASE_URL: the database at ${new URL(databaseUrl).host} cannot be used: ${cause.message}.`);
+}
+
+// PGlite gives numbers for int8; so does this. Nothing here outgrows 2^53.
+const getTypeParser: pg.CustomTypesConfig['getTypeParser'] = (oid, format) =>
+  oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format);
+
+// An answer means that the row outlives a crash of the server, whatever its default says. A stronger setting stays.
+async function onCreateConnection(connection: DatabaseConnection): Promise<void> {
+  await connection.executeQuery(
+    CompiledQuery.raw(
+      `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') in ('off', 'local')`,
+    ),
+  );
+}
+
+// An empty list is in nobody's way: `in ()` is no SQL, and finding nothing among no ids is no mistake.
+const plugins = [new CamelCasePlugin(), new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })];
+
+function kysely(dialect: Dialect): Db {
+  return new Kysely<Database>({ dialect, plugins });
+}

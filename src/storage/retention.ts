@@ -1,0 +1,92 @@
+// Removes what is old from the front of a room, and the rows of rooms that are deleted, in batches of a bounded size.
+
+import { sql } from 'kysely';
+import type { LockedRoom } from './room-log.ts';
+import type { Db, Trx } from './tables.ts';
+
+/** Any number that nothing else in the database uses: whoever holds it is the node that cleans. */
+const advisoryLock = 4_736_170_117;
+/** Entries in one batch. A room's senders wait while one is removed. */
+const batchSize = 1000;
+
+/** Whether this transaction is the one that cleans: others find out at once, and leave it to that. */
+export async function isCleaner(trx: Trx): Promise<boolean> {
+  const { rows } = await sql<{ ours: boolean }>`select pg_try_advisory_xact_lock(${advisoryLock}) as ours`.execute(trx);
+  return rows[0]?.ours === true;
+}
+
+/** A room whose log begins with something that was written before `cutoff`. */
+export async function findRoomToTrim(db: Db, cutoff: Date): Promise<string | undefined> {
+  const room = await db
+    .selectFrom('rooms')
+    .select('id')
+    .where('oldestAt', '<', cutoff)
+    .where('deletedAt', 'is', null)
+    .orderBy('oldestAt')
+    .limit(1)
+    .executeTakeFirst();
+  return room?.id;
+}
+
+export async function findRoomToPurge(db: Db, cutoff: Date): Promise<string | undefined> {
+  const room = await db.selectFrom('rooms').select('id').where('deletedAt', '<', cutoff).orderBy('deletedAt').limit(1).executeTakeFirst();
+  return room?.id;
+}
+
+/** Removes a batch of what was written before `cutoff` from the front of a room's log, and writes one HistoryTrimmed. */
+export async function trimRoom(room: LockedRoom, cutoff: Date): Promise<void> {
+  const { trx, row } = room;
+  const front = await trx
+    .selectFrom('roomLog')
+    .select(['seq', 'tag', 'type', 'at'])
+    .where('roomId', '=', row.id)
+    .orderBy('seq')
+    .limit(batchSize + 1)
+    .execute();
+  const kept = front.findIndex((entry) => entry.at >= cutoff);
+  const old = front.slice(0, kept === -1 ? batchSize : kept);
+  const next = front[old.length];
+  const floor = old.at(-1);
+  // An entry that only says that something was removed is nothing to announce the removal of; a whole batch of them goes,
+  // or what is old behind it would be looked at for ever.
+  if (!floor || (old.length < batchSize && old.every((entry) => entry.type === 'HistoryTrimmed'))) {
+    await room.update({ oldestAt: next?.at ?? null });
+    return;
+  }
+  const through = await trx
+    .selectFrom('messages')
+    .select('number')
+    .where('roomId', '=', row.id)
+    .where('seq', '<=', floor.seq)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  const throughNumber = Math.max(through?.number ?? 0, row.floorNumber);
+  await trx.deleteFrom('roomLog').where('roomId', '=', row.id).where('seq', '<=', floor.seq).execute();
+  await trx
+    .deleteFrom('messages')
+    .where('roomId', '=', row.id)
+    .where('seq', '<=', floor.seq)
+    .where('changedSeq', '<=', floor.seq)
+    .execute();
+  // A message that a kept entry still names stays as its tombstone, until that entry goes.
+  await trx
+    .updateTable('messages')
+    .set({ body: null, deletedAt: sql<Date>`coalesce(deleted_at, clock_timestamp())` })
+    .where('roomId', '=', row.id)
+    .where('seq', '<=', floor.seq)
+    .execute();
+  const changes = { floorSeq: floor.seq, floorTag: floor.tag, floorNumber: throughNumber, oldestAt: next?.at ?? null };
+  await room.append({ type: 'HistoryTrimmed', throughNumber }, changes);
+}
+
+/** Removes a batch of a deleted room's rows, and the room itself once nothing is left of it. */
+export async function purgeRoom(room: LockedRoom): Promise<void> {
+  const { trx, row } = room;
+  for (const table of ['messages', 'roomLog'] as const) {
+    const batch = trx.selectFrom(table).select('seq').where('roomId', '=', row.id).orderBy('seq').limit(batchSize);
+    const { numDeletedRows } = await trx.deleteFrom(table).where('roomId', '=', row.id).where('seq', 'in', batch).executeTakeFirst();
+    if (numDeletedRows > 0n) return;
+  }
+  await trx.deleteFrom('rooms').where('id', '=', row.id).execute();
+}

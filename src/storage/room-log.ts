@@ -1,0 +1,163 @@
+// The log of a room. An entry's `seq` is taken while its transaction holds the room's row locked, so entries appear in
+// the order of their seq, and nobody sees n + 1 before n.
+
+import { type Selectable, sql, type UpdateObject } from 'kysely';
+import { notFound } from '../errors.ts';
+import { expiredCursor, newTag, type Position } from './cursor.ts';
+import { type Database, type Db, now, type RoomLogTable, type RoomRow, type Trx } from './tables.ts';
+
+/** What happened, and to what. Never a message's body: that is read when the entry is handed over. */
+export type LogEvent =
+  | { readonly type: 'MessageAdded' | 'MessageEdited' | 'MessageDeleted'; readonly messageId: string }
+  | { readonly type: 'MemberJoined' | 'MemberLeft'; readonly userId: string }
+  | { readonly type: 'HistoryTrimmed'; readonly throughNumber: number }
+  | { readonly type: 'RoomUpdated' | 'RoomDeleted' };
+
+export type LogEntry = Position & { readonly roomId: string; readonly at: Date } & LogEvent;
+
+/** Changes to the room itself, values or SQL. */
+export type RoomChanges = UpdateObject<Database, 'rooms'>;
+
+/**
+ * A room whose row `trx` holds locked until it ends. Only `lockRoom` makes one, and only through it is the log written.
+ * `entries` is what this transaction wrote so far: to be published once it is committed, and not before.
+ */
+export class LockedRoom {
+  readonly trx: Trx;
+  readonly entries: LogEntry[] = [];
+  #row: RoomRow;
+
+  constructor(trx: Trx, row: RoomRow) {
+    this.trx = trx;
+    this.#row = row;
+  }
+
+  get row(): RoomRow {
+    return this.#row;
+  }
+
+  /** The position that the next entry will have. A message needs it before its entry is written. */
+  nextPosition(): Position {
+    return { seq: this.#row.headSeq + 1, tag: newTag() };
+  }
+
+  /** Writes the entry at `position` and moves the head there, with `changes` to the room itself. */
+  async append(event: LogEvent, changes: RoomChanges = {}, position = this.nextPosition()): Promise<LogEntry> {
+    this.#row = await this.trx
+      .updateTable('rooms')
+      .set({
+        oldestAt: sql<Date>`coalesce(oldest_at, ${now})`,
+        ...changes,
+        headSeq: position.seq,
+        headTag: position.tag,
+      })
+      .where('id', '=', this.#row.id)
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    const written = await this.trx
+      .insertInto('roomLog')
+      .values({ roomId: this.#row.id, ...position, ...toColumns(event) })
+      .returning('at')
+      .executeTakeFirstOrThrow();
+    const entry: LogEntry = { ...position, roomId: this.#row.id, at: written.at, ...event };
+    this.entries.push(entry);
+    return entry;
+  }
+
+  /** Changes the room with no entry of its own, as part of what an entry of this transaction says. */
+  async update(changes: RoomChanges): Promise<void> {
+    this.#row = await this.trx.updateTable('rooms').set(changes).where('id', '=', this.#row.id).returningAll().executeTakeFirstOrThrow();
+  }
+}
+
+/** Waits for the room's row and locks it. Undefined where there is no such room; a deleted one is still there for a while. */
+export async function lockRoom(trx: Trx, roomId: string): Promise<LockedRoom | undefined> {
+  const row = await trx.selectFrom('rooms').selectAll().where('id', '=', roomId).forUpdate().executeTakeFirst();
+  return row && new LockedRoom(trx, row);
+}
+
+/** Where a room's log begins and ends: its floor, just in front of the oldest entry that is kept, and its head. */
+export const floorOf = (row: Pick<RoomRow, 'floorSeq' | 'floorTag'>): Position => ({ seq: row.floorSeq, tag: row.floorTag });
+export const headOf = (row: Pick<RoomRow, 'headSeq' | 'headTag'>): Position => ({ seq: row.headSeq, tag: row.headTag });
+
+/**
+ * The entries right behind `after`, oldest first, at most `limit`; none when `after` is the head.
+ * Throws CURSOR_EXPIRED when the log does not hold `after`: trimmed, beyond the head, or of a history that was undone.
+ * Throws NOT_FOUND when the room's rows are gone.
+ */
+export async function readLog(db: Db, roomId: string, after: Position, limit: number): Promise<LogEntry[]> {
+  // One statement, so the floor and the entries are of one moment. It reads the entry at `after` too, to compare tags.
+  const rows = await db
+    .selectFrom('rooms')
+    .leftJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('roomLog')
+          .selectAll()
+          .whereRef('roomId', '=', 'rooms.id')
+          .where('seq', '>=', after.seq)
+          .orderBy('seq')
+          .limit(limit + 1)
+          .as('entry'),
+      (join) => join.onTrue(),
+    )
+    .where('rooms.id', '=', roomId)
+    .select([
+      'floorSeq',
+      'floorTag',
+      'entry.seq',
+      'entry.tag',
+      'entry.type',
+      'entry.at',
+      'entry.messageId',
+      'entry.userId',
+      'entry.throughNumber',
+    ])
+    .orderBy('entry.seq')
+    .execute();
+  const first = rows[0];
+  if (!first) throw notFound('There is no such room.', 'roomId');
+  const atFloor = after.seq === first.floorSeq;
+  const found = atFloor ? first.floorTag === after.tag : first.seq === after.seq && first.tag === after.tag;
+  if (!found) throw expiredCursor();
+  const behind = atFloor ? rows.slice(0, limit) : rows.slice(1);
+  return behind.flatMap((row) => (row.seq === null ? [] : [toEntry(roomId, row as EntryColumns)]));
+}
+
+/** The heads of those rooms that are still there. */
+export async function readHeads(db: Db, roomIds: readonly string[]): Promise<Map<string, Position>> {
+  const rows = await db.selectFrom('rooms').select(['id', 'headSeq', 'headTag']).where('id', 'in', roomIds).execute();
+  return new Map(rows.map((row) => [row.id, headOf(row)]));
+}
+
+type EntryColumns = Omit<Selectable<RoomLogTable>, 'roomId'>;
+
+function toColumns(event: LogEvent): Pick<EntryColumns, 'type' | 'messageId' | 'userId' | 'throughNumber'> {
+  return {
+    type: event.type,
+    messageId: 'messageId' in event ? event.messageId : null,
+    userId: 'userId' in event ? event.userId : null,
+    throughNumber: 'throughNumber' in event ? event.throughNumber : null,
+  };
+}
+
+function toEntry(roomId: string, row: EntryColumns): LogEntry {
+  return { roomId, seq: row.seq, tag: row.tag, at: row.at, ...toEvent(row) };
+}
+
+function toEvent(row: EntryColumns): LogEvent {
+  switch (row.type) {
+    case 'MessageAdded':
+    case 'MessageEdited':
+    case 'MessageDeleted':
+      return { type: row.type, messageId: row.messageId as string };
+    case 'MemberJoined':
+    case 'MemberLeft':
+      return { type: row.type, userId: row.userId as string };
+    case 'HistoryTrimmed':
+      return { type: row.type, throughNumber: row.throughNumber as number };
+    case 'RoomUpdated':
+    case 'RoomDeleted':
+      return { type: row.type };
+  }
+}

@@ -1,0 +1,139 @@
+// Rooms as a viewer sees them: OPEN ones, and those they are a member of. A deleted room is seen by nobody.
+
+import { type SelectQueryBuilder, sql } from 'kysely';
+import { decodeListCursor, encodeListCursor, type ListPlace, newTag } from './cursor.ts';
+import { newId } from './id.ts';
+import { isMember } from './members.ts';
+import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
+import { type Database, type Db, fold, type RoomKind, type RoomRow, type Trx } from './tables.ts';
+
+export interface RoomFilter {
+  readonly kind?: RoomKind | null | undefined;
+  readonly joined?: boolean | null | undefined;
+  readonly nameContains?: string | null | undefined;
+  readonly subject?: string | null | undefined;
+}
+
+export type RoomOrder = 'RECENTLY_ACTIVE' | 'NEWEST' | 'NAME';
+
+export interface NewRoom {
+  readonly kind: RoomKind;
+  readonly name: string;
+  readonly description?: string | null | undefined;
+  readonly subject?: string | null | undefined;
+  readonly createdBy: string;
+  readonly directKey?: string;
+  readonly memberCount: number;
+}
+
+/** Undefined where a room of the same `directKey` is there already. */
+export async function insertRoom(trx: Trx, room: NewRoom): Promise<RoomRow | undefined> {
+  const tag = newTag();
+  return trx
+    .insertInto('rooms')
+    .values({
+      id: newId('room'),
+      kind: room.kind,
+      name: room.name,
+      nameFolded: fold(room.name),
+      description: room.description ?? null,
+      subject: room.subject ?? null,
+      directKey: room.directKey ?? null,
+      createdBy: room.createdBy,
+      memberCount: room.memberCount,
+      headTag: tag,
+      floorTag: tag,
+    })
+    .onConflict((oc) => oc.column('directKey').where('deletedAt', 'is', null).doNothing())
+    .returningAll()
+    .executeTakeFirst();
+}
+
+export async function findDirectRoom(db: Db, directKey: string): Promise<RoomRow | undefined> {
+  return db.selectFrom('rooms').selectAll().where('directKey', '=', directKey).where('deletedAt', 'is', null).executeTakeFirst();
+}
+
+/** The rooms as they are, with whether the viewer may see them. */
+export async function findRooms(db: Db, viewerId: string, ids: readonly string[]): Promise<(RoomRow & { visible: boolean })[]> {
+  return db
+    .selectFrom('rooms')
+    .selectAll()
+    .select((eb) =>
+      eb
+        .and([eb('deletedAt', 'is', null), eb.or([eb('kind', '=', 'OPEN'), isMember(eb, viewerId)])])
+        .$castTo<boolean>()
+        .as('visible'),
+    )
+    .where('id', 'in', ids)
+    .execute();
+}
+
+/** The room, if the viewer may see it. */
+export async function findVisibleRoom(db: Db, viewerId: string, roomId: string): Promise<RoomRow | undefined> {
+  const [room] = await findRooms(db, viewerId, [roomId]);
+  return room?.visible ? room : undefined;
+}
+
+const orders = {
+  RECENTLY_ACTIVE: { column: 'lastActiveAt', descending: true, key: (row: RoomRow) => row.lastActiveAt.getTime() },
+  NEWEST: { column: 'createdAt', descending: true, key: (row: RoomRow) => row.createdAt.getTime() },
+  NAME: { column: 'nameFolded', descending: false, key: (row: RoomRow) => row.nameFolded },
+} as const;
+
+export const roomCursor = (orderBy: RoomOrder, row: RoomRow) =>
+  encodeListCursor(`rooms by ${orderBy}`, { key: orders[orderBy].key(row), id: row.id });
+
+/** A page of the rooms that the viewer may see. Two branches, each by an index: all OPEN rooms, and the viewer's own. */
+export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter: RoomFilter, orderBy: RoomOrder): Promise<Page<RoomRow>> {
+  const window = toWindow(args);
+  const { column, descending } = orders[orderBy];
+  const place = (cursor: string) => decodeListCursor(`rooms by ${orderBy}`, orderBy === 'NAME' ? 'string' : 'number', cursor);
+  const after = args.after == null ? undefined : place(args.after);
+  const before = args.before == null ? undefined : place(args.before);
+  const direction = descending === window.fromEnd ? 'asc' : 'desc';
+
+  const beyond = (comparison: '>' | '<', { key, id }: ListPlace) =>
+    sql<boolean>`(${sql.ref(column)}, rooms.id) ${sql.raw(comparison)} (${orderBy === 'NAME' ? key : new Date(key)}, ${id})`;
+  const narrow = <Rooms extends SelectQueryBuilder<Database, 'rooms', RoomRow>>(rooms: Rooms) =>
+    rooms
+      .where('deletedAt', 'is', null)
+      .$if(filter.kind != null, (qb) => qb.where('kind', '=', filter.kind as RoomKind))
+      .$if(filter.subject != null, (qb) => qb.where('subject', '=', filter.subject as string))
+      .$if(filter.nameContains != null, (qb) => qb.where(nameContains(viewerId, fold(filter.nameContains as string))))
+      .$if(after !== undefined, (qb) => qb.where(beyond(descending ? '<' : '>', after as ListPlace)))
+      .$if(before !== undefined, (qb) => qb.where(beyond(descending ? '>' : '<', before as ListPlace)))
+      .orderBy(column, direction)
+      .orderBy('rooms.id', direction)
+      .limit(window.limit + 1);
+
+  const open = narrow(
+    db
+      .selectFrom('rooms')
+      .selectAll('rooms')
+      .where('kind', '=', 'OPEN')
+      .$if(filter.joined === true, (qb) => qb.where((eb) => isMember(eb, viewerId)))
+      .$if(filter.joined === false, (qb) => qb.where((eb) => eb.not(isMember(eb, viewerId)))),
+  );
+  const own = narrow(
+    db
+      .selectFrom('rooms')
+      .selectAll('rooms')
+      .where('kind', '<>', 'OPEN')
+      .where('rooms.id', 'in', db.selectFrom('memberships').select('roomId').where('userId', '=', viewerId))
+      .$if(filter.joined === false, (qb) => qb.where(sql<boolean>`false`)),
+  );
+  const rows = await db
+    .selectFrom(sql<RoomRow>`(${open} union all ${own})`.as<'rooms'>('rooms'))
+    .selectAll()
+    .orderBy(column, direction)
+    .orderBy('id', direction)
+    .limit(window.limit + 1)
+    .execute();
+  return toPage(rows as RoomRow[], window, { before: after !== undefined, after: before !== undefined });
+}
+
+const nameContains = (viewerId: string, part: string) => sql<boolean>`case when kind = 'DIRECT'
+  then exists (
+    select 1 from memberships join users on users.id = memberships.user_id
+    where memberships.room_id = rooms.id and users.id <> ${viewerId} and strpos(users.name_folded, ${part}) > 0)
+  else strpos(rooms.name_folded, ${part}) > 0 end`;

@@ -1,0 +1,139 @@
+// How the database is opened: by many at once, with answers that mean that a row is there to stay.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { sql } from 'kysely';
+import pg from 'pg';
+import { openStorage, ping } from '../../src/storage/database.ts';
+import { isUnavailable } from '../../src/storage/unavailable.ts';
+import { createGuest } from '../../src/storage/users.ts';
+import { createDatabase } from '../support/postgres.ts';
+import { until } from '../support/process.ts';
+import { startProxy } from '../support/proxy.ts';
+import { silentLog, storages } from '../support/server.ts';
+import { openTestStorage, range } from '../support/storage.ts';
+
+for (const name of storages) {
+  describe(`opening ${name}`, () => {
+    it('finds what was kept before', async () => {
+      await using cleanup = new AsyncDisposableStack();
+      const folder = mkdtempSync(join(tmpdir(), 'gapless-data-'));
+      cleanup.defer(() => rmSync(folder, { recursive: true }));
+      const config =
+        name === 'PGlite' ? { dataDir: join(folder, 'new') } : { databaseUrl: cleanup.use(await createDatabase()).url, poolSize: 2 };
+      const names: string[][] = [];
+      for (const guest of ['Ada', 'Grace']) {
+        await using storage = await openStorage(config, silentLog);
+        await createGuest(storage.db, guest);
+        names.push((await storage.db.selectFrom('users').select('name').orderBy('createdAt').execute()).map((user) => user.name));
+      }
+      assert.deepEqual(names, [['Ada'], ['Ada', 'Grace']]);
+    });
+  });
+}
+
+describe('opening PostgreSQL', () => {
+  it('lets ten nodes start at once on a fresh database', async () => {
+    await using database = await createDatabase();
+    const config = { databaseUrl: database.url, poolSize: 2 };
+    const opened = await Promise.allSettled(range(1, 10).map(() => openStorage(config, silentLog)));
+    try {
+      assert.deepEqual(
+        opened.map((one) => (one.status === 'rejected' ? String(one.reason) : 'opened')),
+        range(1, 10).map(() => 'opened'),
+      );
+      for (const one of opened) if (one.status === 'fulfilled') await createGuest(one.value.db, 'Ada');
+    } finally {
+      for (const one of opened) if (one.status === 'fulfilled') await one.value[Symbol.asyncDispose]();
+    }
+  });
+
+  const defaults = { off: 'on', local: 'on', on: 'on', remote_apply: 'remote_apply' };
+  for (const [byDefault, expected] of Object.entries(defaults)) {
+    it(`commits with synchronous_commit = ${expected} where the database’s default is ${byDefault}`, async () => {
+      await using database = await createDatabase();
+      const client = new pg.Client(database.url);
+      await client.connect();
+      const { rows } = await client.query('select current_database() as name');
+      await client.query(`alter database ${rows[0].name} set synchronous_commit = ${byDefault}`);
+      await client.end();
+      await using storage = await openStorage({ databaseUrl: database.url, poolSize: 3 }, silentLog);
+      const show = () =>
+        sql<{ synchronousCommit: string; waited: unknown }>`select current_setting('synchronous_commit') as synchronous_commit,
+          pg_sleep(0.1) as waited`.execute(storage.db);
+      // All connections of the pool, at once.
+      const answers = await Promise.all(range(1, 3).map(show));
+      for (const { rows } of answers) assert.equal(rows[0]?.synchronousCommit, expected);
+    });
+  }
+
+  // The trap: a pg Pool without on('error') ends the process when a backend is terminated.
+  it('goes on when its backends are terminated', async () => {
+    await using opened = await openTestStorage('PostgreSQL');
+    const { db, logDb } = opened.storage;
+    await Promise.all([ping(db), ping(db), ping(logDb)]);
+    assert.ok('databaseUrl' in opened.config);
+    const client = new pg.Client(opened.config.databaseUrl);
+    await client.connect();
+    const { rows } = await client.query(
+      `select pg_terminate_backend(pid) as ended from pg_stat_activity where application_name = 'gapless' and datname = current_database()`,
+    );
+    await client.end();
+    assert.ok(rows.length >= 2 && rows.every(({ ended }) => ended));
+    const answers = (handle: typeof db) =>
+      ping(handle).then(
+        () => true,
+        () => false,
+      );
+    await until('the database answers again', async () => (await answers(db)) && (await answers(logDb)));
+  });
+
+  // The trap: statement_timeout alone, which no server keeps that does not answer.
+  it('gives up within 5 s on a server that has vanished, and goes on once it is back', async () => {
+    await using database = await createDatabase();
+    const url = new URL(database.url);
+    await using proxy = await startProxy({ host: url.hostname, port: Number(url.port || 5432) });
+    url.hostname = '127.0.0.1';
+    url.port = String(proxy.port);
+    await using storage = await openStorage({ databaseUrl: url.href, poolSize: 2 }, silentLog);
+    await ping(storage.db);
+    proxy.swallow = true;
+    // The first finds a connection that is open, the second has to make one.
+    const began = performance.now();
+    for (const outcome of await Promise.allSettled([ping(storage.db), ping(storage.db)])) {
+      assert.ok(outcome.status === 'rejected' && isUnavailable(outcome.reason));
+    }
+    assert.ok(performance.now() - began < 5000);
+    proxy.swallow = false;
+    await until('the database answers again', () =>
+      ping(storage.db).then(
+        () => true,
+        () => false,
+      ),
+    );
+  });
+
+  it('gives up on a row that somebody else holds locked, within 5 s, and lets others go on', async () => {
+    await using opened = await openTestStorage('PostgreSQL');
+    const { db } = opened;
+    const { id } = await createGuest(db, 'Ada');
+    assert.ok('databaseUrl' in opened.config);
+    const client = new pg.Client(opened.config.databaseUrl);
+    await client.connect();
+    try {
+      await client.query('begin');
+      await client.query('select 1 from users where id = $1 for update', [id]);
+      const began = performance.now();
+      const refused = assert.rejects(db.updateTable('users').set({ name: 'Grace' }).where('id', '=', id).execute());
+      await createGuest(db, 'Grace');
+      assert.ok(performance.now() - began < 2000);
+      await refused;
+      assert.ok(performance.now() - began < 5000);
+    } finally {
+      await client.end();
+    }
+  });
+});

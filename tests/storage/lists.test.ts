@@ -1,0 +1,167 @@
+// Every list is read by an index, however long it is: no OFFSET, no scan, no more rows than the page takes.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { CamelCasePlugin, type CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely';
+import pg from 'pg';
+import { encodeCursor } from '../../src/storage/cursor.ts';
+import { findMembershipsOf, findPeers, listMembers, memberCursor } from '../../src/storage/members.ts';
+import { findLastMessages, findSent, listMessages, messageCursor } from '../../src/storage/messages.ts';
+import { findRoomToPurge, findRoomToTrim } from '../../src/storage/retention.ts';
+import { readHeads, readLog } from '../../src/storage/room-log.ts';
+import { findDirectRoom, findRooms, listRooms, type RoomOrder, roomCursor } from '../../src/storage/rooms.ts';
+import type { Database, Db } from '../../src/storage/tables.ts';
+import { chatOn, createOwnedRoom, fillRoom, getRoom, openTestStorage, readAll, type TestStorage } from '../support/storage.ts';
+
+interface Plan {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Actual Rows': number;
+  readonly 'Actual Loops': number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly Plans?: Plan[];
+}
+
+describe('lists of thousands on PostgreSQL', () => {
+  let opened: TestStorage;
+  let client: pg.Client;
+  /** The same database, through a handle that remembers what it was asked. */
+  let db: Db;
+  let asked: CompiledQuery[] = [];
+  let userId: string;
+  let roomId: string;
+  const roomIds: string[] = [];
+
+  before(async () => {
+    opened = await openTestStorage('PostgreSQL');
+    const { db: plain, config } = opened;
+    assert.ok('databaseUrl' in config);
+    client = new pg.Client(config.databaseUrl);
+    await client.connect();
+    const getTypeParser = (oid: number, format?: 'text' | 'binary') =>
+      oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format as 'text');
+    const pool = new pg.Pool({ connectionString: config.databaseUrl, types: { getTypeParser } as pg.CustomTypesConfig });
+    db = new Kysely<Database>({
+      dialect: new PostgresDialect({ pool }),
+      plugins: [new CamelCasePlugin()],
+      log: ({ query }) => void asked.push(query),
+    });
+
+    const chat = chatOn(plain);
+    ({ roomId, userId } = await createOwnedRoom(chat));
+    await fillRoom(plain, roomId, 6000);
+    for (const kind of ['OPEN', 'PRIVATE', 'OPEN'] as const) {
+      const other = await createOwnedRoom(chat, kind, [userId]);
+      await fillRoom(plain, other.roomId, 6000);
+      roomIds.push(other.roomId);
+    }
+    await sql`insert into users (id, name, name_folded, created_at)
+      select 'user_' || i, 'User ' || i, 'user ' || i, clock_timestamp() from generate_series(1, 5000) i`.execute(plain);
+    await sql`insert into memberships (id, room_id, user_id, role, joined_at)
+      select 'membership_' || i, ${roomId}, 'user_' || i, 'MEMBER', clock_timestamp() + i * interval '1 second'
+      from generate_series(1, 5000) i`.execute(plain);
+    await sql`insert into rooms (id, kind, name, name_folded, subject, head_tag, floor_tag, created_at, last_active_at)
+      select 'room_' || i, case when i % 3 = 0 then 'PRIVATE' else 'OPEN' end, 'Room ' || i, 'room ' || i,
+        'trade:' || i, 0, 0, clock_timestamp() - i * interval '1 second', clock_timestamp() - i * interval '7 seconds'
+      from generate_series(1, 40000) i`.execute(plain);
+    await sql`insert into memberships (id, room_id, user_id, role)
+      select 'own_' || i, 'room_' || i, ${userId}, 'MEMBER' from generate_series(1, 60) i`.execute(plain);
+    await sql`insert into memberships (id, room_id, user_id, role)
+      select 'their_' || i, 'room_' || i, 'user_' || (i % 5000 + 1), 'MEMBER' from generate_series(1, 6000) i`.execute(plain);
+    await client.query('vacuum analyze');
+  });
+  after(async () => {
+    await db.destroy();
+    await client.end();
+    await opened[Symbol.asyncDispose]();
+  });
+
+  /** Runs `list`, and then what it asked of the database once more to see how it was answered. */
+  async function explain(list: () => Promise<unknown>): Promise<{ text: string; plan: Plan }[]> {
+    asked = [];
+    await list();
+    assert.ok(asked.length > 0);
+    const plans: { text: string; plan: Plan }[] = [];
+    for (const { sql: text, parameters } of asked) {
+      const { rows } = await client.query(`explain (analyze, format json) ${text}`, [...parameters]);
+      plans.push({ text, plan: rows[0]['QUERY PLAN'][0].Plan });
+    }
+    return plans;
+  }
+
+  const flat = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(flat)];
+  const page = async (args: object) => listMessages(opened.db, roomId, { first: 100, ...args });
+  const rooms = (orderBy: RoomOrder, filter = {}, args = {}) => listRooms(db, userId, args, filter, orderBy);
+  const inTheMiddle = async (orderBy: RoomOrder) => roomCursor(orderBy, await getRoom(opened.db, 'room_3001'));
+
+  const lists: Record<string, () => Promise<unknown>> = {
+    'the last messages': () => listMessages(db, roomId, { last: 20 }),
+    'the first messages': () => listMessages(db, roomId, { first: 20 }),
+    'messages after one': async () => listMessages(db, roomId, { first: 20, after: messageCursor((await page({})).rows.at(-1) as never) }),
+    'messages before one': async () => {
+      const { rows } = await page({ last: 100, first: undefined });
+      return listMessages(db, roomId, { last: 20, before: messageCursor(rows[0] as never) });
+    },
+    'the last messages of many rooms': () => findLastMessages(db, [roomId, ...roomIds]),
+    'a sent message': () => findSent(db, userId, 'some key'),
+    'the log behind a position': async () => readLog(db, roomId, (await readAll(opened.db, roomId))[3000] as never, 50),
+    'the heads of rooms': () => readHeads(db, [roomId, ...roomIds]),
+    members: () => listMembers(db, roomId, { first: 20 }),
+    'the last members': () => listMembers(db, roomId, { last: 20 }),
+    'members after one': async () => {
+      const { rows } = await listMembers(opened.db, roomId, { first: 100 });
+      return listMembers(db, roomId, { first: 20, after: memberCursor(rows[99] as never) });
+    },
+    'the memberships of a viewer': () => findMembershipsOf(db, userId, [roomId, ...roomIds]),
+    peers: () => findPeers(db, userId, roomIds),
+    'rooms by activity': () => rooms('RECENTLY_ACTIVE'),
+    'the rooms that were silent longest': () => rooms('RECENTLY_ACTIVE', {}, { last: 20 }),
+    'the newest rooms': () => rooms('NEWEST'),
+    'rooms by name': () => rooms('NAME'),
+    'rooms by activity, after one': async () => rooms('RECENTLY_ACTIVE', {}, { first: 20, after: await inTheMiddle('RECENTLY_ACTIVE') }),
+    'the newest rooms, after one': async () => rooms('NEWEST', {}, { first: 20, after: await inTheMiddle('NEWEST') }),
+    'rooms by name, before one': async () => rooms('NAME', {}, { last: 20, before: await inTheMiddle('NAME') }),
+    'rooms that the viewer joined': () => rooms('RECENTLY_ACTIVE', { joined: true }),
+    'rooms about a subject': () => rooms('RECENTLY_ACTIVE', { subject: 'trade:4000' }),
+    'rooms of a page': () => findRooms(db, userId, [roomId, ...roomIds]),
+    'a DIRECT room': () => findDirectRoom(db, 'nobody'),
+    'a room to trim': () => findRoomToTrim(db, new Date(0)),
+    'a room to purge': () => findRoomToPurge(db, new Date()),
+  };
+
+  for (const [what, list] of Object.entries(lists)) {
+    it(`reads ${what} by index`, async () => {
+      for (const { text, plan } of await explain(list)) {
+        assert.doesNotMatch(text, /\boffset\b/i);
+        for (const node of flat(plan)) {
+          const detail = `${text}\n${JSON.stringify(plan, null, 1)}`;
+          assert.notEqual(node['Node Type'], 'Seq Scan', detail);
+          const rows = (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
+          // A page, with the rows of two branches, and the 60 rooms that are the viewer's own.
+          assert.ok(rows <= 250, `${rows} rows were read\n${detail}`);
+        }
+      }
+    });
+  }
+
+  it('pages through 6,000 messages from either end without a hole or a repeat', async () => {
+    const forwards: number[] = [];
+    const backwards: number[] = [];
+    const { floorSeq: seq, floorTag: tag } = await getRoom(opened.db, roomId);
+    for (let after = encodeCursor(roomId, { seq, tag }), more = true; more; ) {
+      const { rows, hasNextPage } = await listMessages(opened.db, roomId, { first: 100, after });
+      forwards.push(...rows.map(({ number }) => number));
+      after = messageCursor(rows.at(-1) as never);
+      more = hasNextPage;
+    }
+    for (let before: string | undefined, more = true; more; ) {
+      const { rows, hasPreviousPage } = await listMessages(opened.db, roomId, { last: 100, before });
+      backwards.unshift(...rows.map(({ number }) => number));
+      before = messageCursor(rows[0] as never);
+      more = hasPreviousPage;
+    }
+    const all = (await readAll(opened.db, roomId)).map(({ seq }) => seq);
+    assert.deepEqual(forwards, all);
+    assert.deepEqual(backwards, all);
+  });
+});

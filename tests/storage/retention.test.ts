@@ -1,0 +1,222 @@
+// What is old goes from the front, in batches, announced, and never what somebody still needs.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { sql } from 'kysely';
+import type { Chat } from '../../src/chat/chat.ts';
+import { editMessage, sendMessage } from '../../src/chat/messages.ts';
+import { Retention } from '../../src/chat/retention.ts';
+import { deleteRoom } from '../../src/chat/rooms.ts';
+import type { GaplessError } from '../../src/errors.ts';
+import { openFeed } from '../../src/feed/feed.ts';
+import { LiveRooms } from '../../src/feed/live-rooms.ts';
+import { encodeCursor } from '../../src/storage/cursor.ts';
+import { findMessages, listMessages } from '../../src/storage/messages.ts';
+import { lockRoom, readLog } from '../../src/storage/room-log.ts';
+import type { Db } from '../../src/storage/tables.ts';
+import { until } from '../support/process.ts';
+import { silentLog, storages } from '../support/server.ts';
+import { chatOn, createOwnedRoom, fillRoom, getRoom, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
+
+const dayMs = 86_400_000;
+const hourMs = 3_600_000;
+const longAgo = new Date(Date.now() - 10 * dayMs);
+const isExpired = ({ code }: GaplessError) => code === 'CURSOR_EXPIRED';
+
+for (const name of storages) {
+  describe(`retention on ${name}`, () => {
+    let opened: TestStorage;
+    let db: Db;
+    let chat: Chat;
+    let retention: Retention;
+    before(async () => {
+      opened = await openTestStorage(name);
+      db = opened.db;
+      chat = chatOn(db);
+      retention = new Retention(chat, 3, silentLog);
+    });
+    after(async () => {
+      await retention[Symbol.asyncDispose]();
+      await opened[Symbol.asyncDispose]();
+    });
+
+    const summary = async (roomId: string) =>
+      (await readAll(db, roomId)).map((entry) => ('throughNumber' in entry ? `trimmed through ${entry.throughNumber}` : entry.type));
+    const numbers = async (roomId: string) => (await listMessages(db, roomId, { first: 100 })).rows.map(({ number }) => number);
+
+    it('removes what is old from the front, and says so with one entry', async () => {
+      const { roomId, userId } = await createOwnedRoom(chat);
+      await fillRoom(db, roomId, 5, longAgo);
+      for (const body of ['new', 'newer']) await sendMessage(chat, userId, { roomId, body });
+      await retention.clean();
+      assert.deepEqual(await summary(roomId), ['MessageAdded', 'MessageAdded', 'trimmed through 5']);
+      assert.deepEqual(await numbers(roomId), [6, 7]);
+      const { message } = await sendMessage(chat, userId, { roomId, body: 'newest' });
+      assert.deepEqual([message.number, message.seq], [8, 9]);
+      const { count } = await db
+        .selectFrom('messages')
+        .select((eb) => eb.fn.countAll<number>().as('count'))
+        .where('roomId', '=', roomId)
+        .executeTakeFirstOrThrow();
+      assert.equal(count, 3);
+    });
+
+    it('leaves what is old behind something new', async () => {
+      const { roomId, userId } = await createOwnedRoom(chat);
+      await sendMessage(chat, userId, { roomId, body: 'new' });
+      await fillRoom(db, roomId, 2, longAgo);
+      await retention.clean();
+      assert.deepEqual(await numbers(roomId), [1, 2, 3]);
+      assert.equal((await readAll(db, roomId)).length, 3);
+    });
+
+    it('removes many in batches, each announced once', async () => {
+      const { roomId } = await createOwnedRoom(chat);
+      await fillRoom(db, roomId, 2300, longAgo);
+      await retention.clean();
+      assert.deepEqual(await summary(roomId), ['trimmed through 1000', 'trimmed through 2000', 'trimmed through 2300']);
+      assert.deepEqual(await numbers(roomId), []);
+    });
+
+    it('lets a cursor at the floor go on, and expires those in front of it', async () => {
+      const { roomId, userId } = await createOwnedRoom(chat);
+      await fillRoom(db, roomId, 5, longAgo);
+      const [fourth, fifth] = (await readAll(db, roomId)).slice(3);
+      assert.ok(fourth && fifth);
+      await sendMessage(chat, userId, { roomId, body: 'new' });
+      await retention.clean();
+      const seqs = (await readLog(db, roomId, fifth, 10)).map(({ seq }) => seq);
+      assert.deepEqual(seqs, [6, 7]);
+      const page = await listMessages(db, roomId, { first: 10, after: encodeCursor(roomId, fifth) });
+      assert.deepEqual([page.rows.map(({ number }) => number), page.hasPreviousPage], [[6], false]);
+      await assert.rejects(readLog(db, roomId, fourth, 10), isExpired);
+      await assert.rejects(listMessages(db, roomId, { first: 10, after: encodeCursor(roomId, fourth) }), isExpired);
+      await assert.rejects(readLog(db, roomId, { ...fifth, tag: fifth.tag + 1 }, 10), isExpired);
+    });
+
+    it('keeps the tombstone of a message that was edited later, until that entry goes too', async () => {
+      const { roomId, userId } = await createOwnedRoom(chat);
+      await fillRoom(db, roomId, 3, longAgo);
+      const [added] = await readAll(db, roomId);
+      assert.ok(added?.type === 'MessageAdded');
+      await editMessage(chat, userId, added.messageId, 'edited');
+      await retention.clean();
+      assert.deepEqual(await summary(roomId), ['MessageEdited', 'trimmed through 3']);
+      assert.deepEqual(await numbers(roomId), []);
+      const [tombstone] = await findMessages(db, [added.messageId]);
+      assert.equal(tombstone?.body, null);
+      assert.ok(tombstone.deletedAt);
+      assert.equal(tombstone.deletionReason, null);
+      await assert.rejects(editMessage(chat, userId, added.messageId, 'again'), ({ code }: GaplessError) => code === 'NOT_FOUND');
+
+      await sendMessage(chat, userId, { roomId, body: 'new' });
+      await retention.clean(Date.now() + 5 * dayMs);
+      assert.deepEqual(await summary(roomId), ['trimmed through 4']);
+      assert.deepEqual(await findMessages(db, [added.messageId]), []);
+    });
+
+    it('does not trim an idle room again for the entry that says it was trimmed', async () => {
+      const { roomId } = await createOwnedRoom(chat);
+      await fillRoom(db, roomId, 3, longAgo);
+      for (const days of [0, 5, 10, 15]) await retention.clean(Date.now() + days * dayMs);
+      assert.deepEqual(await summary(roomId), ['trimmed through 3']);
+      const { headSeq, oldestAt } = await getRoom(db, roomId);
+      assert.deepEqual([headSeq, oldestAt], [4, null]);
+    });
+
+    it('trims a room again once something was sent to it after that', async () => {
+      const { roomId, userId } = await createOwnedRoom(chat);
+      await fillRoom(db, roomId, 3, longAgo);
+      await retention.clean(Date.now() + 10 * dayMs);
+      await sendMessage(chat, userId, { roomId, body: 'new' });
+      await retention.clean();
+      assert.deepEqual(await summary(roomId), ['trimmed through 3', 'MessageAdded']);
+      await retention.clean(Date.now() + 10 * dayMs);
+      assert.deepEqual(await summary(roomId), ['trimmed through 4']);
+    });
+
+    it('comes to an end where a whole batch only says that something was trimmed', async () => {
+      const { roomId, userId } = await createOwnedRoom(chat);
+      await fillRoom(db, roomId, 1100, longAgo);
+      await db.deleteFrom('messages').where('roomId', '=', roomId).execute();
+      await db
+        .updateTable('roomLog')
+        .set({ type: 'HistoryTrimmed', messageId: null, throughNumber: sql<number>`seq` })
+        .where('roomId', '=', roomId)
+        .execute();
+      await sendMessage(chat, userId, { roomId, body: 'new' });
+      await retention.clean(Date.now() + 5 * dayMs);
+      assert.equal((await summary(roomId)).at(-1), 'trimmed through 1101');
+      assert.deepEqual(await numbers(roomId), []);
+    });
+
+    it('keeps everything for ever where no number of days is set', async () => {
+      const { roomId } = await createOwnedRoom(chat);
+      await fillRoom(db, roomId, 3, longAgo);
+      await using keeper = new Retention(chat, undefined, silentLog);
+      await keeper.clean();
+      assert.deepEqual(await numbers(roomId), [1, 2, 3]);
+    });
+
+    it('removes a deleted room an hour later, and all that was in it', async () => {
+      const { roomId, userId } = await createOwnedRoom(chat);
+      await fillRoom(db, roomId, 2100);
+      await deleteRoom(chat, userId, roomId);
+      await retention.clean();
+      assert.equal((await readAll(db, roomId)).at(-1)?.type, 'RoomDeleted');
+      await retention.clean(Date.now() + 2 * hourMs);
+      for (const table of ['messages', 'roomLog', 'memberships'] as const) {
+        assert.deepEqual(await db.selectFrom(table).selectAll().where('roomId', '=', roomId).execute(), []);
+      }
+      assert.deepEqual(await db.selectFrom('rooms').select('id').where('id', '=', roomId).execute(), []);
+    });
+
+    it('does not do the work twice where two nodes are at it', async () => {
+      const rooms = await Promise.all(range(1, 6).map(() => createOwnedRoom(chat)));
+      for (const { roomId } of rooms) await fillRoom(db, roomId, 1500, longAgo);
+      await using other = new Retention(chat, 3, silentLog);
+      await Promise.all([retention.clean(), other.clean()]);
+      await retention.clean();
+      for (const { roomId } of rooms) assert.deepEqual(await summary(roomId), ['trimmed through 1000', 'trimmed through 1500']);
+    });
+
+    it('is seen by those who watch', async () => {
+      const { roomId, userId } = await createOwnedRoom(chat);
+      await fillRoom(db, roomId, 4, longAgo);
+      await using liveRooms = new LiveRooms(opened.storage.logDb, chat.bus, silentLog);
+      const watch = { roomId, viewerId: userId, after: undefined, wants: ({ type }: { type: string }) => type !== 'CaughtUp' };
+      await using feed = await openFeed(db, liveRooms, watch);
+      const next = feed.next();
+      await retention.clean();
+      const { value } = await next;
+      assert.ok(value?.type === 'HistoryTrimmed');
+      assert.deepEqual([value.throughNumber, value.seq], [4, 5]);
+    });
+  });
+}
+
+describe('retention on PostgreSQL', () => {
+  it('spares a room that is deleted just as it was to be trimmed, for those who have yet to hear of it', async () => {
+    await using opened = await openTestStorage('PostgreSQL');
+    const { db } = opened;
+    const chat = chatOn(db);
+    const { roomId, userId } = await createOwnedRoom(chat);
+    await fillRoom(db, roomId, 3, longAgo);
+    await using retention = new Retention(chat, 3, silentLog);
+    let cleaning = Promise.resolve();
+    await db.transaction().execute(async (trx) => {
+      const room = await lockRoom(trx, roomId);
+      cleaning = retention.clean();
+      await until('retention waits for the room', async () => {
+        const { rows } = await sql`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(
+          db,
+        );
+        return rows.length > 0;
+      });
+      await room?.append({ type: 'RoomDeleted' }, { deletedAt: sql<Date>`clock_timestamp()` });
+    });
+    await cleaning;
+    assert.equal((await readAll(db, roomId)).at(-1)?.type, 'RoomDeleted');
+    assert.ok(userId);
+  });
+});

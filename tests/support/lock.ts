@@ -1,0 +1,41 @@
+// A lock in a server's database, held from outside: it makes work that is under way stand still where a test wants it.
+
+import pg from 'pg';
+
+export class Lock implements AsyncDisposable {
+  readonly #holder: pg.Client;
+  readonly #observer: pg.Client;
+  #held = true;
+
+  private constructor(url: string) {
+    this.#holder = new pg.Client(url);
+    this.#observer = new pg.Client(url);
+  }
+
+  /** Takes the locks that the statement takes. */
+  static async take(url: string, statement: string, values: unknown[] = []): Promise<Lock> {
+    const lock = new Lock(url);
+    await Promise.all([lock.#holder.connect(), lock.#observer.connect()]);
+    await lock.#holder.query('begin');
+    await lock.#holder.query(statement, values);
+    return lock;
+  }
+
+  /** How many wait for a lock in this database. */
+  async waiting(): Promise<number> {
+    const { rows } = await this.#observer.query(
+      `select count(*)::int as count from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+    );
+    return rows[0].count;
+  }
+
+  async release(): Promise<void> {
+    if (!this.#held) return;
+    this.#held = false;
+    await this.#holder.query('rollback');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#holder.end(), this.#observer.end()]);
+  }
+}
