@@ -1,0 +1,75 @@
+// Joining and leaving, of one's own will or by the owner's hand.
+
+import { badInput, notFound } from '../errors.ts';
+import { deleteMember, findMember, findOldestMember, insertMembers, makeOwner } from '../storage/members.ts';
+import { addMessage } from '../storage/messages.ts';
+import type { LockedRoom } from '../storage/room-log.ts';
+import type { MembershipRow } from '../storage/tables.ts';
+import { findUser } from '../storage/users.ts';
+import { requireOwner, requireSeen } from './access.ts';
+import { type Chat, changeRoom } from './chat.ts';
+import { endRoom } from './rooms.ts';
+
+/** Joins an OPEN room. Joining again writes nothing. */
+export async function joinRoom(chat: Chat, viewerId: string, roomId: string): Promise<MembershipRow> {
+  return changeRoom(chat, roomId, async (locked) => {
+    const { room, membership } = await requireSeen(locked, viewerId);
+    return membership ?? enter(room, viewerId);
+  });
+}
+
+/** Brings someone in. Bringing in a member writes nothing. */
+export async function addMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<MembershipRow> {
+  return changeRoom(chat, roomId, async (locked, trx) => {
+    const { room } = await requireSeen(locked, viewerId);
+    requireGroup(room, 'has just its two members');
+    await requireOwner(room, viewerId);
+    if (!(await findUser(trx, userId))) throw notFound('There is no such user.', 'userId');
+    return (await findMember(trx, roomId, userId)) ?? enter(room, userId);
+  });
+}
+
+/** Removes someone. Throws NOT_FOUND where they are not a member. */
+export async function removeMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<void> {
+  await changeRoom(chat, roomId, async (locked, trx) => {
+    const { room } = await requireSeen(locked, viewerId);
+    requireGroup(room, 'keeps its two members');
+    await requireOwner(room, viewerId);
+    if (userId === viewerId) throw badInput('An owner leaves with leaveRoom.', 'userId');
+    const membership = await findMember(trx, roomId, userId);
+    if (!membership) throw notFound('This user is not a member of the room.', 'userId');
+    await exit(room, membership);
+  });
+}
+
+/** Leaves. Who is not a member of an OPEN room leaves nothing behind. */
+export async function leaveRoom(chat: Chat, viewerId: string, roomId: string): Promise<void> {
+  await changeRoom(chat, roomId, async (locked) => {
+    const { room, membership } = await requireSeen(locked, viewerId);
+    requireGroup(room, 'is deleted, with deleteRoom, and not left');
+    if (!membership) return;
+    await exit(room, membership);
+    const next = await findOldestMember(room.trx, roomId);
+    if (next && membership.role === 'OWNER') await makeOwner(room.trx, next.id);
+    if (!next && room.row.kind === 'PRIVATE') await endRoom(room);
+  });
+}
+
+// An OPEN room that everyone has left goes to whoever comes first.
+async function enter(room: LockedRoom, userId: string): Promise<MembershipRow> {
+  const { memberCount } = room.row;
+  const [membership] = await insertMembers(room.trx, room.row.id, [userId], memberCount === 0 ? 'OWNER' : 'MEMBER');
+  await room.append({ type: 'MemberJoined', userId }, { memberCount: memberCount + 1 });
+  await addMessage(room, { kind: 'ENTER', senderId: userId });
+  return membership as MembershipRow;
+}
+
+async function exit(room: LockedRoom, { id, userId }: MembershipRow): Promise<void> {
+  await deleteMember(room.trx, id);
+  await addMessage(room, { kind: 'LEAVE', senderId: userId });
+  await room.append({ type: 'MemberLeft', userId }, { memberCount: room.row.memberCount - 1 });
+}
+
+function requireGroup(room: LockedRoom, instead: string): void {
+  if (room.row.kind === 'DIRECT') throw badInput(`A DIRECT room ${instead}.`, 'roomId');
+}

@@ -1,0 +1,291 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose';
+import { sql } from 'kysely';
+import { ask, createPlace, Guest, type Server, startServer } from '../support/server.ts';
+
+const secret = 'a secret of at least thirty-two bytes';
+const key = Buffer.from(secret);
+const me = '{ viewer { user { id name } } }';
+
+interface Me {
+  viewer: { user: { id: string; name: string } } | null;
+}
+
+const inAnHour = () => Math.floor(Date.now() / 1000) + 3600;
+
+/** A token that holds, unless `claims` says otherwise; a claim of undefined is left out. */
+function sign(claims: Record<string, unknown> = {}, signKey: CryptoKey | Buffer = key, header: Record<string, unknown> = {}) {
+  const all = { sub: 'ada', exp: inAnHour(), ...claims };
+  return new SignJWT(JSON.parse(JSON.stringify(all)) as JWTPayload).setProtectedHeader({ alg: 'HS256', ...header }).sign(signKey);
+}
+
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+/** Status and code of the answer to a request with that header. */
+async function refusal(url: string, authorization: string): Promise<string> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization },
+    body: JSON.stringify({ query: me }),
+  });
+  const { errors } = (await response.json()) as { errors?: { extensions: { code: string } }[] };
+  return `${response.status} ${errors?.[0]?.extensions.code}`;
+}
+
+async function whoIs(url: string, token: string) {
+  const { data, errors } = await ask<Me, never>(url, token, me);
+  assert.equal(errors, undefined, JSON.stringify(errors));
+  return data?.viewer?.user as { id: string; name: string };
+}
+
+/** A server in jwt mode, on a database of its own. */
+async function startHost(env: Record<string, string>): Promise<Server> {
+  await using stack = new AsyncDisposableStack();
+  const place = stack.use(await createPlace('PostgreSQL'));
+  const server = stack.use(await startServer({ env: { ...place.env, IDENTITY: 'jwt', ...env } }));
+  const opened = stack.move();
+  return {
+    get app() {
+      return server.app;
+    },
+    url: server.url,
+    restart: () => server.restart(),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+const userCount = async (server: Server) => {
+  const { rows } = await sql<{ count: number }>`select count(*)::int as count from users`.execute(server.app.storage.db);
+  return rows[0]?.count;
+};
+
+describe('the users of a host application, by a shared secret', () => {
+  let server: Server;
+  before(async () => {
+    server = await startHost({ JWT_SECRET: secret, JWT_ISSUER: 'https://id.example', JWT_AUDIENCE: 'chat' });
+  });
+  after(() => server[Symbol.asyncDispose]());
+  const good = { iss: 'https://id.example', aud: 'chat' };
+
+  const refused: [string, () => Promise<string> | string][] = [
+    ['has expired', () => sign({ ...good, exp: Math.floor(Date.now() / 1000) - 1 })],
+    ['never expires', () => sign({ ...good, exp: undefined })],
+    ['expires at a word', () => sign({ ...good, exp: 'tomorrow' })],
+    ['is of tomorrow', () => sign({ ...good, nbf: inAnHour() })],
+    ['names nobody', () => sign({ ...good, sub: undefined })],
+    ['names the empty subject', () => sign({ ...good, sub: '' })],
+    ['names a number', () => sign({ ...good, sub: 42 })],
+    ['names a subject that is too long', () => sign({ ...good, sub: 'x'.repeat(256) })],
+    ['names a subject with NUL', () => sign({ ...good, sub: 'a\0b' })],
+    ['names a subject with half a character', () => sign({ ...good, sub: 'a\ud800' })],
+    ['is of another issuer', () => sign({ ...good, iss: 'https://evil.example' })],
+    ['is of no issuer', () => sign({ ...good, iss: undefined })],
+    ['is for another audience', () => sign({ ...good, aud: 'shop' })],
+    ['is for no audience', () => sign({ ...good, aud: undefined })],
+    ['is signed with another secret', () => sign(good, Buffer.from('another secret of at least thirty-two bytes'))],
+    ['is signed by another algorithm with the same secret', () => sign(good, Buffer.from(secret.repeat(2)), { alg: 'HS512' })],
+    ['is not signed', () => `${encode({ alg: 'none' })}.${encode({ ...good, sub: 'ada', exp: inAnHour() })}.`],
+    ['was changed', async () => (await sign(good)).replace(/\.[^.]+\./, `.${encode({ ...good, sub: 'eve', exp: inAnHour() })}.`)],
+    ['is junk', () => 'junk'],
+    ['is three dots', () => '...'],
+    ['is encrypted', () => 'a.b.c.d.e'],
+  ];
+  for (const [what, token] of refused) {
+    it(`are refused with 401 where the token ${what}`, async () => {
+      const before = await userCount(server);
+      assert.equal(await refusal(server.url, `Bearer ${await token()}`), '401 UNAUTHENTICATED');
+      assert.equal(await userCount(server), before);
+    });
+  }
+
+  for (const authorization of ['', 'Bearer', 'Bearer ', 'Basic YTpi', 'Bearer a b', 'Token abc']) {
+    it(`are refused with 401 where the header reads ${JSON.stringify(authorization)}`, async () => {
+      assert.equal(await refusal(server.url, authorization), '401 UNAUTHENTICATED');
+    });
+  }
+
+  it('appear at first sight, under the name that the token gives', async () => {
+    const first = await whoIs(server.url, await sign({ ...good, sub: 'first', name: 'Ada Lovelace' }));
+    assert.equal(first.name, 'Ada Lovelace');
+    assert.match(first.id, /^user_/);
+    assert.deepEqual(await whoIs(server.url, await sign({ ...good, sub: 'first', name: 'Ada Lovelace' })), first);
+  });
+
+  it('appear once, however many first requests come at the same time', async () => {
+    const token = await sign({ ...good, sub: 'crowd', name: 'Crowd' });
+    const ids = await Promise.all(Array.from({ length: 20 }, async () => (await whoIs(server.url, token)).id));
+    assert.equal(new Set(ids).size, 1);
+  });
+
+  it('are renamed when a token comes with another name', async () => {
+    const { id } = await whoIs(server.url, await sign({ ...good, sub: 'wed', name: 'Augusta Byron' }));
+    const renamed = { id, name: 'Augusta King' };
+    assert.deepEqual(await whoIs(server.url, await sign({ ...good, sub: 'wed', name: 'Augusta King' })), renamed);
+    const other = await sign({ ...good, sub: 'other' });
+    const { data } = await ask<{ node: { id: string; name: string } }, { id: string }>(
+      server.url,
+      other,
+      'query ($id: ID!) { node(id: $id) { id ... on User { name } } }',
+      { id },
+    );
+    assert.deepEqual(data?.node, renamed);
+  });
+
+  const names: [string, Record<string, unknown>, string][] = [
+    ['preferred_username where there is no name', { preferred_username: 'ada.l' }, 'ada.l'],
+    ['sub where there is neither', {}, 'names'],
+    ['sub where the name is blank', { name: ' ' }, 'names'],
+    ['sub where the name is nothing but NUL', { name: '\0\0' }, 'names'],
+    ['sub where the name is no text', { name: 42 }, 'names'],
+    ['80 characters of a longer name', { name: '🦊'.repeat(100) }, '🦊'.repeat(80)],
+    ['a name without its NUL', { name: 'A\0da' }, 'Ada'],
+  ];
+  for (const [what, claims, name] of names) {
+    it(`are called by ${what}`, async () => {
+      assert.equal((await whoIs(server.url, await sign({ ...good, sub: 'names', ...claims }))).name, name);
+    });
+  }
+
+  it('are taken where the audience is one of several', async () => {
+    assert.equal((await whoIs(server.url, await sign({ ...good, aud: ['shop', 'chat'] }))).name, 'ada');
+  });
+
+  it('cannot sign in by name', async () => {
+    const { errors } = await ask(server.url, undefined, 'mutation { signIn(input: { name: "Eve" }) { token } }');
+    assert.equal(errors?.[0]?.extensions.code, 'FORBIDDEN');
+  });
+});
+
+/** A key server, as an identity provider has one. */
+async function startKeyServer() {
+  const state = { keys: [] as JWK[], status: 200, asked: 0 };
+  const server = createServer((_request, response) => {
+    state.asked += 1;
+    response.writeHead(state.status, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: state.keys }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`;
+  const close = async () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return Object.assign(state, { url, [Symbol.asyncDispose]: close });
+}
+
+async function createKey(kid: string, alg = 'RS256') {
+  const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
+  return {
+    kid,
+    alg,
+    publicKey,
+    jwk: { ...(await exportJWK(publicKey)), kid, alg },
+    sign: (claims = {}) => sign(claims, privateKey, { alg, kid }),
+  };
+}
+
+describe('the users of a host application, by a key set', () => {
+  it('are taken with any key of the set, and with a new one once the keys are rotated', async (t) => {
+    await using keys = await startKeyServer();
+    const [rsa, ec, next] = await Promise.all([createKey('rsa'), createKey('ec', 'ES256'), createKey('next')]);
+    keys.keys = [rsa.jwk, ec.jwk];
+    await using server = await startHost({ JWT_JWKS_URL: keys.url });
+    assert.equal((await whoIs(server.url, await rsa.sign())).name, 'ada');
+    assert.equal((await whoIs(server.url, await ec.sign())).name, 'ada');
+    assert.equal(keys.asked, 1);
+
+    keys.keys = [next.jwk];
+    // A key that is not known is not asked for at every request: half a minute goes by between two looks at the key set.
+    assert.equal(await refusal(server.url, `Bearer ${await next.sign()}`), '401 UNAUTHENTICATED');
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 31_000 });
+    assert.equal((await whoIs(server.url, await next.sign())).name, 'ada');
+    assert.equal(await refusal(server.url, `Bearer ${await rsa.sign()}`), '401 UNAUTHENTICATED');
+    assert.equal(keys.asked, 2);
+  });
+
+  it('are refused where the public key is used as a secret, the token brings its own key, or is not signed', async () => {
+    await using keys = await startKeyServer();
+    const [rsa, own] = await Promise.all([createKey('rsa'), createKey('rsa')]);
+    keys.keys = [rsa.jwk];
+    await using server = await startHost({ JWT_JWKS_URL: keys.url });
+    const forged = [
+      await sign({}, Buffer.from(await exportSPKI(rsa.publicKey)), { kid: 'rsa' }),
+      await sign({}, Buffer.from(rsa.jwk.n as string, 'base64url'), { kid: 'rsa' }),
+      await own.sign(),
+      `${encode({ alg: 'none', kid: 'rsa' })}.${encode({ sub: 'ada', exp: inAnHour() })}.`,
+    ];
+    for (const token of forged) assert.equal(await refusal(server.url, `Bearer ${token}`), '401 UNAUTHENTICATED');
+    const header = { alg: 'RS256', jwk: own.jwk };
+    const withKey = `${encode(header)}.${(await own.sign()).split('.').slice(1).join('.')}`;
+    assert.equal(await refusal(server.url, `Bearer ${withKey}`), '401 UNAUTHENTICATED');
+    assert.equal(await userCount(server), 0);
+  });
+
+  it('are told to try again, not that their token is bad, while the key set cannot be had', async () => {
+    await using keys = await startKeyServer();
+    const rsa = await createKey('rsa');
+    await using server = await startHost({ JWT_JWKS_URL: keys.url });
+    keys.status = 503;
+    assert.equal(await refusal(server.url, `Bearer ${await rsa.sign()}`), '503 UNAVAILABLE');
+    Object.assign(keys, { status: 200, keys: 'junk' });
+    assert.equal(await refusal(server.url, `Bearer ${await rsa.sign()}`), '503 UNAVAILABLE');
+    keys.keys = [rsa.jwk];
+    assert.equal((await whoIs(server.url, await rsa.sign())).name, 'ada');
+  });
+});
+
+describe('guests', () => {
+  for (const storage of ['PGlite', 'PostgreSQL'] as const) {
+    it(`keep their token through a restart on ${storage}`, async () => {
+      await using server = await startServer({ storage });
+      const ada = await Guest.signIn(server.url, 'Ada');
+      await server.restart();
+      assert.deepEqual(await whoIs(server.url, ada.token), { id: ada.userId, name: 'Ada' });
+    });
+  }
+
+  it('hold one token at every node of a cluster', async () => {
+    await using place = await createPlace('PostgreSQL');
+    await using one = await startServer({ env: place.env });
+    await using two = await startServer({ env: place.env });
+    const ada = await Guest.signIn(one.url, 'Ada');
+    assert.equal((await whoIs(two.url, ada.token)).id, ada.userId);
+  });
+
+  it('are refused elsewhere, with a forged token, and once they are no longer there', async () => {
+    await using server = await startServer({ storage: 'PostgreSQL' });
+    await using elsewhere = await startServer({ storage: 'PostgreSQL' });
+    const ada = await Guest.signIn(server.url);
+    assert.equal(await refusal(elsewhere.url, `Bearer ${ada.token}`), '401 UNAUTHENTICATED');
+    const forged = await sign({ sub: ada.userId, aud: 'gapless:guest' });
+    assert.equal(await refusal(server.url, `Bearer ${forged}`), '401 UNAUTHENTICATED');
+    await sql`delete from users where id = ${ada.userId}`.execute(server.app.storage.db);
+    assert.equal(await refusal(server.url, `Bearer ${ada.token}`), '401 UNAUTHENTICATED');
+  });
+
+  it('may share a name, and are not the same for it', async () => {
+    await using server = await startServer({ storage: 'PostgreSQL' });
+    const [one, two] = [await Guest.signIn(server.url, 'Ada'), await Guest.signIn(server.url, 'Ada')];
+    assert.notEqual(one.userId, two.userId);
+  });
+
+  it('hold a token of 30 days', async () => {
+    await using server = await startServer({ storage: 'PostgreSQL' });
+    const { token } = await Guest.signIn(server.url);
+    const { exp, iat } = JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()) as { exp: number; iat: number };
+    assert.ok(Math.abs(exp - iat - 30 * 86_400) <= 1);
+  });
+
+  for (const name of ['', ' ', 'x'.repeat(81), 'A\0da', 'A\ud800']) {
+    it(`are refused the name ${JSON.stringify(name.slice(0, 10))} of ${name.length} characters`, async () => {
+      await using server = await startServer({ storage: 'PostgreSQL' });
+      const { errors } = await ask(server.url, undefined, 'mutation ($name: String!) { signIn(input: { name: $name }) { token } }', {
+        name,
+      });
+      assert.deepEqual([errors?.[0]?.extensions.code, errors?.[0]?.extensions.field], ['BAD_USER_INPUT', 'name']);
+      assert.equal(await userCount(server), 0);
+    });
+  }
+});
