@@ -1,0 +1,298 @@
+// The contract of the bus, in process and on Redis; and on Redis, what happens while there is none.
+
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { Redis } from 'ioredis';
+import type { Bus } from '../../src/bus/bus.ts';
+import { MemoryBus } from '../../src/bus/memory-bus.ts';
+import { RedisBus } from '../../src/bus/redis-bus.ts';
+import { readEntry, writeEntry } from '../../src/bus/wire.ts';
+import { newId } from '../../src/storage/id.ts';
+import type { LogEntry, LogEvent } from '../../src/storage/room-log.ts';
+import { until } from '../support/process.ts';
+import { startProxy } from '../support/proxy.ts';
+import { type RedisServer, startRedis } from '../support/redis.ts';
+import { silentLog } from '../support/server.ts';
+import { range } from '../support/storage.ts';
+
+const at = new Date('2026-01-02T03:04:05.678Z');
+const entryOf = (roomId: string, seq = 1, event: LogEvent = { type: 'MessageAdded', messageId: newId('message') }): LogEntry => ({
+  roomId,
+  seq,
+  tag: -seq,
+  at,
+  ...event,
+});
+
+/** Subscribes, and keeps what is heard. */
+async function listen(bus: Bus, roomId: string) {
+  const heard: LogEntry[] = [];
+  const stop = await bus.subscribe(roomId, (entry) => heard.push(entry));
+  return { heard, stop };
+}
+
+/** Publishes again and again until it is heard: that a subscription works, however late. */
+async function untilHeard(publisher: Bus, roomId: string, heard: LogEntry[]): Promise<void> {
+  const entry = entryOf(roomId, 999_999);
+  await until('an entry is heard', () => {
+    publisher.publish(entry);
+    return heard.some(({ seq }) => seq === entry.seq);
+  });
+}
+
+const buses = [
+  { name: 'in process', open: () => new MemoryBus() },
+  { name: 'on Redis', open: () => new RedisBus(process.env['REDIS_URL'] as string, silentLog) },
+];
+
+for (const { name, open } of buses) {
+  describe(`the bus ${name}`, () => {
+    let bus: Bus;
+    beforeEach(async () => {
+      bus = open();
+      await until('the bus is healthy', () => bus.healthy);
+    });
+    afterEach(() => bus[Symbol.asyncDispose]());
+
+    it('is healthy', () => {
+      assert.equal(bus.healthy, true);
+    });
+
+    // The trap: createPubSub({ repeaterBuffer }) is one buffer, and room B gets what is of room A.
+    it('carries each entry of a room to all who listen to it, in order, and none of another room', async () => {
+      const [roomId, otherId] = [newId('room'), newId('room')];
+      const listeners = await Promise.all([listen(bus, roomId), listen(bus, roomId), listen(bus, otherId)]);
+      const entries = range(1, 200).map((seq) => entryOf(roomId, seq));
+      const other = entryOf(otherId, 7);
+      for (const entry of [...entries, other]) bus.publish(entry);
+      const expected = [entries, entries, [other]];
+      await until('all is heard', () => listeners.every(({ heard }, i) => heard.length === expected[i]?.length));
+      assert.deepEqual(
+        listeners.map(({ heard }) => heard),
+        expected,
+      );
+    });
+
+    it('hears what is published right after subscribing', async () => {
+      for (const _ of range(1, 50)) {
+        const roomId = newId('room');
+        const { heard, stop } = await listen(bus, roomId);
+        bus.publish(entryOf(roomId));
+        await until('it is heard', () => heard.length === 1);
+        stop();
+      }
+    });
+
+    it('is silent to those who have stopped listening, and goes on for the others', async () => {
+      const roomId = newId('room');
+      const leaving = await listen(bus, roomId);
+      const staying = await listen(bus, roomId);
+      leaving.stop();
+      leaving.stop();
+      bus.publish(entryOf(roomId));
+      await until('it is heard', () => staying.heard.length === 1);
+      assert.deepEqual(leaving.heard, []);
+      staying.stop();
+      const again = await listen(bus, roomId);
+      bus.publish(entryOf(roomId, 2));
+      await until('it is heard', () => again.heard.length === 1);
+      assert.equal(staying.heard.length, 1);
+    });
+
+    it('does not call a listener within publish()', async () => {
+      const roomId = newId('room');
+      const { heard } = await listen(bus, roomId);
+      bus.publish(entryOf(roomId));
+      assert.equal(heard.length, 0);
+      await until('it is heard', () => heard.length === 1);
+    });
+  });
+}
+
+describe('an entry on its way through Redis', () => {
+  const roomId = newId('room');
+  const events: LogEvent[] = [
+    { type: 'MessageAdded', messageId: newId('message') },
+    { type: 'MessageEdited', messageId: newId('message') },
+    { type: 'MessageDeleted', messageId: newId('message') },
+    { type: 'MemberJoined', userId: newId('user') },
+    { type: 'MemberLeft', userId: newId('user') },
+    { type: 'HistoryTrimmed', throughNumber: 0 },
+    { type: 'RoomUpdated' },
+    { type: 'RoomDeleted' },
+  ];
+  for (const event of events) {
+    it(`stays the same: ${event.type}`, () => {
+      const entry = entryOf(roomId, 5, event);
+      assert.deepStrictEqual(readEntry(writeEntry(entry)), entry);
+    });
+  }
+});
+
+const junk = {
+  'no JSON': 'not json{',
+  nothing: '',
+  null: 'null',
+  'a number': '7',
+  'an array': '[1,2,3]',
+  'an object of another shape': '{"type":"MessageAdded"}',
+  'an entry of an unknown type': JSON.stringify({ ...entryOf('room'), type: 'PollClosed' }),
+  'an entry with a seq of text': JSON.stringify({ ...entryOf('room'), seq: '1' }),
+  'an entry without a time': JSON.stringify({ ...entryOf('room'), at: 'yesterday' }),
+  'an entry of another room': JSON.stringify(entryOf(newId('room'))),
+};
+
+describe('the bus on a Redis that fails', () => {
+  let redis: RedisServer;
+  let bus: RedisBus;
+  let rejections: unknown[];
+  const onRejection = (error: unknown) => void rejections.push(error);
+  beforeEach(async () => {
+    rejections = [];
+    process.on('unhandledRejection', onRejection);
+    redis = await startRedis();
+    bus = new RedisBus(redis.url, silentLog);
+  });
+  afterEach(async () => {
+    await bus[Symbol.asyncDispose]();
+    redis.signal('SIGCONT');
+    await redis[Symbol.asyncDispose]();
+    process.off('unhandledRejection', onRejection);
+    assert.deepEqual(rejections, []);
+  });
+
+  const untilHealthy = () => until('the bus is healthy', () => bus.healthy);
+
+  // The trap: redis-event-target parses inside the listener, and one publish of `not json{` ends every node.
+  for (const [what, text] of Object.entries(junk)) {
+    it(`counts and drops what is published to it that is not an entry: ${what}`, async () => {
+      await until('Redis is connected', () => bus.counts.reconnects === 1);
+      const roomId = newId('room');
+      const { heard } = await listen(bus, roomId);
+      await untilHeard(bus, roomId, heard);
+      heard.length = 0;
+      await using client = disposable(new Redis(redis.url));
+      await client.redis.publish(`gapless:room:${roomId}`, text);
+      await until('it is counted', () => bus.counts.unreadable === 1);
+      bus.publish(entryOf(roomId));
+      await until('the next is heard', () => heard.some(({ seq }) => seq === 1));
+      assert.equal(bus.counts.unreadable, 1);
+    });
+  }
+
+  // The trap: redis-event-target awaits and catches neither SUBSCRIBE nor PUBLISH.
+  it('goes on without a Redis at the start, and heals when there is one', async () => {
+    await redis.stop();
+    await using late = disposableBus(new RedisBus(redis.url, silentLog));
+    const roomId = newId('room');
+    const { heard } = await listen(late.bus, roomId);
+    late.bus.publish(entryOf(roomId));
+    await until('the failure is counted', () => late.bus.counts.publishFailed > 0);
+    assert.equal(late.bus.healthy, false);
+    await redis.start();
+    await untilHeard(late.bus, roomId, heard);
+    await until('the bus is healthy', () => late.bus.healthy);
+  });
+
+  it('goes on while Redis is killed and restarted, and hears again, also rooms that were subscribed to meanwhile', async () => {
+    await untilHealthy();
+    const [before, during] = [newId('room'), newId('room')];
+    const first = await listen(bus, before);
+    bus.publish(entryOf(before));
+    await until('it is heard', () => first.heard.length === 1);
+    await redis.stop();
+    await until('the bus is not healthy', () => !bus.healthy);
+    for (const seq of range(2, 50)) bus.publish(entryOf(before, seq));
+    const began = performance.now();
+    const second = await listen(bus, during);
+    assert.ok(performance.now() - began < 2000);
+    await until('the failures are counted', () => bus.counts.publishFailed >= 49);
+    await redis.start();
+    await untilHeard(bus, before, first.heard);
+    await untilHeard(bus, during, second.heard);
+    await untilHealthy();
+  });
+
+  it('hears a room that is let go and subscribed to again while Redis is away', async () => {
+    await untilHealthy();
+    const roomId = newId('room');
+    const first = await listen(bus, roomId);
+    await redis.stop();
+    first.stop();
+    const second = await listen(bus, roomId);
+    await redis.start();
+    await untilHeard(bus, roomId, second.heard);
+    assert.deepEqual(first.heard, []);
+  });
+
+  // The trap: Redis stopped, not closed.
+  it('notices within 5 s that Redis is silent, and heals once it answers', async () => {
+    await untilHealthy();
+    const roomId = newId('room');
+    const { heard } = await listen(bus, roomId);
+    redis.signal('SIGSTOP');
+    await until('the silence is noticed', () => !bus.healthy, 5000);
+    redis.signal('SIGCONT');
+    await untilHeard(bus, roomId, heard);
+    await untilHealthy();
+  });
+
+  it('subscribes within a second or so also where Redis is silent and that is not known yet', async () => {
+    await untilHealthy();
+    redis.signal('SIGSTOP');
+    const began = performance.now();
+    const { heard } = await listen(bus, newId('room'));
+    assert.ok(performance.now() - began < 2000);
+    assert.deepEqual(heard, []);
+  });
+
+  // The trap: SUBSCRIBE sent before ioredis is ready.
+  it('hears rooms that were subscribed to before Redis was ready', async () => {
+    const roomIds = range(1, 1200).map(() => newId('room'));
+    const listeners = await Promise.all(roomIds.map((roomId) => listen(bus, roomId)));
+    await untilHeard(bus, roomIds.at(-1) as string, listeners.at(-1)?.heard as LogEntry[]);
+    for (const roomId of roomIds) bus.publish(entryOf(roomId));
+    await until('every room is heard', () => listeners.every(({ heard }) => heard.some(({ seq }) => seq === 1)));
+  });
+
+  it('is healthy soon after the start, and stays so', async () => {
+    await until('the bus is healthy', () => bus.healthy, 5000);
+    const turned = new Set<boolean>();
+    const watch = setInterval(() => turned.add(bus.healthy), 20);
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    clearInterval(watch);
+    assert.deepEqual([...turned], [true]);
+  });
+
+  it('notices within 5 s that Redis has vanished behind a connection that stays open, and heals', async () => {
+    await using proxy = await startProxy({ host: '127.0.0.1', port: redis.port });
+    await using far = disposableBus(new RedisBus(`redis://127.0.0.1:${proxy.port}`, silentLog));
+    const roomId = newId('room');
+    const { heard } = await listen(far.bus, roomId);
+    await until('the bus is healthy', () => far.bus.healthy);
+    proxy.swallow = true;
+    await until('the silence is noticed', () => !far.bus.healthy, 5000);
+    proxy.swallow = false;
+    await untilHeard(far.bus, roomId, heard);
+  });
+
+  it('leaves connections that were accepted and never answered, once others are to be had', async () => {
+    await using proxy = await startProxy({ host: '127.0.0.1', port: redis.port });
+    proxy.swallow = true;
+    await using stuck = disposableBus(new RedisBus(`redis://127.0.0.1:${proxy.port}`, silentLog));
+    const roomId = newId('room');
+    const { heard } = await listen(stuck.bus, roomId);
+    await until('connections lead nowhere', () => proxy.deadEnds >= 2);
+    assert.equal(stuck.bus.healthy, false);
+    proxy.swallow = false;
+    await untilHeard(stuck.bus, roomId, heard);
+  });
+});
+
+function disposable(redis: Redis) {
+  return { redis, [Symbol.asyncDispose]: async () => redis.disconnect() };
+}
+
+function disposableBus(bus: RedisBus) {
+  return { bus, [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose]() };
+}
