@@ -1,0 +1,46 @@
+// A bus that does what the contract of `Bus` allows and a test asks for: entries are lost, repeated, delayed, reordered.
+
+import type { Bus, Listener } from '../../src/bus/bus.ts';
+import { MemoryBus } from '../../src/bus/memory-bus.ts';
+import type { LogEntry } from '../../src/storage/room-log.ts';
+
+export class FickleBus implements Bus {
+  /** What becomes of an entry that is published. Lost where `send` is not called. */
+  deliver: (entry: LogEntry, send: (entry: LogEntry) => void) => void = (entry, send) => send(entry);
+  /** While false, heads are checked each second: what is lost with nothing after it is found sooner. */
+  healthy = true;
+  readonly #bus = new MemoryBus();
+  readonly #held: LogEntry[] = [];
+
+  publish(entry: LogEntry): void {
+    this.deliver(entry, (each) => this.#bus.publish(each));
+  }
+
+  /** Keeps entries back from now on, until they are released in whatever order. */
+  hold(): void {
+    this.deliver = (entry) => this.#held.push(entry);
+  }
+
+  release(order: (held: LogEntry[]) => LogEntry[] = (held) => held): void {
+    this.deliver = (entry, send) => send(entry);
+    for (const entry of order(this.#held.splice(0))) this.publish(entry);
+  }
+
+  repeat(times: number): void {
+    this.deliver = (entry, send) => {
+      for (let i = 0; i < times; i += 1) send(entry);
+    };
+  }
+
+  lose(): void {
+    this.deliver = () => {};
+  }
+
+  subscribe(roomId: string, listener: Listener): Promise<() => void> {
+    return this.#bus.subscribe(roomId, listener);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#bus[Symbol.asyncDispose]();
+  }
+}
