@@ -1,0 +1,83 @@
+// Runs an operation, whichever door it came in by. Every execution, that of each event too, has a context of its own.
+
+import {
+  createSourceEventStream,
+  type ExecutionArgs,
+  type ExecutionResult,
+  executeRootSelectionSet,
+  executeSubscriptionEvent,
+  type GraphQLError,
+  mapSourceToResponseEvent,
+  type ValidatedExecutionArgs,
+  type ValidatedSubscriptionArgs,
+  validateExecutionArgs,
+  validateSubscriptionArgs,
+} from 'graphql';
+import type { Delivery, Feed } from '../feed/feed.ts';
+import { untilAvailable } from '../feed/retry.ts';
+import { encodeCursor } from '../storage/cursor.ts';
+import { isUnavailable } from '../storage/unavailable.ts';
+import type { Context } from './context.ts';
+import { costErrors } from './cost.ts';
+import { causeOf, toClientError } from './error-code.ts';
+import { sharingKey, watchedContext } from './sharing.ts';
+
+/** What comes of a subscription: a result for each event. */
+export interface ResultStream extends AsyncGenerator<ExecutionResult, void, void> {
+  /** The cursor behind what was handed over last. */
+  readonly cursor?: () => string;
+}
+
+/** Executes a query or mutation. */
+export async function executeOperation(args: ExecutionArgs): Promise<ExecutionResult> {
+  const context = args.contextValue as Context;
+  const valid = validateExecutionArgs(args);
+  const errors = 'schema' in valid ? costErrors(valid) : valid;
+  return maskErrors(errors.length > 0 ? { errors } : await executeRootSelectionSet(valid as ValidatedExecutionArgs), context);
+}
+
+/** Begins a subscription. The stream throws a GraphQLError for the client where it cannot go on. */
+export async function subscribeOperation(args: ExecutionArgs): Promise<ResultStream | ExecutionResult> {
+  const context = args.contextValue as Context;
+  const valid = validateSubscriptionArgs(args);
+  const errors = 'schema' in valid ? costErrors(valid) : valid;
+  if (!('schema' in valid) || errors.length > 0) return maskErrors({ errors }, context);
+  const source = await createSourceEventStream(valid);
+  if (!(Symbol.asyncIterator in source)) return maskErrors(source, context);
+  const feed = source as Feed;
+  const results = mapSourceToResponseEvent(valid, feed, eventExecutor(feed, sharingKey(valid), context));
+  const stream: ResultStream = {
+    ...results,
+    next: () => results.next().catch((error: unknown) => Promise.reject(toClientError(error, context.log))),
+    cursor: () => encodeCursor(feed.roomId, feed.position),
+    [Symbol.asyncIterator]: () => stream,
+  };
+  return stream;
+}
+
+/** Executes a subscription for one event. What gives the same to everyone is executed once for all who are at that event. */
+function eventExecutor(feed: Feed, key: string, context: Context) {
+  const executeOnce = async (event: ValidatedSubscriptionArgs) => {
+    const watched = watchedContext(context);
+    const result = await executeSubscriptionEvent({ ...event, contextValue: watched.context });
+    const away = result.errors?.find((error) => isUnavailable(causeOf(error)));
+    if (away) throw causeOf(away);
+    return { by: feed, forEveryone: !watched.viewerSeen(), result: maskErrors(result, context) };
+  };
+  const executeShared = async (event: ValidatedSubscriptionArgs) => {
+    const delivery = event.rootValue as Delivery;
+    if (delivery.type === 'CaughtUp') return executeOnce(event);
+    const shared = await feed.fanOut.share(delivery, key, () => executeOnce(event));
+    return shared.forEveryone || shared.by === feed ? shared : executeOnce(event);
+  };
+  // What failed for want of the database is executed again: handed over as an error, the event would be passed by.
+  return async (event: ValidatedExecutionArgs): Promise<ExecutionResult> => {
+    const execute = () => executeShared(event as ValidatedSubscriptionArgs);
+    return (await untilAvailable(execute, () => !feed.closed)).result;
+  };
+}
+
+function maskErrors(result: ExecutionResult, { log }: Context): ExecutionResult {
+  const errors = result.errors?.map((error: GraphQLError) => toClientError(error, log));
+  return errors ? { ...result, errors } : result;
+}

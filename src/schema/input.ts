@@ -1,0 +1,27 @@
+// What may stand in an argument, and the sentence for what may not.
+
+import { z } from 'zod';
+import { type IdKind, isWellFormed, kindOf } from '../storage/id.ts';
+
+/** Text of at most `max` code points that is not blank. */
+export const line = (max: number) => text(max).refine((value) => value.trim() !== '', 'must not be blank');
+
+/** Text of at most `max` code points. PostgreSQL keeps no NUL, and UTF-8 has no lone surrogates. */
+export const text = (max: number) =>
+  z
+    .string()
+    .refine((value) => value.length <= max || [...value].length <= max, `must be at most ${max} characters long`)
+    .refine((value) => !value.includes('\0'), 'must not contain NUL')
+    .refine((value) => value.isWellFormed(), 'must not contain lone surrogates');
+
+/** The id of a `kind`. What is no id at all goes on as one that nothing has: to the client it is unknown, like any other. */
+export const idOf = (kind: IdKind) =>
+  z
+    .string()
+    .superRefine((id, context) => {
+      const actual = kindOf(id);
+      if (actual !== undefined && actual !== kind) context.addIssue(`takes the id of a ${kind}, and this is the id of a ${actual}`);
+    })
+    .transform((id) => (isWellFormed(id) ? id : `${kind}_`));
+
+export const limits = { body: 4000, userName: 80, roomName: 100, description: 1000, subject: 200, clientMessageId: 128, memberIds: 100 };

@@ -1,0 +1,125 @@
+// Whatever has a global id: how each type is loaded, many at a time, and whether the viewer may see it.
+
+import { noSuchRoom } from '../chat/chat.ts';
+import { isWellFormed, kindOf } from '../storage/id.ts';
+import { findMemberships } from '../storage/members.ts';
+import { findMessages } from '../storage/messages.ts';
+import { findRooms } from '../storage/rooms.ts';
+import type { MembershipRow, MessageRow, RoomKind, RoomRow, UserRow } from '../storage/tables.ts';
+import { findUsers } from '../storage/users.ts';
+import { builder } from './builder.ts';
+import type { Context } from './context.ts';
+
+const id = { resolve: (row: { id: string }) => row.id };
+const toKey = (row: { id: string }) => row.id;
+
+export const User = builder.loadableNodeRef<UserRow>('User', {
+  id,
+  toKey,
+  sort: true,
+  load: (ids: string[], { storage }: Context) => findUsers(storage.db, ids.filter(isWellFormed)),
+});
+
+/** A room, and whether the viewer may see it. One they may not shows nothing but its id. */
+export type RoomShape = RoomRow & { readonly visible: boolean };
+
+export const Room = builder.loadableNodeRef<RoomShape>('Room', {
+  id,
+  toKey,
+  sort: true,
+  load: async (ids: string[], { storage, viewer }: Context): Promise<RoomShape[]> =>
+    viewer ? findRooms(storage.db, viewer.userId, ids.filter(isWellFormed)) : [],
+});
+
+export const Membership = builder.loadableNodeRef<MembershipRow>('Membership', {
+  id,
+  toKey,
+  sort: true,
+  load: (ids: string[], { storage }: Context) => findMemberships(storage.db, ids.filter(isWellFormed)),
+});
+
+export const Message = builder.loadableNodeRef<MessageRow>('Message', {
+  id,
+  toKey,
+  sort: true,
+  load: (ids: string[], { storage }: Context) => findMessages(storage.db, ids.filter(isWellFormed)),
+});
+
+/** The room, if the viewer may see it. */
+export async function findRoom(context: Context, roomId: string): Promise<RoomShape | null> {
+  const room = await Room.getDataloader(context).load(roomId);
+  return room?.visible ? room : null;
+}
+
+/**
+ * The room of something that the viewer was handed by right. Where they have lost the right since, or the room is gone,
+ * it shows nothing but its id and kind: the something is theirs to read, what became of the room is not.
+ */
+export async function roomOf(context: Context, roomId: string): Promise<RoomShape> {
+  const room = await Room.getDataloader(context).load(roomId);
+  return room?.visible ? room : withheld(roomId, room?.kind ?? 'PRIVATE');
+}
+
+const withheld = (id: string, kind: RoomKind): RoomShape => ({
+  id,
+  kind,
+  visible: false,
+  name: '',
+  nameFolded: '',
+  description: null,
+  subject: null,
+  directKey: null,
+  createdBy: null,
+  createdAt: new Date(0),
+  lastActiveAt: new Date(0),
+  deletedAt: null,
+  memberCount: 0,
+  lastNumber: 0,
+  headSeq: 0,
+  headTag: 0,
+  floorSeq: 0,
+  floorTag: 0,
+  floorNumber: 0,
+  oldestAt: null,
+});
+
+/** A room that a mutation of the viewer's has just written, for its payload. */
+export async function getRoom(context: Context, roomId: string): Promise<RoomShape> {
+  const room = await findRoom(context, roomId);
+  if (!room) throw noSuchRoom();
+  return room;
+}
+
+builder.queryField('node', (t) =>
+  t.field({
+    type: builder.nodeInterfaceRef(),
+    nullable: true,
+    description: 'Whatever has this id. Null when there is no such thing, or the viewer may not see it; the two look alike.',
+    args: { id: t.arg.id({ required: true, description: 'Global id of a User, Room, Membership or Message.' }) },
+    resolve: (_query, args, context) => (context.viewer ? findNode(context, args.id) : null),
+  }),
+);
+
+async function findNode(context: Context, nodeId: string) {
+  switch (kindOf(nodeId)) {
+    case 'user': {
+      const user = await User.getDataloader(context).load(nodeId);
+      return user && { ...user, __typename: 'User' };
+    }
+    case 'room': {
+      const room = await findRoom(context, nodeId);
+      return room && { ...room, __typename: 'Room' };
+    }
+    case 'membership': {
+      const membership = await Membership.getDataloader(context).load(nodeId);
+      return membership && (await findRoom(context, membership.roomId)) && { ...membership, __typename: 'Membership' };
+    }
+    case 'message': {
+      const message = await Message.getDataloader(context).load(nodeId);
+      const room = message && (await findRoom(context, message.roomId));
+      return room && message.seq > room.floorSeq ? { ...message, __typename: 'Message' } : null;
+    }
+    case undefined:
+      return null;
+  }
+}

@@ -1,0 +1,277 @@
+// Rooms: what they show of themselves, the lists of them, and how they come, change and go.
+
+import { z } from 'zod';
+import { noSuchRoom } from '../chat/chat.ts';
+import { createRoom, deleteRoom, openDirectRoom, updateRoom } from '../chat/rooms.ts';
+import { badInput } from '../errors.ts';
+import { encodeCursor } from '../storage/cursor.ts';
+import { findMembershipsOf, findPeers, listMembers, memberCursor } from '../storage/members.ts';
+import { findLastMessages, listMessages, messageCursor } from '../storage/messages.ts';
+import { listRooms, roomCursor } from '../storage/rooms.ts';
+import { builder, toConnection } from './builder.ts';
+import { requireViewer } from './context.ts';
+import { costOfPage } from './cost.ts';
+import { idOf, limits, line, text } from './input.ts';
+import { loaderOf } from './loaders.ts';
+import { MembershipConnection } from './membership.ts';
+import { MessageConnection } from './message.ts';
+import { findRoom, Membership, Message, Room, type RoomShape, User } from './node.ts';
+
+const RoomKind = builder.enumType('RoomKind', {
+  description: 'Who may see a room and how they get in. Never changes.',
+  values: {
+    OPEN: { description: 'Listed; any signed-in user may read and join.' },
+    PRIVATE: { description: 'Unlisted; members only, by invitation.' },
+    DIRECT: { description: 'Two members, one room per pair and subject.' },
+  } as const,
+});
+
+const roomIdOf = (row: { roomId: string }) => row.roomId;
+const peers = loaderOf((ids, context) => findPeers(context.storage.db, requireViewer(context), ids), roomIdOf);
+const viewerMemberships = loaderOf((ids, context) => findMembershipsOf(context.storage.db, requireViewer(context), ids), roomIdOf);
+const lastMessages = loaderOf((ids, { storage }) => findLastMessages(storage.db, ids), roomIdOf);
+
+Room.implement({
+  description: 'A place to talk in. To those who may not see it, it is not there.',
+  fields: (t) => ({
+    kind: t.expose('kind', { type: RoomKind, description: 'Who may see it and how they get in.' }),
+    name: t.exposeString('name', {
+      description: 'What it is called. For a DIRECT room a label made of both names, the same for everyone; a client shows peer instead.',
+    }),
+    description: t.exposeString('description', { nullable: true, description: 'What it is for, in the words of its owner.' }),
+    subject: t.exposeString('subject', {
+      nullable: true,
+      description: 'What the room is about in the host application, such as trade:42.',
+    }),
+    createdBy: t.field({
+      type: User,
+      nullable: true,
+      description: 'Who created it. Null once the account was erased.',
+      resolve: ({ createdBy }) => createdBy,
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+    lastActiveAt: t.expose('lastActiveAt', {
+      type: 'DateTime',
+      description:
+        'When the newest TALK message was sent, or the room was created. What RECENTLY_ACTIVE sorts by; joining and leaving do not move it.',
+    }),
+    memberCount: t.exposeInt('memberCount', { description: 'How many members it has.' }),
+    peer: t.field({
+      type: User,
+      nullable: true,
+      description: 'The other member of a DIRECT room, for its title and picture. Null in other rooms. Depends on the viewer.',
+      resolve: async (room, _args, context) => {
+        if (!room.visible || room.kind !== 'DIRECT') return null;
+        return (await peers(context).load(room.id))?.userId ?? null;
+      },
+    }),
+    viewerMembership: t.field({
+      type: Membership,
+      nullable: true,
+      description: 'The place of the viewer in the room. Null when the viewer is not a member.',
+      resolve: (room, _args, context) => (room.visible ? viewerMemberships(context).load(room.id) : null),
+    }),
+    lastMessage: t.field({
+      type: Message,
+      nullable: true,
+      description: 'The newest TALK message that is not deleted.',
+      resolve: (room, _args, context) => (room.visible ? lastMessages(context).load(room.id) : null),
+    }),
+    members: t.field({
+      type: MembershipConnection,
+      description: 'Its members, in the order in which they joined.',
+      args: t.arg.connectionArgs(),
+      complexity: costOfPage,
+      resolve: async (room, args, { storage }) => toConnection(await listMembers(storage.db, requireVisible(room).id, args), memberCursor),
+    }),
+    messages: t.field({
+      type: MessageConnection,
+      description:
+        'In room order, whichever end is asked for. With neither first nor last: the last 20, or with after the first 20 beyond it. hasNextPage and hasPreviousPage are both exact. Deleted messages stay in place as tombstones; what retention removed is gone. CURSOR_INVALID for a cursor of another room, CURSOR_EXPIRED for a position that is not kept.',
+      args: t.arg.connectionArgs(),
+      complexity: costOfPage,
+      resolve: async (room, args, { storage }) => {
+        const page = await listMessages(storage.db, requireVisible(room).id, args);
+        return { ...toConnection(page, messageCursor), syncCursor: encodeCursor(room.id, page.sync) };
+      },
+    }),
+  }),
+});
+
+function requireVisible(room: RoomShape): RoomShape {
+  if (!room.visible) throw noSuchRoom();
+  return room;
+}
+
+const RoomConnection = builder.connectionObject(
+  { type: Room, name: 'RoomConnection', description: 'A page of rooms.' },
+  { name: 'RoomEdge', description: 'A room and its place in the list.' },
+);
+
+const RoomFilter = builder.inputType('RoomFilter', {
+  description: 'Which rooms. All that is given must hold.',
+  fields: (t) => ({
+    kind: t.field({ type: RoomKind, description: 'Only rooms of this kind.' }),
+    joined: t.boolean({ description: 'True: only rooms that the viewer is a member of. False: only others.' }),
+    nameContains: t.string({
+      description: 'Case-insensitive. For a DIRECT room it is the name of the peer that counts.',
+      validate: text(limits.roomName),
+    }),
+    subject: t.string({ description: 'Only rooms about this, to the letter.', validate: text(limits.subject) }),
+  }),
+});
+
+const RoomOrder = builder.enumType('RoomOrder', {
+  description: 'How a list of rooms is sorted.',
+  values: {
+    RECENTLY_ACTIVE: { description: 'By lastActiveAt, newest first.' },
+    NEWEST: { description: 'By createdAt, newest first.' },
+    NAME: { description: 'By name, regardless of case.' },
+  } as const,
+});
+
+builder.queryFields((t) => ({
+  room: t.field({
+    type: Room,
+    nullable: true,
+    description: 'Null when there is no such room, or the viewer may not see it; the two look alike.',
+    args: { id: t.arg.id({ required: true, description: 'Global id of the room.', validate: idOf('room') }) },
+    resolve: (_query, { id }, context) => findRoom(context, id),
+  }),
+  rooms: t.field({
+    type: RoomConnection,
+    description:
+      'The rooms that the viewer may see: every OPEN room, and those the viewer is a member of. UNAUTHENTICATED without a token.',
+    args: {
+      ...t.arg.connectionArgs(),
+      filter: t.arg({ type: RoomFilter, description: 'Only rooms that match.' }),
+      orderBy: t.arg({ type: RoomOrder, required: true, defaultValue: 'RECENTLY_ACTIVE', description: 'How to sort them.' }),
+    },
+    complexity: costOfPage,
+    resolve: async (_query, { filter, orderBy, ...args }, context) => {
+      const page = await listRooms(context.storage.db, requireViewer(context), args, filter ?? {}, orderBy);
+      const rooms = { ...page, rows: page.rows.map((row) => ({ ...row, visible: true })) };
+      return toConnection(rooms, (row) => roomCursor(orderBy, row));
+    },
+  }),
+}));
+
+builder.relayMutationField(
+  'createRoom',
+  {
+    description: 'The room to create. kind DIRECT is BAD_USER_INPUT here: use openDirectRoom.',
+    inputFields: (t) => ({
+      name: t.string({
+        required: true,
+        description: `What to call it, 1 to ${limits.roomName} characters.`,
+        validate: line(limits.roomName),
+      }),
+      description: t.string({
+        description: `What it is for, at most ${limits.description} characters.`,
+        validate: text(limits.description),
+      }),
+      kind: t.field({ type: RoomKind, required: true, defaultValue: 'OPEN', description: 'OPEN or PRIVATE.' }),
+      memberIds: t.idList({
+        description: `Users who are there from the start, beside the viewer; at most ${limits.memberIds}. NOT_FOUND where one is nobody.`,
+        validate: z.array(idOf('user')).max(limits.memberIds, `must be at most ${limits.memberIds} users`),
+      }),
+      subject: t.string({
+        description: `What it is about in the host application, such as trade:42; at most ${limits.subject} characters.`,
+        validate: line(limits.subject),
+      }),
+    }),
+  },
+  {
+    description: 'Creates a room that the viewer owns.',
+    resolve: async (_mutation, { input }, context) => {
+      const { kind, memberIds, name, ...draft } = input;
+      if (kind === 'DIRECT') throw badInput('A DIRECT room is opened with openDirectRoom.', 'kind');
+      const room = await createRoom(context.chat, requireViewer(context), {
+        ...draft,
+        kind,
+        name: name.trim(),
+        memberIds: memberIds ?? [],
+      });
+      return { room: { ...room, visible: true } };
+    },
+  },
+  {
+    description: 'What createRoom answers.',
+    outputFields: (t) => ({ room: t.expose('room', { type: Room, description: 'The new room.' }) }),
+  },
+);
+
+builder.relayMutationField(
+  'openDirectRoom',
+  {
+    description: 'With whom, and about what.',
+    inputFields: (t) => ({
+      userId: t.id({ required: true, description: 'The other member.', validate: idOf('user') }),
+      subject: t.string({
+        description: `What it is about in the host application, at most ${limits.subject} characters. Another subject is another room.`,
+        validate: line(limits.subject),
+      }),
+    }),
+  },
+  {
+    description: 'Gets or creates. The same pair and subject give the same room until it is deleted. With oneself: BAD_USER_INPUT.',
+    resolve: async (_mutation, { input }, context) => {
+      const { room, created } = await openDirectRoom(context.chat, requireViewer(context), input.userId, input.subject ?? null);
+      return { room: { ...room, visible: true }, created };
+    },
+  },
+  {
+    description: 'What openDirectRoom answers.',
+    outputFields: (t) => ({
+      room: t.expose('room', { type: Room, description: 'The room of the two.' }),
+      created: t.exposeBoolean('created', { description: 'True when there was none before.' }),
+    }),
+  },
+);
+
+builder.relayMutationField(
+  'updateRoom',
+  {
+    description: 'What is absent stays; description: null clears.',
+    inputFields: (t) => ({
+      roomId: t.id({ required: true, description: 'The room.', validate: idOf('room') }),
+      name: t.string({ description: `What to call it from now on, 1 to ${limits.roomName} characters.`, validate: line(limits.roomName) }),
+      description: t.string({
+        description: `What it is for, at most ${limits.description} characters. Null clears it.`,
+        validate: text(limits.description),
+      }),
+    }),
+  },
+  {
+    description: 'Changes a room. FORBIDDEN for others than its owner; a DIRECT room is BAD_USER_INPUT.',
+    resolve: async (_mutation, { input: { roomId, name, description } }, context) => {
+      if (name === null) throw badInput('A room cannot be without a name.', 'name');
+      const changes = { ...(name === undefined ? {} : { name: name.trim() }), ...(description === undefined ? {} : { description }) };
+      const room = await updateRoom(context.chat, requireViewer(context), roomId, changes);
+      return { room: { ...room, visible: true } };
+    },
+  },
+  {
+    description: 'What updateRoom answers.',
+    outputFields: (t) => ({ room: t.expose('room', { type: Room, description: 'The room, as it is now.' }) }),
+  },
+);
+
+builder.relayMutationField(
+  'deleteRoom',
+  {
+    description: 'Which room to delete.',
+    inputFields: (t) => ({ roomId: t.id({ required: true, description: 'The room.', validate: idOf('room') }) }),
+  },
+  {
+    description: 'Ends a room and its streams. FORBIDDEN for others than its owner; either member may delete a DIRECT room.',
+    resolve: async (_mutation, { input: { roomId } }, context) => {
+      await deleteRoom(context.chat, requireViewer(context), roomId);
+      return { deletedRoomId: roomId };
+    },
+  },
+  {
+    description: 'What deleteRoom answers.',
+    outputFields: (t) => ({ deletedRoomId: t.exposeID('deletedRoomId', { description: 'The room that is no more.' }) }),
+  },
+);
