@@ -1,0 +1,98 @@
+// The HTTP door: /graphql for clients and GraphiQL, /health and /ready for whoever runs it.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { guestTokenDays } from '../chat/identity.ts';
+import type { Config } from '../config.ts';
+import type { Services } from '../schema/context.ts';
+import { toClientError } from '../schema/error-code.ts';
+import { createGraphQL, type Exchange } from './graphql.ts';
+import { allowOrigin, readBody, requireAllowedOrigin, targetOf } from './limits.ts';
+import { Refusal, statusOf } from './refusal.ts';
+import { completedId, writeEventStream } from './sse.ts';
+import { identify, setCookieHeader } from './viewer.ts';
+
+export const graphqlPath = '/graphql';
+
+/** What `/ready` says. `ready` decides over its status: 200, or 503. */
+export type Readiness = () => Promise<{ ready: boolean } & Record<string, unknown>>;
+
+/** Event streams end when `stopping` is aborted, in a way that has their clients come back. */
+export function createHttpDoor(config: Config, services: Services, readiness: Readiness, stopping: AbortSignal) {
+  const yoga = createGraphQL();
+
+  async function graphql(request: IncomingMessage, response: ServerResponse, target: URL): Promise<void> {
+    requireAllowedOrigin(request, config.allowedOrigins);
+    allowOrigin(request, response);
+    const answered: Exchange['answer'] = {};
+    const gone = new AbortController();
+    response.once('close', () => {
+      gone.abort();
+      answered.events?.return();
+    });
+    const { method = 'GET', headers } = request;
+    if (method === 'OPTIONS') return void response.writeHead(204, { allow: 'GET, POST' }).end();
+    const body = method === 'POST' ? await readBody(request) : undefined;
+    const lastEventId = headers['last-event-id'];
+    if (lastEventId === completedId) return void response.writeHead(204).end();
+    const { viewer, staleCookie } = await identify(services.identity, headers);
+
+    const setCookie = (token: string | null) => response.setHeader('set-cookie', setCookieHeader(request, token, guestTokenDays * 86_400));
+    if (staleCookie) setCookie(null);
+    const exchange: Exchange = {
+      context: { ...services, viewer, setCookie, lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined },
+      answer: answered,
+      gone: gone.signal,
+    };
+    const answer = await yoga.fetch(
+      target.href,
+      {
+        method,
+        headers: { ...(headers as Record<string, string>), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        ...(body === undefined ? {} : { body }),
+        signal: gone.signal,
+      },
+      exchange,
+    );
+    for (const [name, value] of answer.headers) if (name !== 'content-length') response.setHeader(name, value);
+    const { events } = answered;
+    if (events && answer.ok) {
+      await writeEventStream(response, events, { stopping, expiresAt: viewer?.expiresAt });
+    } else {
+      // Of no type that the client takes.
+      events?.return();
+      response.writeHead(answer.status).end(await answer.text());
+    }
+  }
+
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    try {
+      const target = targetOf(request);
+      const path = target.pathname;
+      // Whoever keeps a connection open to a node that closes would ask it again.
+      if (stopping.aborted) response.setHeader('connection', 'close');
+      if (path === graphqlPath) await graphql(request, response, target);
+      else if (path === '/health') json(response, 200, { status: 'ok' });
+      else if (path === '/ready') {
+        const state = await readiness();
+        json(response, state.ready ? 200 : 503, state);
+      } else if (path === '/') response.writeHead(302, { location: graphqlPath }).end();
+      else throw new Refusal(404, `There is nothing at ${path}: GraphQL is at ${graphqlPath}.`);
+    } catch (error) {
+      refuse(response, error, services);
+    }
+  };
+}
+
+function refuse(response: ServerResponse, error: unknown, { log }: Services): void {
+  if (response.headersSent || response.destroyed) return void response.destroy();
+  const told = toClientError(error, log);
+  const status = statusOf(error, told);
+  if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+  // What is left of a body that was too large is not read.
+  if (status === 413) response.setHeader('connection', 'close');
+  json(response, status, { errors: [told] });
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body));
+}

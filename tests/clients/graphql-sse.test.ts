@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { print } from 'graphql';
+import { createClient } from 'graphql-sse';
+import * as gql from '../gql/graphql.ts';
+import { until } from '../support/process.ts';
+import { Guest, startServer } from '../support/server.ts';
+
+describe('the client graphql-sse, in distinct connections mode', () => {
+  const connect = (guest: { url: string; token: string | undefined }, retryAttempts = 0) =>
+    createClient({
+      url: guest.url,
+      headers: (): Record<string, string> => (guest.token === undefined ? {} : { authorization: `Bearer ${guest.token}` }),
+      retryAttempts,
+      retry: () => new Promise((resolve) => setTimeout(resolve, 50)),
+    });
+
+  it('does it all: sign in, create a room, watch it, send, see it arrive, page back', async () => {
+    await using server = await startServer({ storage: 'PostgreSQL' });
+    const ada: { url: string; token: string | undefined } = { url: server.url, token: undefined };
+    const client = connect(ada);
+    const ask = async <Data>(document: Parameters<typeof print>[0], variables: Record<string, unknown>) => {
+      const { value } = await client.iterate<Data>({ query: print(document), variables }).next();
+      return value.data as Data;
+    };
+    ada.token = (await ask<gql.SignInMutation>(gql.SignInDocument, { name: 'Ada' })).signIn?.token;
+    const { createRoom } = await ask<gql.CreateRoomMutation>(gql.CreateRoomDocument, { input: { name: 'Hello' } });
+    const roomId = createRoom?.room.id as string;
+    const { room } = await ask<gql.RoomViewQuery>(gql.RoomViewDocument, { id: roomId });
+    const stream = client.iterate<gql.MessageAddedSubscription>({
+      query: print(gql.MessageAddedDocument),
+      variables: { roomId, after: room?.messages.syncCursor },
+    });
+    for (const body of ['one', 'two', 'three']) {
+      await ask(gql.SendMessageDocument, { input: { roomId, body } });
+      assert.equal((await stream.next()).value.data.messageAdded.body, body);
+    }
+    const last = await ask<gql.RoomViewQuery>(gql.RoomViewDocument, { id: roomId, last: 1 });
+    const before = last.room?.messages.pageInfo.startCursor;
+    const page = await ask<gql.RoomViewQuery>(gql.RoomViewDocument, { id: roomId, last: 2, before });
+    assert.deepEqual(
+      page.room?.messages.edges.map(({ node }) => node.body),
+      ['one', 'two'],
+    );
+    await stream.return?.();
+    await until('nobody watches', () => server.app.liveRooms.size === 0);
+    client.dispose();
+  });
+
+  it('resumes by its own retry through a restart of the server, with no gap and no repeat', async () => {
+    await using server = await startServer({ storage: 'PostgreSQL' });
+    const ada = await Guest.signIn(server.url);
+    const roomId = await ada.createRoom();
+    const client = connect(ada, 100);
+    const seen: number[] = [];
+    const ended: unknown[] = [];
+    const variables: { roomId: string; after: string } = {
+      roomId,
+      after: (await ada.must(gql.RoomViewDocument, { id: roomId })).room?.messages.syncCursor as string,
+    };
+    client.subscribe<gql.MessageAddedSubscription>(
+      { query: print(gql.MessageAddedDocument), variables },
+      {
+        next({ data }) {
+          seen.push(data?.messageAdded.number as number);
+          variables.after = data?.messageAdded.cursor as string;
+        },
+        error: (error) => ended.push(error),
+        complete: () => ended.push('complete'),
+      },
+    );
+    for (let i = 0; i < 10; i += 1) await ada.send(roomId, 'Hello');
+    await until('the first arrive', () => seen.length > 0);
+    await server.restart();
+    for (let i = 0; i < 10; i += 1) await ada.send(roomId, 'Hello again');
+    await until('all have arrived', () => seen.length >= 20);
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 20 }, (_, i) => i + 1),
+    );
+    assert.deepEqual(ended, []);
+    client.dispose();
+  });
+
+  it('is told of a refusal as an error, and of the end of a room as complete', async () => {
+    await using server = await startServer({ storage: 'PostgreSQL' });
+    const ada = await Guest.signIn(server.url);
+    const roomId = await ada.createRoom();
+    const client = connect(ada);
+    const watch = (id: string) =>
+      client.iterate<gql.RoomEventsSubscription>({ query: print(gql.RoomEventsDocument), variables: { roomId: id } });
+    await assert.rejects(watch('room_00000000000000000000000000').next(), /404/);
+    const stream = watch(roomId);
+    assert.equal((await stream.next()).value.data.roomEvents.__typename, 'CaughtUp');
+    await ada.must('mutation ($input: DeleteRoomInput!) { deleteRoom(input: $input) { deletedRoomId } }', { input: { roomId } });
+    assert.equal((await stream.next()).value.data.roomEvents.__typename, 'RoomDeleted');
+    assert.equal((await stream.next()).done, true);
+    client.dispose();
+  });
+});

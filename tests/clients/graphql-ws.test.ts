@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { print } from 'graphql';
+import { createClient } from 'graphql-ws';
+import { WebSocket } from 'ws';
+import * as gql from '../gql/graphql.ts';
+import { until } from '../support/process.ts';
+import { Guest, startServer, storages } from '../support/server.ts';
+
+for (const storage of storages) {
+  describe(`the client graphql-ws, on ${storage}`, () => {
+    it('does it all: sign in, create a room, watch it, send, see it arrive, page back', async () => {
+      await using server = await startServer({ storage });
+      let token: string | undefined;
+      const client = createClient({
+        url: server.url.replace('http', 'ws'),
+        webSocketImpl: WebSocket,
+        retryAttempts: 0,
+        connectionParams: () => (token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      });
+      const ask = async <Data>(document: Parameters<typeof print>[0], variables: Record<string, unknown>) => {
+        const { value } = await client.iterate<Data>({ query: print(document), variables }).next();
+        return value.data as Data;
+      };
+      const { signIn } = await ask<gql.SignInMutation>(gql.SignInDocument, { name: 'Ada' });
+      token = signIn?.token;
+      // Who a socket belongs to is said once, when it opens.
+      client.terminate();
+      const { createRoom } = await ask<gql.CreateRoomMutation>(gql.CreateRoomDocument, { input: { name: 'Hello' } });
+      const roomId = createRoom?.room.id as string;
+      const { room } = await ask<gql.RoomViewQuery>(gql.RoomViewDocument, { id: roomId });
+      const stream = client.iterate<gql.MessageAddedSubscription>({
+        query: print(gql.MessageAddedDocument),
+        variables: { roomId, after: room?.messages.syncCursor },
+      });
+      for (const body of ['one', 'two', 'three']) {
+        await ask(gql.SendMessageDocument, { input: { roomId, body } });
+        assert.equal((await stream.next()).value.data.messageAdded.body, body);
+      }
+      const last = await ask<gql.RoomViewQuery>(gql.RoomViewDocument, { id: roomId, last: 1 });
+      const before = last.room?.messages.pageInfo.startCursor;
+      const page = await ask<gql.RoomViewQuery>(gql.RoomViewDocument, { id: roomId, last: 2, before });
+      assert.deepEqual(
+        page.room?.messages.edges.map(({ node }) => node.body),
+        ['one', 'two'],
+      );
+      await client.dispose();
+    });
+
+    it('resumes by its own retry through restarts of the server, with no gap and no repeat', async () => {
+      await using server = await startServer({ storage });
+      const ada = await Guest.signIn(server.url);
+      const roomId = await ada.createRoom();
+      let connected = 0;
+      const client = createClient({
+        url: server.url.replace('http', 'ws'),
+        webSocketImpl: WebSocket,
+        connectionParams: { authorization: `Bearer ${ada.token}` },
+        retryAttempts: 100,
+        retryWait: () => new Promise((resolve) => setTimeout(resolve, 50)),
+        shouldRetry: () => true,
+        on: { connected: () => (connected += 1) },
+      });
+      const seen: number[] = [];
+      // The client sends this very object again when it comes back: what is moved in it moves the subscription.
+      const variables: { roomId: string; after?: string } = {
+        roomId,
+        after: (await ada.must(gql.RoomViewDocument, { id: roomId })).room?.messages.syncCursor as string,
+      };
+      const ended: unknown[] = [];
+      const end = (how: unknown) => ended.push(how ?? 'complete');
+      client.subscribe<gql.MessageAddedSubscription>(
+        { query: print(gql.MessageAddedDocument), variables },
+        {
+          next({ data }) {
+            seen.push(data?.messageAdded.number as number);
+            variables.after = data?.messageAdded.cursor as string;
+          },
+          error: end,
+          complete: () => end(undefined),
+        },
+      );
+      const rounds = 3;
+      for (let round = 1; round <= rounds; round += 1) {
+        for (let i = 0; i < 10; i += 1) await ada.send(roomId, 'Hello');
+        if (round === 1) await until('the first arrive', () => seen.length > 0);
+        await server.restart();
+        // Sent while the client may not be back yet.
+        for (let i = 0; i < 10; i += 1) await ada.send(roomId, 'Hello again');
+      }
+      await until('all have arrived', () => seen.length >= rounds * 20, 60_000);
+      assert.deepEqual(
+        seen,
+        Array.from({ length: rounds * 20 }, (_, i) => i + 1),
+      );
+      assert.ok(connected > 1);
+      assert.deepEqual(ended, []);
+      await client.dispose();
+    });
+  });
+}
+
+it('the client graphql-ws takes the 1012 of a stop for a reason to come back, with its defaults', async () => {
+  await using server = await startServer({ storage: 'PostgreSQL' });
+  const ada = await Guest.signIn(server.url);
+  const roomId = await ada.createRoom();
+  const client = ada.connect({ retryAttempts: 5 });
+  const stream = client.iterate<gql.RoomEventsSubscription>({ query: print(gql.RoomEventsDocument), variables: { roomId } });
+  assert.equal((await stream.next()).value.data.roomEvents.__typename, 'CaughtUp');
+  await server.restart();
+  assert.equal((await stream.next()).value.data.roomEvents.__typename, 'CaughtUp');
+  await client.dispose();
+});

@@ -1,0 +1,148 @@
+// A server as the tests start it: the same function as `npm start`, on a free port, with a client for its API.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import { type GraphQLFormattedError, print } from 'graphql';
+import { type Client, createClient } from 'graphql-ws';
+import { pino } from 'pino';
+import { WebSocket } from 'ws';
+import { type App, openApp } from '../../src/app.ts';
+import { type Config, readConfig } from '../../src/config.ts';
+import type { Log } from '../../src/log.ts';
+import * as gql from '../gql/graphql.ts';
+import { createDatabase } from './postgres.ts';
+
+export const silentLog = pino({ level: 'silent' });
+
+export interface Server extends AsyncDisposable {
+  readonly app: App;
+  /** The GraphQL endpoint. */
+  readonly url: string;
+  /** Closes it and opens it again on the same data and port. */
+  restart(): Promise<void>;
+}
+
+/** Where a test keeps its things: a folder of PGlite's, or a database of PostgreSQL's. */
+export const storages = ['PGlite', 'PostgreSQL'] as const;
+export type StorageName = (typeof storages)[number];
+
+/** Settings for a place of its own, and how to be rid of it. */
+export async function createPlace(storage: StorageName): Promise<{ env: Record<string, string> } & AsyncDisposable> {
+  if (storage === 'PGlite') {
+    const folder = mkdtempSync(join(tmpdir(), 'gapless-data-'));
+    return { env: { DATA_DIR: folder }, [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true, force: true }) };
+  }
+  const database = await createDatabase();
+  return { env: { DATABASE_URL: database.url, IDENTITY: 'guest' }, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
+}
+
+/** Opens a server in a place of its own, or with the settings that are given. */
+export async function startServer(options: { storage?: StorageName; env?: Record<string, string>; log?: Log } = {}): Promise<Server> {
+  const cleanup = new AsyncDisposableStack();
+  const place =
+    options.env?.['DATABASE_URL'] || options.env?.['DATA_DIR'] ? undefined : cleanup.use(await createPlace(options.storage ?? 'PGlite'));
+  let config: Config = readConfig({ PORT: '0', DRAIN_DELAY_MS: '0', ...place?.env, ...options.env });
+  const log = options.log ?? silentLog;
+  let app = await openApp(config, log);
+  config = { ...config, port: Number(new URL(app.url).port) };
+  return {
+    get app() {
+      return app;
+    },
+    url: `${app.url}/graphql`,
+    async restart() {
+      await app.close({ now: true });
+      app = await openApp(config, log);
+    },
+    async [Symbol.asyncDispose]() {
+      await app.close({ now: true });
+      await cleanup.disposeAsync();
+    },
+  };
+}
+
+export interface Answer<Data> {
+  readonly data?: Data | null;
+  readonly errors?: readonly (GraphQLFormattedError & { extensions: { code: string; field?: string; errorId?: string } })[];
+}
+
+/** A signed-in guest, and what they can do. Methods throw where the server answers with an error; `ask` does not. */
+export class Guest {
+  readonly url: string;
+  readonly token: string;
+  readonly userId: string;
+
+  constructor(url: string, token: string, userId: string) {
+    this.url = url;
+    this.token = token;
+    this.userId = userId;
+  }
+
+  static async signIn(url: string, name = 'Ada'): Promise<Guest> {
+    const { signIn } = await must(ask(url, undefined, gql.SignInDocument, { name }));
+    return new Guest(url, signIn?.token as string, signIn?.viewer.user.id as string);
+  }
+
+  /** The same guest at another node. */
+  at(url: string): Guest {
+    return new Guest(url, this.token, this.userId);
+  }
+
+  ask<Data, Variables>(document: TypedDocumentNode<Data, Variables> | string, variables?: Variables): Promise<Answer<Data>> {
+    return ask(this.url, this.token, document, variables);
+  }
+
+  async must<Data, Variables>(document: TypedDocumentNode<Data, Variables> | string, variables?: Variables): Promise<Data> {
+    return must(this.ask(document, variables));
+  }
+
+  /** The code of the first error; undefined where there is none. */
+  async refusal(document: string, variables?: Record<string, unknown>): Promise<string | undefined> {
+    // biome-ignore lint/suspicious/noExplicitAny: the document is a plain string
+    return (await this.ask<any, any>(document, variables)).errors?.[0]?.extensions.code;
+  }
+
+  async createRoom(input: Partial<gql.CreateRoomInput> = {}): Promise<string> {
+    const { createRoom } = await this.must(gql.CreateRoomDocument, { input: { name: 'Room', ...input } });
+    return createRoom?.room.id as string;
+  }
+
+  async send(roomId: string, body: string, clientMessageId?: string) {
+    const input = { roomId, body, ...(clientMessageId === undefined ? {} : { clientMessageId }) };
+    return (await this.must(gql.SendMessageDocument, { input })).sendMessage as NonNullable<gql.SendMessageMutation['sendMessage']>;
+  }
+
+  /** A graphql-ws client of theirs, which does not try again by itself unless told to. */
+  connect(options: Partial<Parameters<typeof createClient>[0]> = {}): Client {
+    return createClient({
+      url: this.url.replace('http', 'ws'),
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: `Bearer ${this.token}` },
+      retryAttempts: 0,
+      ...options,
+    });
+  }
+}
+
+/** Sends one operation over HTTP. */
+export async function ask<Data, Variables>(
+  url: string,
+  token: string | undefined,
+  document: TypedDocumentNode<Data, Variables> | string,
+  variables?: Variables,
+): Promise<Answer<Data>> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+    body: JSON.stringify({ query: typeof document === 'string' ? document : print(document), variables }),
+  });
+  return (await response.json()) as Answer<Data>;
+}
+
+async function must<Data>(answering: Promise<Answer<Data>>): Promise<Data> {
+  const { data, errors } = await answering;
+  if (errors || data == null) throw new Error(`The server answered ${JSON.stringify(errors)}.`);
+  return data;
+}

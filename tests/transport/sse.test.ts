@@ -1,0 +1,205 @@
+// Event streams, as EventSource and graphql-sse read them.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { EventStream } from '../support/event-stream.ts';
+import { Lock } from '../support/lock.ts';
+import { until } from '../support/process.ts';
+import { createPlace, Guest, type Server, startServer } from '../support/server.ts';
+
+const events = 'subscription ($roomId: ID!, $after: String) { roomEvents(roomId: $roomId, after: $after) { __typename cursor } }';
+
+describe('an event stream', () => {
+  let server: Server;
+  let place: Awaited<ReturnType<typeof createPlace>>;
+  let ada: Guest;
+  before(async () => {
+    place = await createPlace('PostgreSQL');
+    server = await startServer({ env: place.env });
+    ada = await Guest.signIn(server.url);
+  });
+  after(async () => {
+    await server[Symbol.asyncDispose]();
+    await place[Symbol.asyncDispose]();
+  });
+  const unwatched = () => until('nobody watches', () => server.app.liveRooms.size === 0);
+
+  it('gives each message the cursor behind it as its id', async () => {
+    const roomId = await ada.createRoom();
+    using stream = await EventStream.watch(ada, { roomId });
+    assert.match(stream.response.headers.get('content-type') ?? '', /^text\/event-stream/);
+    assert.equal(stream.response.headers.get('cache-control'), 'no-cache');
+    for (let number = 1; number <= 3; number += 1) {
+      await ada.send(roomId, 'Hello');
+      const { eventId, ...message } = await stream.nextMessage();
+      assert.equal(message.number, number);
+      assert.equal(eventId, message.cursor);
+    }
+  });
+
+  it('gives its start as an id before anything has happened, so that a browser resumes from there', async () => {
+    const roomId = await ada.createRoom();
+    const stream = await EventStream.watch(ada, { roomId });
+    const { id } = (await stream.next()) ?? {};
+    stream.close();
+    await ada.send(roomId, 'While nobody listened');
+    using resumed = await EventStream.watch(ada, { roomId }, { 'last-event-id': id as string });
+    assert.equal((await resumed.nextMessage()).number, 1);
+  });
+
+  it('goes on behind Last-Event-ID, whatever after says', async () => {
+    const roomId = await ada.createRoom();
+    const sent = [];
+    for (let i = 0; i < 5; i += 1) sent.push((await ada.send(roomId, `message ${i + 1}`)).message);
+    const [first, , third] = sent;
+    using byAfter = await EventStream.watch(ada, { roomId, after: first?.cursor as string });
+    assert.equal((await byAfter.nextMessage()).number, 2);
+    using byId = await EventStream.watch(ada, { roomId, after: first?.cursor as string }, { 'last-event-id': third?.cursor as string });
+    for (const number of [4, 5]) assert.equal((await byId.nextMessage()).number, number);
+  });
+
+  it('resumes through a cut with no gap and no repeat', async () => {
+    const roomId = await ada.createRoom();
+    const seen: number[] = [];
+    let lastEventId: string | undefined;
+    for (let round = 0; round < 4; round += 1) {
+      const stream = await EventStream.watch(ada, { roomId }, lastEventId === undefined ? {} : { 'last-event-id': lastEventId });
+      if (round === 0) lastEventId = (await stream.next())?.id;
+      for (let i = 0; i < 5; i += 1) await ada.send(roomId, 'Hello');
+      for (let i = 0; i < 3; i += 1) {
+        const { number, eventId } = await stream.nextMessage();
+        seen.push(number);
+        lastEventId = eventId;
+      }
+      stream.close();
+    }
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 12 }, (_, i) => i + 1),
+    );
+  });
+
+  const refusals: [string, Record<string, unknown>, Record<string, string>, number, string][] = [
+    ['an unknown room', { roomId: 'room_00000000000000000000000000' }, {}, 404, 'NOT_FOUND'],
+    ['an id of another type', { roomId: 'message_01h455vb4pex5vsknk084sn02q' }, {}, 400, 'BAD_USER_INPUT'],
+    ['a junk cursor', { after: 'junk' }, {}, 400, 'CURSOR_INVALID'],
+    ['a junk Last-Event-ID', {}, { 'last-event-id': 'junk' }, 400, 'CURSOR_INVALID'],
+    ['no variables', { roomId: undefined }, {}, 400, 'BAD_USER_INPUT'],
+    ['a bad token', {}, { authorization: 'Bearer junk' }, 401, 'UNAUTHENTICATED'],
+    ['no token', {}, { authorization: '', cookie: '' }, 401, 'UNAUTHENTICATED'],
+    ['a bad cookie', {}, { authorization: '', cookie: 'gapless_token=junk' }, 401, 'UNAUTHENTICATED'],
+  ];
+  for (const [what, variables, headers, status, code] of refusals) {
+    it(`is refused with ${status}, so that a browser does not come back: ${what}`, async () => {
+      const roomId = await ada.createRoom();
+      const { response } = await EventStream.open(ada, events, { variables: { roomId, ...variables }, headers });
+      const { errors } = (await response.json()) as { errors: { extensions: { code: string } }[] };
+      assert.deepEqual([response.status, errors[0]?.extensions.code], [status, code]);
+    });
+  }
+
+  it('is refused with 400 where the operation does not parse, and cannot carry a mutation', async () => {
+    assert.equal((await EventStream.open(ada, 'subscription {')).response.status, 400);
+    assert.equal((await EventStream.open(ada, 'mutation { signOut { signedOut } }')).response.status, 405);
+  });
+
+  it('completes when the room is deleted; a browser that comes back is told by 204 to stop', async () => {
+    const roomId = await ada.createRoom();
+    using stream = await EventStream.open(ada, events, { variables: { roomId } });
+    assert.match((await stream.nextData())?.data ?? '', /CaughtUp/);
+    await ada.must('mutation ($input: DeleteRoomInput!) { deleteRoom(input: $input) { deletedRoomId } }', { input: { roomId } });
+    assert.match((await stream.nextData())?.data ?? '', /RoomDeleted/);
+    const complete = await stream.next();
+    assert.equal(complete?.event, 'complete');
+    assert.equal(await stream.next(), undefined);
+    const again = await EventStream.open(ada, events, { variables: { roomId }, headers: { 'last-event-id': complete?.id as string } });
+    assert.equal(again.response.status, 204);
+    await unwatched();
+  });
+
+  it('of a query is its result and complete', async () => {
+    using stream = await EventStream.open(ada, '{ viewer { id } }');
+    assert.deepEqual(JSON.parse((await stream.nextData())?.data ?? ''), { data: { viewer: { id: ada.userId } } });
+    assert.equal((await stream.next())?.event, 'complete');
+    assert.equal(await stream.next(), undefined);
+  });
+
+  const accepted: [string, number, string][] = [
+    ['text/event-stream', 200, 'text/event-stream'],
+    ['text/event-stream, multipart/mixed', 200, 'text/event-stream'],
+    ['application/json, text/event-stream;q=0.5', 200, 'text/event-stream'],
+    ['*/*', 200, 'text/event-stream'],
+    ['', 200, 'text/event-stream'],
+    ['application/json', 406, ''],
+    ['multipart/mixed', 406, ''],
+  ];
+  for (const [accept, status, type] of accepted) {
+    it(`is what a subscription is answered with, ${status} where a client accepts ${accept || 'anything'}`, async () => {
+      const roomId = await ada.createRoom();
+      using stream = await EventStream.watch(ada, { roomId }, { accept });
+      assert.equal(stream.response.status, status);
+      assert.ok(stream.response.headers.get('content-type')?.startsWith(type) ?? type === '');
+      if (status === 200) {
+        for (let number = 1; number <= 3; number += 1) {
+          await ada.send(roomId, 'Hello');
+          assert.equal((await stream.nextMessage()).number, number);
+        }
+        stream.close();
+      }
+      await unwatched();
+    });
+  }
+
+  for (const [accept, type] of [
+    ['application/graphql-response+json, application/json, text/event-stream, multipart/mixed', 'application/graphql-response+json'],
+    ['application/json, text/event-stream', 'application/json'],
+    ['text/event-stream, application/json', 'text/event-stream'],
+    ['*/*', 'application/json'],
+  ] as const) {
+    it(`is not what a query is answered with unless it is asked for first: ${accept}`, async () => {
+      const { response } = await EventStream.open(ada, '{ viewer { id } }', { headers: { accept } });
+      assert.ok(response.headers.get('content-type')?.startsWith(type), response.headers.get('content-type') ?? '');
+      await response.body?.cancel();
+    });
+  }
+
+  it('leaves nothing behind when its client goes', async () => {
+    const roomId = await ada.createRoom();
+    const streams = await Promise.all(Array.from({ length: 5 }, () => EventStream.watch(ada, { roomId })));
+    for (const stream of streams) await stream.next();
+    assert.equal(server.app.liveRooms.size, 1);
+    for (const stream of streams) stream.close();
+    await unwatched();
+  });
+
+  it('leaves nothing behind when its client goes while the room is being looked up', async () => {
+    const roomId = await ada.createRoom();
+    await using lock = await Lock.take(place.env['DATABASE_URL'] as string, 'lock table rooms in access exclusive mode');
+    const url = new URL(server.url);
+    url.searchParams.set('query', events);
+    url.searchParams.set('variables', JSON.stringify({ roomId }));
+    const gone = new AbortController();
+    const asking = fetch(url, { headers: { accept: 'text/event-stream', authorization: `Bearer ${ada.token}` }, signal: gone.signal });
+    await until('the subscription waits', async () => (await lock.waiting()) === 1);
+    gone.abort();
+    await assert.rejects(asking);
+    // The server has heard of it once it has answered another.
+    await fetch(new URL('/health', server.url));
+    await lock.release();
+    await until('the lookup is over', async () => (await lock.waiting()) === 0);
+    await ada.send(roomId, 'Anyone?');
+    await unwatched();
+  });
+
+  it('ends without complete when the server stops, and resumes at the next one', async () => {
+    const roomId = await ada.createRoom();
+    using stream = await EventStream.watch(ada, { roomId });
+    await ada.send(roomId, 'Before');
+    const { eventId } = await stream.nextMessage();
+    await server.restart();
+    assert.equal(await stream.next(), undefined);
+    await ada.send(roomId, 'After');
+    using resumed = await EventStream.watch(ada, { roomId }, { 'last-event-id': eventId as string });
+    assert.equal((await resumed.nextMessage()).body, 'After');
+  });
+});

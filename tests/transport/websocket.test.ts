@@ -1,0 +1,224 @@
+// graphql-transport-ws, frame by frame (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md).
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Lock } from '../support/lock.ts';
+import { until } from '../support/process.ts';
+import { createPlace, Guest, type Server, startServer } from '../support/server.ts';
+import { type FrameError, RawSocket } from '../support/socket.ts';
+
+const watch = 'subscription ($roomId: ID!, $after: String) { messageAdded(roomId: $roomId, after: $after) { number body } }';
+const me = '{ viewer { id } }';
+
+describe('the WebSocket door', () => {
+  let server: Server;
+  let place: Awaited<ReturnType<typeof createPlace>>;
+  let ada: Guest;
+  let roomId: string;
+  before(async () => {
+    place = await createPlace('PostgreSQL');
+    server = await startServer({ env: place.env });
+    ada = await Guest.signIn(server.url);
+    roomId = await ada.createRoom();
+  });
+  after(async () => {
+    await server[Symbol.asyncDispose]();
+    await place[Symbol.asyncDispose]();
+  });
+
+  const count = async () =>
+    (
+      await ada.must<{ room: { lastMessage: { number: number } } }, object>(
+        'query ($roomId: ID!) { room(id: $roomId) { lastMessage { number } } }',
+        { roomId },
+      )
+    ).room.lastMessage?.number ?? 0;
+
+  /** A socket that watches the room, and a look at whether it still hears it. */
+  async function watching() {
+    const socket = await RawSocket.signedIn(server.url, ada.token);
+    const { syncCursor } = (
+      await ada.must<{ room: { messages: { syncCursor: string } } }, object>(
+        'query ($roomId: ID!) { room(id: $roomId) { messages(last: 1) { syncCursor } } }',
+        { roomId },
+      )
+    ).room.messages;
+    socket.subscribe('watch', watch, { roomId, after: syncCursor });
+    const hears = async () => {
+      const { message } = await ada.send(roomId, 'Hello');
+      const frame = await socket.next();
+      assert.deepEqual([frame.id, frame.payload.data.messageAdded], ['watch', { number: message.number, body: 'Hello' }]);
+    };
+    return { socket, hears, [Symbol.dispose]: () => socket.terminate() };
+  }
+
+  it('runs queries, mutations and subscriptions on one socket', async () => {
+    using watcher = await watching();
+    await watcher.hears();
+    const { socket } = watcher;
+    socket.subscribe('send', 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { message { body } } }', {
+      input: { roomId, body: 'From the socket' },
+    });
+    const frames = [await socket.next(), await socket.next(), await socket.next()];
+    assert.deepEqual(
+      frames.find(({ id, type }) => id === 'send' && type === 'next')?.payload.data.sendMessage.message.body,
+      'From the socket',
+    );
+    assert.equal(frames.find(({ id }) => id === 'watch')?.payload.data.messageAdded.body, 'From the socket');
+    assert.ok(frames.some(({ id, type }) => id === 'send' && type === 'complete'));
+    await watcher.hears();
+  });
+
+  const faulty: [string, object][] = [
+    ['does not parse', { query: '{' }],
+    ['is empty', { query: '' }],
+    ['asks for a field that is not there', { query: '{ nothing }' }],
+    ['lacks a variable', { query: watch }],
+    ['has a variable of the wrong type', { query: watch, variables: { roomId: ['x', 'y'] } }],
+    ['names an operation that is not there', { query: 'query A { viewer { id } }', operationName: 'B' }],
+    ['has two operations and names none', { query: 'query A { viewer { id } } query B { viewer { id } }' }],
+    ['has no operation', { query: 'fragment F on Query { viewer { id } }' }],
+    ['is nested deeper than the parser goes', { query: '{a'.repeat(30_000) }],
+    ['has more tokens than anyone needs', { query: `{ ${'viewer { id } '.repeat(4000)} }` }],
+  ];
+  for (const [what, payload] of faulty) {
+    it(`answers an error for that operation only where it ${what}`, async () => {
+      using watcher = await watching();
+      watcher.socket.send({ id: 'bad', type: 'subscribe', payload });
+      const frame = await watcher.socket.next();
+      const errors: FrameError[] = frame.type === 'error' ? frame.payload : frame.payload.errors;
+      assert.deepEqual([frame.id, errors[0]?.extensions.code], ['bad', 'BAD_USER_INPUT']);
+      if (frame.type === 'next') assert.equal((await watcher.socket.next()).type, 'complete');
+      await watcher.hears();
+      // The id is free again.
+      assert.equal((await watcher.socket.ask('bad', me)).type, 'next');
+    });
+  }
+
+  const refused: [string, Record<string, unknown>, string][] = [
+    ['an unknown room', { roomId: 'room_00000000000000000000000000' }, 'NOT_FOUND'],
+    ['an id of another type', { roomId: 'message_01h455vb4pex5vsknk084sn02q' }, 'BAD_USER_INPUT'],
+    ['a junk cursor', { after: 'junk' }, 'CURSOR_INVALID'],
+  ];
+  for (const [what, variables, code] of refused) {
+    it(`answers a subscription to ${what} with ${code}, for it only`, async () => {
+      using watcher = await watching();
+      watcher.socket.subscribe('bad', watch, { roomId, ...variables });
+      const frame = await watcher.socket.next();
+      const errors: FrameError[] = frame.type === 'error' ? frame.payload : frame.payload.errors;
+      assert.deepEqual([frame.id, errors[0]?.extensions.code], ['bad', code]);
+      if (frame.type === 'next') assert.equal((await watcher.socket.next()).type, 'complete');
+      await watcher.hears();
+    });
+  }
+
+  it('runs an operation of 60,000 bytes, and closes with 1009 the one socket that sends more than 64 KiB', async () => {
+    using watcher = await watching();
+    using other = await RawSocket.signedIn(server.url, ada.token);
+    assert.equal((await other.ask('1', me.padEnd(60_000))).type, 'next');
+    const before = await count();
+    other.subscribe('2', 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { message { id } } }', {
+      input: { roomId, body: 'x'.padEnd(64 * 1024) },
+    });
+    assert.equal((await other.closed).code, 1009);
+    assert.equal(await count(), before);
+    await watcher.hears();
+  });
+
+  const breaches: [string, number, (socket: RawSocket) => void][] = [
+    ['text that is no JSON', 4400, (socket) => socket.send('junk')],
+    ['an empty message', 4400, (socket) => socket.send('')],
+    ['JSON that is no message', 4400, (socket) => socket.send('[]')],
+    ['a message of an unknown type', 4400, (socket) => socket.send({ type: 'start' })],
+    ['a subscribe without an id', 4400, (socket) => socket.send({ type: 'subscribe', payload: { query: me } })],
+    ['a query that is no text', 4400, (socket) => socket.send({ id: '1', type: 'subscribe', payload: { query: 42 } })],
+    ['variables that are no object', 4400, (socket) => socket.send({ id: '1', type: 'subscribe', payload: { query: me, variables: 'x' } })],
+    ['binary junk', 4400, (socket) => socket.send(Buffer.from([0, 255, 254, 1]))],
+    ['a second connection_init', 4429, (socket) => socket.send({ type: 'connection_init' })],
+    ['an id that is in use', 4409, (socket) => socket.subscribe('watch', watch, { roomId })],
+  ];
+  for (const [what, code, breach] of breaches) {
+    it(`closes with ${code} the one socket that sends ${what}`, async () => {
+      using watcher = await watching();
+      using other = await watching();
+      breach(other.socket);
+      assert.equal((await other.socket.closed).code, code);
+      await watcher.hears();
+    });
+  }
+
+  it('closes with 4401 a socket that subscribes before it said who it is', async () => {
+    using socket = await RawSocket.open(server.url);
+    socket.subscribe('1', me);
+    assert.equal((await socket.closed).code, 4401);
+  });
+
+  it('closes with 4408 a socket that never says who it is', async () => {
+    using socket = await RawSocket.open(server.url);
+    assert.equal((await socket.closed).code, 4408);
+  });
+
+  for (const protocols of [[], ['graphql-ws'], ['other']]) {
+    it(`does not speak ${protocols[0] ?? 'a protocol that was not named'}`, async () => {
+      const opening = RawSocket.open(server.url, { protocols });
+      // Where it offered protocols, the client itself refuses an answer that takes none of them.
+      if (protocols.length > 0) return assert.rejects(opening, /subprotocol/i);
+      using socket = await opening;
+      assert.equal((await socket.closed).code, 4406);
+    });
+  }
+
+  it('answers ping with pong', async () => {
+    using socket = await RawSocket.signedIn(server.url);
+    socket.send({ type: 'ping', payload: { n: 1 } });
+    assert.deepEqual(await socket.next(), { type: 'pong', payload: { n: 1 } });
+  });
+
+  it('opens at no other path', async () => {
+    await assert.rejects(RawSocket.open(server.url.replace('/graphql', '/')), /404/);
+    await assert.rejects(RawSocket.open(`${server.url}/more`), /404/);
+  });
+
+  it('ends a subscription at once when its client completes it, and then sends nothing more of it', async () => {
+    using watcher = await watching();
+    await watcher.hears();
+    watcher.socket.send({ id: 'watch', type: 'complete' });
+    await until('nobody watches', () => server.app.liveRooms.size === 0);
+    await ada.send(roomId, 'Nobody hears this');
+    assert.equal((await watcher.socket.ask('1', me)).id, '1');
+  });
+
+  for (const [how, leave] of [
+    ['closes', (socket: RawSocket) => socket.close()],
+    ['is cut off', (socket: RawSocket) => socket.terminate()],
+  ] as const) {
+    it(`leaves nothing behind when a socket ${how}`, async () => {
+      const watcher = await watching();
+      await watcher.hears();
+      leave(watcher.socket);
+      await until('nobody watches', () => server.app.liveRooms.size === 0);
+    });
+
+    it(`leaves nothing behind when a socket ${how} while its subscription is being looked up`, async () => {
+      const socket = await RawSocket.signedIn(server.url, ada.token);
+      await using lock = await Lock.take(place.env['DATABASE_URL'] as string, 'lock table rooms in access exclusive mode');
+      socket.subscribe('1', watch, { roomId });
+      await until('the subscription waits', async () => (await lock.waiting()) === 1);
+      leave(socket);
+      await socket.closed;
+      await lock.release();
+      await until('the lookup is over', async () => (await lock.waiting()) === 0);
+      // Whoever comes next finds the room unwatched, once what was under way has ended.
+      await ada.send(roomId, 'Anyone?');
+      await until('nobody watches', () => server.app.liveRooms.size === 0);
+    });
+  }
+
+  it('says why, and to try again, where a mutation is refused over the socket', async () => {
+    using socket = await RawSocket.signedIn(server.url);
+    const frame = await socket.ask('1', 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { message { id } } }', {
+      input: { roomId, body: 'x' },
+    });
+    assert.equal(frame.payload.errors[0].extensions.code, 'UNAUTHENTICATED');
+  });
+});
