@@ -1,0 +1,113 @@
+// The composition root: opens everything a server is made of, and closes it in reverse.
+
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Bus } from './bus/bus.ts';
+import { MemoryBus } from './bus/memory-bus.ts';
+import { RedisBus } from './bus/redis-bus.ts';
+import { openIdentity } from './chat/identity.ts';
+import { Retention } from './chat/retention.ts';
+import { RoomQueue } from './chat/room-queue.ts';
+import { type Config, ConfigError } from './config.ts';
+import { LiveRooms } from './feed/live-rooms.ts';
+import type { Log } from './log.ts';
+import { openStorage, ping, type Storage } from './storage/database.ts';
+import { createHttpDoor } from './transport/http.ts';
+import { WebSocketDoor } from './transport/websocket.ts';
+
+/** How long requests and sockets may take to end, once the server has asked them to. */
+const closeMs = 12_000;
+/** How often a server that closes looks for connections that have nothing under way any more. */
+const hangUpMs = 50;
+
+export interface App {
+  /** Where it listens. */
+  readonly url: string;
+  readonly storage: Storage;
+  readonly liveRooms: LiveRooms;
+  readonly retention: Retention;
+  /**
+   * Stops without losing anything: not ready any more, a wait for the balancer unless `now` or nothing is open, then no
+   * new connections, what is under way finishes, and sockets are closed with 1012.
+   */
+  close(options?: { now?: boolean }): Promise<void>;
+}
+
+/** Opens a server. Throws ConfigError, with a sentence, where a setting cannot be used. */
+export async function openApp(config: Config, log: Log): Promise<App> {
+  await using opened = new AsyncDisposableStack();
+  const storage = opened.use(await openStorage(config.storage, log));
+  const bus: Bus = opened.use(config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log));
+  const liveRooms = opened.use(new LiveRooms(storage.logDb, bus, log));
+  const chat = { db: storage.db, bus, queue: new RoomQueue() };
+  const retention = opened.use(new Retention(chat, config.retentionDays, log));
+  const identity = await openIdentity(config.identity, storage.db);
+  const services = { storage, chat, liveRooms, identity, log };
+
+  const stopping = new AbortController();
+  let closing = false;
+  const readiness = async () => {
+    const database = await ping(storage.db).then(
+      () => 'ok',
+      () => 'unavailable',
+    );
+    const redis = config.redisUrl === undefined ? 'unused' : bus.healthy ? 'ok' : 'degraded';
+    return { ready: database === 'ok' && !closing, database, redis, closing };
+  };
+  const sockets = new WebSocketDoor(config, services);
+  const server = createServer(createHttpDoor(config, services, readiness, stopping.signal));
+  // Longer than balancers keep an idle connection, so that none of them sends a request into one that closes.
+  server.keepAliveTimeout = 65_000;
+  server.on('upgrade', sockets.upgrade);
+  const open = new Set<Socket>();
+  server.on('connection', (connection) => {
+    open.add(connection);
+    connection.once('close', () => open.delete(connection));
+  });
+  await listen(server, config);
+  const toClose = opened.move();
+
+  return {
+    url: urlOf(server, config.host),
+    storage,
+    liveRooms,
+    retention,
+    async close({ now = false } = {}) {
+      closing = true;
+      if (!now && open.size > 0) await sleep(config.drainDelayMs);
+      const ended = new Promise((resolve) => server.close(resolve));
+      stopping.abort();
+      // Connections that wait for a request: the next, or the first, which Node does not count as idle.
+      const hangUp = setInterval(() => {
+        server.closeIdleConnections();
+        for (const connection of open) if (connection.bytesRead === 0) connection.destroy();
+      }, hangUpMs);
+      await Promise.race([Promise.all([sockets.close(), ended]), sleep(closeMs, undefined, { ref: false })]);
+      clearInterval(hangUp);
+      sockets.terminate();
+      server.closeAllConnections();
+      await ended;
+      await toClose.disposeAsync();
+    },
+  };
+}
+
+async function listen(server: Server, { port, host }: Config): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject).listen({ port, host }, resolve);
+  try {
+    await promise;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') throw new ConfigError(`PORT ${port} is in use by another program: stop that one, or set another PORT.`);
+    if (code === 'EACCES') throw new ConfigError(`PORT ${port} may not be opened by this user: set a PORT of 1024 or more.`);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new ConfigError(`HOST ${host} is no address of this machine.`);
+    throw error;
+  }
+}
+
+function urlOf(server: Server, host: string): string {
+  const { port } = server.address() as AddressInfo;
+  return `http://${host === '127.0.0.1' || host === '0.0.0.0' || host === '::' ? 'localhost' : host}:${port}`;
+}

@@ -1,0 +1,10 @@
+// The one file that any Node can read: it turns away a Node too old to run TypeScript, before anything else is loaded.
+
+const required = 24;
+if (Number.parseInt(process.versions.node, 10) < required) {
+  console.error(
+    `Gapless needs Node ${required} or later, and this is Node ${process.versions.node}. \`npm start\` brings the right one with it.`,
+  );
+  process.exit(1);
+}
+await import('./serve.ts');

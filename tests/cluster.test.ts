@@ -1,0 +1,135 @@
+// Two nodes, each a process of its own, on one PostgreSQL and one Redis.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { print } from 'graphql';
+import * as gql from './gql/graphql.ts';
+import { type ServerNode, startNode } from './support/node.ts';
+import { createDatabase } from './support/postgres.ts';
+import { until } from './support/process.ts';
+import { startRedis } from './support/redis.ts';
+import { Guest } from './support/server.ts';
+import { range } from './support/storage.ts';
+
+const senders = 8;
+
+/** Two nodes that share a database of their own and a Redis. */
+async function startCluster(redisUrl: string): Promise<{ nodes: [ServerNode, ServerNode] } & AsyncDisposable> {
+  await using started = new AsyncDisposableStack();
+  const database = started.use(await createDatabase());
+  const env = { DATABASE_URL: database.url, REDIS_URL: redisUrl, IDENTITY: 'guest', LOG_LEVEL: 'warn' };
+  const nodes = await Promise.all([startNode(env), startNode(env)]);
+  for (const node of nodes) started.use(node);
+  const cleanup = started.move();
+  return { nodes, [Symbol.asyncDispose]: () => cleanup.disposeAsync() };
+}
+
+/** The numbers of the messages that arrive at a subscriber, up to the one that is the last. */
+async function watch(viewer: Guest, roomId: string, last: number) {
+  const client = viewer.connect();
+  const stream = client.iterate<gql.RoomEventsSubscription>({ query: print(gql.RoomEventsDocument), variables: { roomId } });
+  const first = await stream.next();
+  assert.equal(first.value?.data?.roomEvents.__typename, 'CaughtUp');
+  const numbers: number[] = [];
+  const reading = (async () => {
+    for await (const { data, errors } of stream) {
+      assert.equal(errors, undefined);
+      assert.equal(data?.roomEvents.__typename, 'MessageAdded');
+      numbers.push(data.roomEvents.message.number);
+      if (numbers.length === last) break;
+    }
+    await client.dispose();
+    return numbers;
+  })();
+  return { numbers, reading };
+}
+
+/** `count` messages by several senders at once, shared out over `nodes`. Returns the numbers that were acknowledged. */
+async function send(sender: Guest, nodes: readonly ServerNode[], roomId: string, count: number): Promise<number[]> {
+  let left = count;
+  const acknowledged: number[] = [];
+  const sendSome = async (at: Guest) => {
+    while (left > 0) {
+      left -= 1;
+      acknowledged.push((await at.send(roomId, 'hello')).message.number);
+    }
+  };
+  await Promise.all(range(1, senders).map((i) => sendSome(sender.at((nodes[i % nodes.length] as ServerNode).url))));
+  return acknowledged.sort((a, b) => a - b);
+}
+
+describe('two nodes', () => {
+  let cluster: Awaited<ReturnType<typeof startCluster>>;
+  let one: ServerNode;
+  let two: ServerNode;
+  before(async () => {
+    cluster = await startCluster(process.env['REDIS_URL'] as string);
+    [one, two] = cluster.nodes;
+  });
+  after(() => cluster[Symbol.asyncDispose]());
+
+  it('carry 10,000 messages of 8 senders from one to a subscriber of the other, each once and in order', { timeout: 280_000 }, async () => {
+    const ada = await Guest.signIn(one.url);
+    const roomId = await ada.createRoom();
+    const { reading } = await watch(ada.at(two.url), roomId, 10_000);
+    const acknowledged = await send(ada, [one], roomId, 10_000);
+    assert.deepEqual(acknowledged, range(1, 10_000));
+    assert.deepEqual(await reading, acknowledged);
+  });
+
+  it('show the same order to subscribers of both, whichever they are sent through', async () => {
+    const ada = await Guest.signIn(one.url);
+    const roomId = await ada.createRoom();
+    const watching = [await watch(ada, roomId, 600), await watch(ada.at(two.url), roomId, 600)];
+    await send(ada, [one, two], roomId, 600);
+    for (const { reading } of watching) assert.deepEqual(await reading, range(1, 600));
+  });
+
+  it('find the first message of a retry that reaches the other', async () => {
+    const ada = await Guest.signIn(one.url);
+    const roomId = await ada.createRoom();
+    const first = await ada.send(roomId, 'hello', 'key');
+    const again = await ada.at(two.url).send(roomId, 'hello', 'key');
+    assert.deepEqual([first.deduplicated, again.deduplicated, again.message.id], [false, true, first.message.id]);
+  });
+
+  it('end the stream of a member who is removed through the other', async () => {
+    const ada = await Guest.signIn(one.url);
+    const grace = await Guest.signIn(two.url, 'Grace');
+    const roomId = await ada.createRoom({ kind: 'PRIVATE', memberIds: [grace.userId] });
+    const client = grace.connect();
+    const seen: (string | undefined)[] = [];
+    const stream = client.iterate<gql.RoomEventsSubscription>({ query: print(gql.RoomEventsDocument), variables: { roomId } });
+    seen.push((await stream.next()).value?.data?.roomEvents.__typename);
+    await ada.must('mutation ($input: RemoveMemberInput!) { removeMember(input: $input) { removedUserId } }', {
+      input: { roomId, userId: grace.userId },
+    });
+    await ada.send(roomId, 'not for Grace');
+    for await (const { data } of stream) seen.push(data?.roomEvents.__typename);
+    assert.deepEqual(seen, ['CaughtUp', 'MessageAdded', 'MemberLeft']);
+    await client.dispose();
+    assert.deepEqual((await grace.must(gql.RoomViewDocument, { id: roomId })).room, null);
+  });
+});
+
+describe('two nodes on a Redis that fails', () => {
+  it('lose nothing and repeat nothing while Redis is killed and restarted', { timeout: 120_000 }, async () => {
+    await using redis = await startRedis();
+    await using cluster = await startCluster(redis.url);
+    const [one, two] = cluster.nodes;
+    const ada = await Guest.signIn(one.url);
+    const roomId = await ada.createRoom();
+    const { reading, numbers } = await watch(ada.at(two.url), roomId, 3000);
+    const parts = [await send(ada, [one], roomId, 800)];
+    const sending = send(ada, [one], roomId, 1200);
+    await redis.stop();
+    parts.push(await sending);
+    // Without Redis, by way of the database.
+    await until('all of it has arrived', () => numbers.length === 2000);
+    const more = send(ada, [one], roomId, 1000);
+    await redis.start();
+    parts.push(await more);
+    assert.deepEqual(parts.flat(), range(1, 3000));
+    assert.deepEqual(await reading, range(1, 3000));
+  });
+});

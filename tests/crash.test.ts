@@ -1,0 +1,122 @@
+// The embedded server, killed with -9 again and again under load: what it acknowledged is there, in order, without a hole.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as gql from './gql/graphql.ts';
+import { startNode, startProgram } from './support/node.ts';
+import { freePort, until } from './support/process.ts';
+import { chooseSeed, randomFrom } from './support/random.ts';
+import { Guest } from './support/server.ts';
+import { range } from './support/storage.ts';
+
+const kills = 20;
+/** Every so many kills, one hits a server that is still starting. */
+const duringStart = 4;
+const senders = 8;
+
+interface Sending {
+  readonly body: string;
+  /** As it was acknowledged. Undefined for one that was under way when the server died. */
+  number?: number;
+}
+
+interface Room {
+  readonly owner: Guest;
+  readonly roomId: string;
+}
+
+it('keeps every acknowledged message, in order and without a hole, however often it is killed', { timeout: 280_000 }, async () => {
+  const seed = chooseSeed('killing the embedded server');
+  const random = randomFrom(seed);
+  await using cleanup = new AsyncDisposableStack();
+  const folder = mkdtempSync(join(tmpdir(), 'gapless-crash-'));
+  cleanup.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const env = { DATA_DIR: join(folder, 'data'), PORT: String(await freePort()), LOG_LEVEL: 'warn' };
+
+  let room: Room | undefined;
+  const sent: Sending[][] = range(1, senders).map(() => []);
+  const stored: { number: number; body: string; cursor: string }[] = [];
+
+  for (const kill of range(1, kills)) {
+    if (kill % duringStart === 0) {
+      const starting = startProgram(env);
+      await sleep(random() * 2500);
+      await starting.stop('SIGKILL');
+      continue;
+    }
+    const node = await startNode(env);
+    if (room === undefined) {
+      const owner = await Guest.signIn(node.url);
+      room = { owner, roomId: await owner.createRoom() };
+    } else await readOn(room, stored);
+    check(sent, stored);
+    const before = acknowledged(sent);
+    const sending = sent.map((own, sender) => sendUntilKilled(room as Room, own, sender));
+    await until('something is acknowledged', () => acknowledged(sent) > before);
+    await sleep(random() * 2000);
+    await node.program.stop('SIGKILL');
+    await Promise.all(sending);
+  }
+
+  await using _node = await startNode(env);
+  assert.ok(room);
+  // All of it once more, from the front.
+  stored.length = 0;
+  await readOn(room, stored);
+  check(sent, stored);
+  console.log(`${stored.length} messages were kept over ${kills} kills`);
+  assert.ok(stored.length >= kills - kills / duringStart);
+});
+
+const acknowledged = (sent: Sending[][]) => sent.flat().filter(({ number }) => number !== undefined).length;
+
+/** Sends one after the other. What was under way at the last kill is sent again, with its own clientMessageId. */
+async function sendUntilKilled({ owner, roomId }: Room, own: Sending[], sender: number): Promise<void> {
+  for (;;) {
+    const last = own.at(-1);
+    const sending: Sending = last && last.number === undefined ? last : { body: `${sender}: ${own.length + 1}` };
+    if (sending !== last) own.push(sending);
+    try {
+      sending.number = (await owner.send(roomId, sending.body, sending.body)).message.number;
+    } catch (error) {
+      // The connection, and nothing else: an answer that is an error is none of the kind that a kill explains.
+      if (error instanceof TypeError || error instanceof SyntaxError) return;
+      throw error;
+    }
+  }
+}
+
+/** Reads what is behind the last that is known. */
+async function readOn({ owner, roomId }: Room, stored: { number: number; body: string; cursor: string }[]): Promise<void> {
+  for (let more = true; more; ) {
+    const after = stored.at(-1)?.cursor;
+    const { room } = await owner.must(gql.RoomViewDocument, { id: roomId, first: 100, ...(after === undefined ? {} : { after }) });
+    stored.push(...(room?.messages.edges ?? []).map(({ cursor, node }) => ({ cursor, number: node.number, body: node.body as string })));
+    more = room?.messages.pageInfo.hasNextPage === true;
+  }
+}
+
+function check(sent: Sending[][], stored: { number: number; body: string }[]): void {
+  assert.deepEqual(
+    stored.map(({ number }) => number),
+    range(1, stored.length),
+  );
+  const numberOf = new Map(stored.map(({ body, number }) => [body, number]));
+  assert.equal(numberOf.size, stored.length, 'a message is there twice');
+  for (const own of sent) {
+    const numbers: number[] = [];
+    for (const { body, number } of own) {
+      const kept = numberOf.get(body);
+      if (number !== undefined) assert.equal(kept, number, `"${body}" was acknowledged as ${number}`);
+      if (kept !== undefined) numbers.push(kept);
+    }
+    assert.deepEqual(
+      numbers,
+      numbers.toSorted((a, b) => a - b),
+    );
+  }
+}

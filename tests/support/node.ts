@@ -1,0 +1,36 @@
+// A node as operators start it: `node src/main.js`, a process of its own that can be killed.
+
+import { fileURLToPath } from 'node:url';
+import { freePort, type Program, start, until } from './process.ts';
+
+const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+
+/** Starts the program with just these settings. */
+export function startProgram(env: Record<string, string>): Program {
+  return start(process.execPath, [main], { env: { DRAIN_DELAY_MS: '0', ...env } });
+}
+
+export interface ServerNode extends AsyncDisposable {
+  readonly program: Program;
+  /** The GraphQL endpoint. */
+  readonly url: string;
+}
+
+/** Starts a node, and waits until it is ready. */
+export async function startNode(env: Record<string, string>): Promise<ServerNode> {
+  const port = env['PORT'] ?? String(await freePort());
+  const program = startProgram({ ...env, PORT: port });
+  const origin = `http://127.0.0.1:${port}`;
+  await until(
+    'the node is ready',
+    () => {
+      if (program.child.exitCode !== null) throw new Error(`The node ended:\n${program.output()}`);
+      return fetch(`${origin}/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    },
+    60_000,
+  );
+  return { program, url: `${origin}/graphql`, [Symbol.asyncDispose]: async () => void (await program.stop('SIGKILL')) };
+}
