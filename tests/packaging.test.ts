@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+import { settingNames } from '../src/config.ts';
+import { freePort, run, start, until } from './support/process.ts';
+
+const root = join(import.meta.dirname, '..');
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+
+interface Image {
+  readonly folder: string;
+  workdir: string;
+  readonly env: Record<string, string>;
+  command: string[];
+  health: string[];
+}
+
+/** Does what a Dockerfile says, with a folder for each stage in place of its file system. Returns the last stage. */
+async function replay(dockerfile: string, base: string): Promise<Image> {
+  const stages = new Map<string, Image>();
+  let image: Image | undefined;
+  for (const line of dockerfile.split('\n').filter((text) => text !== '' && !text.startsWith('#'))) {
+    const [instruction = '', ...words] = line.split(' ');
+    const rest = words.join(' ');
+    if (instruction === 'FROM') {
+      const name = words[2] ?? `stage-${stages.size}`;
+      image = { folder: join(base, name), workdir: '/', env: {}, command: [], health: [] };
+      stages.set(name, image);
+      continue;
+    }
+    if (!image) throw new Error('A Dockerfile begins with FROM.');
+    const within = (path: string) => join((image as Image).folder, path.startsWith('/') ? path : join((image as Image).workdir, path));
+    switch (instruction) {
+      case 'WORKDIR':
+        image.workdir = rest;
+        mkdirSync(within('.'), { recursive: true });
+        break;
+      case 'ENV':
+        for (const pair of words) image.env[pair.slice(0, pair.indexOf('='))] = pair.slice(pair.indexOf('=') + 1);
+        break;
+      case 'COPY': {
+        const [, stage] = /^--from=(.*)$/.exec(words[0] ?? '') ?? [];
+        const from = stage === undefined ? root : (stages.get(stage) as Image).folder;
+        const paths = stage === undefined ? words : words.slice(1);
+        const to = within(paths.at(-1) as string);
+        for (const path of paths.slice(0, -1)) {
+          const target = paths.at(-1)?.endsWith('/') ? join(to, path) : to;
+          mkdirSync(dirname(target), { recursive: true });
+          cpSync(join(from, path), target, { recursive: true, verbatimSymlinks: true });
+        }
+        break;
+      }
+      case 'RUN':
+        await run('sh', ['-c', rest], { cwd: within('.'), env: { ...process.env, ...image.env } });
+        break;
+      case 'HEALTHCHECK':
+        image.health = JSON.parse(rest.slice(rest.indexOf('CMD ') + 4)) as string[];
+        break;
+      case 'CMD':
+        image.command = JSON.parse(rest) as string[];
+        break;
+      case 'USER':
+      case 'VOLUME':
+      case 'EXPOSE':
+        break;
+      default:
+        throw new Error(`The replay does not know ${instruction}.`);
+    }
+  }
+  return image as Image;
+}
+
+describe('the image', () => {
+  it('serves, says that it is healthy, and stops when it is told to', async () => {
+    const base = mkdtempSync(join(tmpdir(), 'gapless-image-'));
+    try {
+      const image = await replay(read('Dockerfile'), base);
+      const cwd = join(image.folder, image.workdir);
+      const env = { PATH: process.env['PATH'], ...image.env, HOST: '127.0.0.1', PORT: String(await freePort()), DRAIN_DELAY_MS: '0' };
+      const [command = '', ...args] = image.command;
+      const server = start(command, args, { cwd, env });
+      const [check = '', ...checkArgs] = image.health;
+      await until(
+        `the image is healthy:\n${server.output()}`,
+        async () => (await start(check, checkArgs, { cwd, env }).exited) === 0,
+        60_000,
+      );
+      assert.equal(await server.stop('SIGTERM'), 0, server.output());
+      assert.notEqual(await start(check, checkArgs, { cwd, env }).exited, 0);
+    } finally {
+      rmSync(base, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('the documents', () => {
+  it('name every setting in the README, and no other', () => {
+    const table = [...read('README.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
+    assert.deepEqual(table.toSorted(), settingNames.toSorted());
+  });
+
+  it('set nothing in compose.yaml that is no setting', () => {
+    const nodes = read('compose.yaml').split('services:')[0] ?? '';
+    const names = [...nodes.matchAll(/^ {4}([A-Z_]+):/gm)].map(([, name]) => name as string);
+    assert.ok(names.length > 0);
+    assert.deepEqual(
+      names.filter((name) => !settingNames.includes(name)),
+      [],
+    );
+  });
+
+  it('link to files that are there', () => {
+    for (const [, link = ''] of read('README.md').matchAll(/\]\((?!https?:)([^)#]+)\)/g)) assert.ok(read(link).length > 0, link);
+  });
+});
