@@ -5,6 +5,8 @@ import { Refusal } from './refusal.ts';
 
 export const maxBodyBytes = 128 * 1024;
 export const maxSocketMessageBytes = 64 * 1024;
+/** Under way at once on one socket. Each that cannot write holds on to one result. */
+export const maxOperations = 1000;
 /** Of an operation. 1,000 nested fields are what the parser's recursion takes; a full introspection has some 300 tokens. */
 export const maxTokens = 2000;
 

@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
+import { GraphQLError } from 'graphql';
 import { type Context as Connection, handleProtocols, makeServer } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../chat/identity.ts';
@@ -17,7 +18,7 @@ import { readDocument } from './documents.ts';
 import { encode } from './encode.ts';
 import { endAt } from './expiry.ts';
 import { graphqlPath } from './http.ts';
-import { maxSocketMessageBytes, requireAllowedOrigin, targetOf } from './limits.ts';
+import { maxOperations, maxSocketMessageBytes, requireAllowedOrigin, targetOf } from './limits.ts';
 import { Refusal, statusOf } from './refusal.ts';
 import { identify } from './viewer.ts';
 
@@ -59,7 +60,8 @@ export class WebSocketDoor {
     this.#services = services;
     this.#protocol = makeServer<Record<string, unknown>, Extra>({
       onConnect: (connection) => this.#admit(connection),
-      onSubscribe: (connection, _id, payload) => this.#prepare(connection.extra, payload),
+      onSubscribe: (connection, _id, payload) =>
+        Object.keys(connection.subscriptions).length > maxOperations ? [tooMany()] : this.#prepare(connection.extra, payload),
       onError: (_connection, _id, _payload, errors) => errors.map((error) => toClientError(error, services.log).toJSON()),
       execute: (args) => this.#finishing((args.contextValue as SocketContext).socket, executeOperation(args as never)) as never,
       subscribe: (args) => subscribeOperation(args as never) as never,
@@ -147,7 +149,8 @@ export class WebSocketDoor {
       throw error;
     }
     const { socket, viewer } = extra;
-    if (viewer) {
+    // One that has closed meanwhile would never tell the timer to go.
+    if (viewer && socket.readyState === socket.OPEN) {
       const forget = endAt(viewer.expiresAt, () => socket.close(closeCodes.forbidden.code, closeCodes.forbidden.reason));
       socket.once('close', forget);
     }
@@ -184,6 +187,11 @@ export class WebSocketDoor {
     }
   }
 }
+
+const tooMany = () =>
+  new GraphQLError(`A socket may have ${maxOperations} operations under way at once: complete some first.`, {
+    extensions: { code: 'BAD_USER_INPUT' },
+  });
 
 interface SocketContext extends Context {
   readonly socket: WebSocket;

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { maxOperations } from '../../src/transport/limits.ts';
 import { Lock } from '../support/lock.ts';
 import { until } from '../support/process.ts';
 import { createPlace, Guest, type Server, startServer } from '../support/server.ts';
@@ -213,6 +214,18 @@ describe('the WebSocket door', () => {
       await until('nobody watches', () => server.app.liveRooms.size === 0);
     });
   }
+
+  it('refuses the operation that is one too many on a socket, and goes on with the others', async () => {
+    using socket = await RawSocket.signedIn(server.url, ada.token);
+    for (let i = 0; i < maxOperations; i += 1) socket.subscribe(`watch ${i}`, watch, { roomId });
+    const refused = await socket.ask('one too many', me);
+    assert.deepEqual(
+      [refused.type, refused.id, (refused.payload as FrameError[])[0]?.extensions.code],
+      ['error', 'one too many', 'BAD_USER_INPUT'],
+    );
+    socket.send({ type: 'complete', id: 'watch 0' });
+    assert.equal((await socket.ask('after one has ended', me)).payload.data.viewer.id, ada.userId);
+  });
 
   it('says why, and to try again, where a mutation is refused over the socket', async () => {
     using socket = await RawSocket.signedIn(server.url);
