@@ -43,23 +43,28 @@ export class LockedRoom {
 
   /** Writes the entry at `position` and moves the head there, with `changes` to the room itself. */
   async append(event: LogEvent, changes: RoomChanges = {}, position = this.nextPosition()): Promise<LogEntry> {
-    this.#row = await this.trx
+    // One statement for the entry and the head that it is: of the same transaction they are anyway.
+    const { at, ...row } = await this.trx
+      .with('entry', (db) =>
+        db
+          .insertInto('roomLog')
+          .values({ roomId: this.#row.id, ...position, ...toColumns(event) })
+          .returning('at'),
+      )
       .updateTable('rooms')
+      .from('entry')
       .set({
         oldestAt: sql<Date>`coalesce(oldest_at, ${now})`,
         ...changes,
         headSeq: position.seq,
         headTag: position.tag,
       })
-      .where('id', '=', this.#row.id)
-      .returningAll()
+      .where('rooms.id', '=', this.#row.id)
+      .returningAll('rooms')
+      .returning('entry.at')
       .executeTakeFirstOrThrow();
-    const written = await this.trx
-      .insertInto('roomLog')
-      .values({ roomId: this.#row.id, ...position, ...toColumns(event) })
-      .returning('at')
-      .executeTakeFirstOrThrow();
-    const entry: LogEntry = { ...position, roomId: this.#row.id, at: written.at, ...event };
+    this.#row = row;
+    const entry: LogEntry = { ...position, roomId: row.id, at, ...event };
     this.entries.push(entry);
     return entry;
   }

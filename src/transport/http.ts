@@ -26,7 +26,7 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
     const answered: Exchange['answer'] = {};
     const gone = new AbortController();
     response.once('close', () => {
-      gone.abort();
+      if (!response.writableFinished) gone.abort();
       answered.events?.return();
     });
     const { method = 'GET', headers } = request;
