@@ -109,13 +109,22 @@ describe('a stop', () => {
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     it(`by ${signal} exits 0 at once where nothing is open`, async () => {
-      // Were the wait for the balancer kept, it would take all of these 15 seconds.
+      // Were the wait for the balancer kept, it would take all of these 10 seconds.
       await using server = await launched({ DRAIN_DELAY_MS: '10000' });
       const from = performance.now();
       assert.equal(await server.program.stop(signal), 0);
       assert.ok(performance.now() - from < 10_000);
     });
   }
+
+  it('of npm start stops the server, and not npm alone', async () => {
+    const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', DATA_DIR: join(folder, 'by-npm') };
+    const npm = start('npm', ['start'], { cwd: join(import.meta.dirname, '..'), env });
+    const url = await urlOf(npm);
+    assert.equal(await npm.stop(), 0);
+    assert.match(npm.output(), /SIGTERM: closing/);
+    await assert.rejects(fetch(url), TypeError);
+  });
 
   it('closes sockets with 1012, ends event streams without complete, and exits 0', async () => {
     await using server = await launched();
