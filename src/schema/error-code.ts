@@ -38,12 +38,12 @@ export function causeOf(error: unknown): unknown {
 export function toClientError(error: unknown, log: Log): GraphQLError {
   const cause = causeOf(error);
   if (cause instanceof GaplessError) return located(error, cause.message, extensionsOf(cause));
-  if (isUnavailable(cause)) return toClientError(unavailable(cause), log);
   // GraphQL's own: a document that does not parse or validate, a variable of the wrong type.
   if (cause instanceof GraphQLError) {
     const ours = String(cause.extensions['code']) in codes;
     return ours ? cause : located(cause, cause.message, { ...cause.extensions, code: 'BAD_USER_INPUT' });
   }
+  if (isUnavailable(cause)) return toClientError(unavailable(cause), log);
   const errorId = randomUUID();
   log.error({ errorId, error: cause }, 'an unforeseen error');
   return located(error, 'Something went wrong that nobody foresaw. It was logged under errorId.', { code: 'INTERNAL', errorId });

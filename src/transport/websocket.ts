@@ -26,7 +26,7 @@ import { identify } from './viewer.ts';
 export const closeCodes = {
   /** The server stops: come back, another node answers. */
   restart: { code: 1012, reason: 'Service restart' },
-  /** No token, or one that has expired. */
+  /** The token has expired. graphql-ws says the same of one that is bad. */
   forbidden: { code: 4403, reason: 'Forbidden' },
   /** Nobody foresaw it; it is logged. */
   internal: { code: 1011, reason: 'Internal server error' },
@@ -37,6 +37,8 @@ export const closeCodes = {
 const keepAliveMs = 12_000;
 /** What may wait at a socket before its subscriptions wait for it. */
 const enoughBytes = 64 * 1024;
+/** What may wait at a socket that goes on asking. Its subscriptions wait for it; answers to pings and errors do not. */
+const maxUnreadBytes = 4 * 1024 * 1024;
 /** How long queries and mutations of a socket may still take when the server stops. */
 const finishMs = 10_000;
 
@@ -69,11 +71,6 @@ export class WebSocketDoor {
     });
   }
 
-  /** How many sockets are open. */
-  get size(): number {
-    return this.#server.clients.size;
-  }
-
   /** Handles an upgrade of the HTTP server. */
   readonly upgrade = async (request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> => {
     stream.on('error', () => stream.destroy());
@@ -86,6 +83,8 @@ export class WebSocketDoor {
     } catch (error) {
       const told = toClientError(error, this.#services.log);
       const body = JSON.stringify({ errors: [told] });
+      // Half-open, it would stay for as long as its client likes.
+      stream.once('finish', () => stream.destroy());
       stream.end(
         `HTTP/1.1 ${statusOf(error, told)} Refused\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
       );
@@ -123,6 +122,7 @@ export class WebSocketDoor {
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) =>
           socket.on('message', (data: RawData) => {
+            if (socket.bufferedAmount > maxUnreadBytes) return socket.terminate();
             handle(String(data)).catch((error: unknown) => {
               if (toClientError(error, log).extensions['code'] === 'UNAVAILABLE') {
                 return socket.close(closeCodes.unavailable.code, closeCodes.unavailable.reason);
@@ -210,6 +210,8 @@ function written(socket: WebSocket, id: string, results: ResultStream): ResultSt
     ...results,
     async next() {
       for (;;) {
+        // Whoever is being closed is read nothing more for.
+        if (socket.readyState !== socket.OPEN) return results.return();
         const { done, value } = await results.next();
         if (done) return { done, value };
         await send(socket, `${head}${encode(value)}}`);

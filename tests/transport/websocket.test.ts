@@ -1,7 +1,11 @@
 // graphql-transport-ws, frame by frame (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md).
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { WebSocket } from 'ws';
 import { maxOperations } from '../../src/transport/limits.ts';
 import { Lock } from '../support/lock.ts';
 import { until } from '../support/process.ts';
@@ -225,6 +229,41 @@ describe('the WebSocket door', () => {
     );
     socket.send({ type: 'complete', id: 'watch 0' });
     assert.equal((await socket.ask('after one has ended', me)).payload.data.viewer.id, ada.userId);
+  });
+
+  it('ends a socket that goes on asking and never reads', async () => {
+    const socket = new WebSocket(server.url.replace('http', 'ws'), 'graphql-transport-ws');
+    await once(socket, 'open');
+    socket.pause();
+    const ping = JSON.stringify({ type: 'ping', payload: { text: 'x'.repeat(60_000) } });
+    const closed = once(socket, 'close');
+    socket.on('error', () => {});
+    for (let i = 0; i < 600; i += 1) socket.send(ping, () => {});
+    await until('the server has ended it', async () => {
+      socket.resume();
+      await setImmediate();
+      socket.pause();
+      return socket.readyState !== WebSocket.OPEN;
+    });
+    socket.resume();
+    assert.equal((await closed)[0], 1006);
+  });
+
+  it('does not let a refused upgrade that stays half-open hold up the stop', async () => {
+    await using other = await startServer({ storage: 'PostgreSQL' });
+    const { port } = new URL(other.url);
+    const client = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
+    client.write('GET /elsewhere HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    client.on('error', () => {}).resume();
+    await once(client, 'end');
+    const from = performance.now();
+    await other.app.close({ now: true });
+    assert.ok(performance.now() - from < 5000);
+    client.destroy();
+  });
+
+  it('calls an operation that quotes a failure of the database the mistake of its client', async () => {
+    assert.equal(await ada.refusal('{ rooms(first: "timeout expired") { nodes { id } } }'), 'BAD_USER_INPUT');
   });
 
   it('says why, and to try again, where a mutation is refused over the socket', async () => {
