@@ -31,8 +31,6 @@ export async function requireMember(room: LockedRoom | undefined, viewerId: stri
 }
 
 /** Throws FORBIDDEN where the viewer sees the room but does not own it. */
-export async function requireOwner(room: LockedRoom | undefined, viewerId: string): Promise<Standing> {
-  const standing = await requireSeen(room, viewerId);
-  if (standing.membership?.role !== 'OWNER') throw forbidden('Only the owner of the room may do this.');
-  return standing;
+export function requireOwner({ membership }: Standing): void {
+  if (membership?.role !== 'OWNER') throw forbidden('Only the owner of the room may do this.');
 }

@@ -13,23 +13,27 @@ export interface Chat {
   readonly queue: RoomQueue;
 }
 
+/** Runs `work` with the room's row locked, in one transaction, when its turn has come. `room` is undefined where there is none. */
+export async function changeRoom<T>(chat: Chat, roomId: string, work: (room: LockedRoom | undefined, trx: Trx) => Promise<T>): Promise<T> {
+  return chat.queue.run(roomId, () =>
+    commit(chat, async (trx) => {
+      const room = await lockRoom(trx, roomId);
+      return { room, result: await work(room, trx) };
+    }),
+  );
+}
+
 /**
- * Runs `work` with the room's row locked, in one transaction. `room` is undefined where there is none.
+ * Runs `work` in a transaction, and tells the nodes that watch its room.
  *
  * 1. The transaction ends: whatever `work` wrote is there, or none of it.
  * 2. Its entries are published, which is neither waited for nor can fail. Before the commit a node would read on and
  *    find nothing; inside it, Redis would hold up the room.
  */
-export async function changeRoom<T>(chat: Chat, roomId: string, work: (room: LockedRoom | undefined, trx: Trx) => Promise<T>): Promise<T> {
-  return chat.queue.run(roomId, async () => {
-    let room: LockedRoom | undefined;
-    const result = await chat.db.transaction().execute(async (trx) => {
-      room = await lockRoom(trx, roomId);
-      return work(room, trx);
-    }); // 1
-    for (const entry of room?.entries ?? []) chat.bus.publish(entry); // 2
-    return result;
-  });
+export async function commit<T>(chat: Chat, work: (trx: Trx) => Promise<{ room: LockedRoom | undefined; result: T }>): Promise<T> {
+  const { room, result } = await chat.db.transaction().execute(work); // 1
+  for (const entry of room?.entries ?? []) chat.bus.publish(entry); // 2
+  return result;
 }
 
 export const noSuchRoom = () => notFound('There is no such room.', 'roomId');

@@ -28,6 +28,8 @@ const lastInstantMs = 8.64e15;
 const guestAudience = 'gapless:guest';
 /** Users whose name is known to be up to date, so that not every request writes. */
 const knownUsers = 10_000;
+/** For so long: one who was erased, or is of a past that a restore undid, appears anew. */
+const knownMs = 60_000;
 
 export async function openIdentity(config: IdentityConfig, db: Db): Promise<Identity> {
   return config.mode === 'guest' ? openGuests(db) : openHostUsers(config, db);
@@ -68,7 +70,7 @@ function openHostUsers(config: Extract<IdentityConfig, { mode: 'jwt' }>, db: Db)
     ...(config.audience === undefined ? {} : { audience: config.audience }),
   };
   const verify = verifierOf(config.key, options);
-  const known = new Map<string, { name: string; userId: string }>();
+  const known = new Map<string, { name: string; userId: string; seenAt: number }>();
   return {
     mode: 'jwt',
     async verify(token) {
@@ -76,9 +78,9 @@ function openHostUsers(config: Extract<IdentityConfig, { mode: 'jwt' }>, db: Db)
       const subject = payload.sub as string;
       const name = nameOf(payload);
       let user = known.get(subject);
-      if (user?.name !== name) {
+      if (user?.name !== name || Date.now() - user.seenAt > knownMs) {
         const row = await upsertUser(db, subject, name);
-        user = { name, userId: row.id };
+        user = { name, userId: row.id, seenAt: Date.now() };
         if (known.size >= knownUsers) known.clear();
         known.set(subject, user);
       }

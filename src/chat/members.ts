@@ -21,9 +21,10 @@ export async function joinRoom(chat: Chat, viewerId: string, roomId: string): Pr
 /** Brings someone in. Bringing in a member writes nothing. */
 export async function addMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<MembershipRow> {
   return changeRoom(chat, roomId, async (locked, trx) => {
-    const { room } = await requireSeen(locked, viewerId);
+    const standing = await requireSeen(locked, viewerId);
+    const { room } = standing;
     requireGroup(room, 'has just its two members');
-    await requireOwner(room, viewerId);
+    requireOwner(standing);
     if (!(await findUser(trx, userId))) throw notFound('There is no such user.', 'userId');
     return (await findMember(trx, roomId, userId)) ?? enter(room, userId);
   });
@@ -32,9 +33,10 @@ export async function addMember(chat: Chat, viewerId: string, roomId: string, us
 /** Removes someone. Throws NOT_FOUND where they are not a member. */
 export async function removeMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<void> {
   await changeRoom(chat, roomId, async (locked, trx) => {
-    const { room } = await requireSeen(locked, viewerId);
+    const standing = await requireSeen(locked, viewerId);
+    const { room } = standing;
     requireGroup(room, 'keeps its two members');
-    await requireOwner(room, viewerId);
+    requireOwner(standing);
     if (userId === viewerId) throw badInput('An owner leaves with leaveRoom.', 'userId');
     const membership = await findMember(trx, roomId, userId);
     if (!membership) throw notFound('This user is not a member of the room.', 'userId');

@@ -2,7 +2,8 @@
 
 import type { Log } from '../log.ts';
 import { findRoomToPurge, findRoomToTrim, isCleaner, purgeRoom, trimRoom } from '../storage/retention.ts';
-import { type Chat, changeRoom } from './chat.ts';
+import { lockRoom } from '../storage/room-log.ts';
+import { type Chat, commit } from './chat.ts';
 
 const intervalMs = 60_000;
 /** How long a deleted room's rows stay, for feeds that have yet to hand over its last entry. */
@@ -29,20 +30,33 @@ export class Retention implements AsyncDisposable {
     const trimBefore = this.#retentionDays === undefined ? undefined : new Date(now - this.#retentionDays * dayMs);
     const purgeBefore = new Date(now - purgeAfterMs);
     const { db } = this.#chat;
-    for (;;) {
-      const toTrim = trimBefore && (await findRoomToTrim(db, trimBefore));
-      const roomId = toTrim ?? (await findRoomToPurge(db, purgeBefore));
-      if (roomId === undefined || this.#closed) return;
-      const ours = await changeRoom(this.#chat, roomId, async (room, trx) => {
-        if (!(await isCleaner(trx))) return false;
-        // As it is under the lock: a room that was to be trimmed may have been deleted this moment.
-        const deletedAt = room?.row.deletedAt;
-        if (room && deletedAt && deletedAt < purgeBefore) await purgeRoom(room);
-        else if (room && !deletedAt && trimBefore) await trimRoom(room, trimBefore);
-        return true;
-      });
-      if (!ours) return;
+    const failed: string[] = [];
+    while (!this.#closed) {
+      const toTrim = trimBefore && (await findRoomToTrim(db, trimBefore, failed));
+      const roomId = toTrim ?? (await findRoomToPurge(db, purgeBefore, failed));
+      if (roomId === undefined) return;
+      try {
+        if (!(await this.#cleanRoom(roomId, trimBefore, purgeBefore))) return;
+      } catch (error) {
+        // A room that somebody holds locked does not keep the others waiting.
+        this.#log.warn({ error, roomId }, 'the old history of a room could not be removed; it is tried again');
+        failed.push(roomId);
+      }
     }
+  }
+
+  /** Removes one batch. False where another node is at it. */
+  #cleanRoom(roomId: string, trimBefore: Date | undefined, purgeBefore: Date): Promise<boolean> {
+    return commit(this.#chat, async (trx) => {
+      // Before the room is locked: another node finds out at once, and does not stand among the room's senders.
+      if (!(await isCleaner(trx))) return { room: undefined, result: false };
+      const room = await lockRoom(trx, roomId);
+      // As it is under the lock: a room that was to be trimmed may have been deleted this moment.
+      const deletedAt = room?.row.deletedAt;
+      if (room && deletedAt && deletedAt < purgeBefore) await purgeRoom(room);
+      else if (room && !deletedAt && trimBefore) await trimRoom(room, trimBefore);
+      return { room, result: true };
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 // Rooms come, change and go.
 
-import { badInput, forbidden, notFound } from '../errors.ts';
+import { badInput, notFound } from '../errors.ts';
 import { insertMembers } from '../storage/members.ts';
 import type { LockedRoom } from '../storage/room-log.ts';
 import { findDirectRoom, insertRoom, type NewRoom } from '../storage/rooms.ts';
@@ -66,9 +66,10 @@ export async function updateRoom(
   changes: { name?: string; description?: string | null },
 ): Promise<RoomRow> {
   return changeRoom(chat, roomId, async (locked) => {
-    const { room } = await requireSeen(locked, viewerId);
+    const standing = await requireSeen(locked, viewerId);
+    const { room } = standing;
     if (room.row.kind === 'DIRECT') throw badInput('A DIRECT room is named after its members.', 'roomId');
-    await requireOwner(room, viewerId);
+    requireOwner(standing);
     const { name = room.row.name, description = room.row.description } = changes;
     if (name === room.row.name && description === room.row.description) return room.row;
     await room.append({ type: 'RoomUpdated' }, { name, nameFolded: fold(name), description });
@@ -79,9 +80,9 @@ export async function updateRoom(
 /** Ends a room: its owner may, and either member of a DIRECT one. */
 export async function deleteRoom(chat: Chat, viewerId: string, roomId: string): Promise<void> {
   await changeRoom(chat, roomId, async (locked) => {
-    const { room, membership } = await requireSeen(locked, viewerId);
-    if (room.row.kind !== 'DIRECT' && membership?.role !== 'OWNER') throw forbidden('Only the owner of the room may do this.');
-    await endRoom(room);
+    const standing = await requireSeen(locked, viewerId);
+    if (standing.room.row.kind !== 'DIRECT') requireOwner(standing);
+    await endRoom(standing.room);
   });
 }
 

@@ -16,11 +16,12 @@ export async function isCleaner(trx: Trx): Promise<boolean> {
 }
 
 /** A room whose log begins with something that was written before `cutoff`. */
-export async function findRoomToTrim(db: Db, cutoff: Date): Promise<string | undefined> {
+export async function findRoomToTrim(db: Db, cutoff: Date, except: readonly string[]): Promise<string | undefined> {
   const room = await db
     .selectFrom('rooms')
     .select('id')
     .where('oldestAt', '<', cutoff)
+    .$if(except.length > 0, (qb) => qb.where('id', 'not in', except))
     .where('deletedAt', 'is', null)
     .orderBy('oldestAt')
     .limit(1)
@@ -28,8 +29,15 @@ export async function findRoomToTrim(db: Db, cutoff: Date): Promise<string | und
   return room?.id;
 }
 
-export async function findRoomToPurge(db: Db, cutoff: Date): Promise<string | undefined> {
-  const room = await db.selectFrom('rooms').select('id').where('deletedAt', '<', cutoff).orderBy('deletedAt').limit(1).executeTakeFirst();
+export async function findRoomToPurge(db: Db, cutoff: Date, except: readonly string[]): Promise<string | undefined> {
+  const room = await db
+    .selectFrom('rooms')
+    .select('id')
+    .where('deletedAt', '<', cutoff)
+    .$if(except.length > 0, (qb) => qb.where('id', 'not in', except))
+    .orderBy('deletedAt')
+    .limit(1)
+    .executeTakeFirst();
   return room?.id;
 }
 
@@ -74,6 +82,7 @@ export async function trimRoom(room: LockedRoom, cutoff: Date): Promise<void> {
     .updateTable('messages')
     .set({ body: null, deletedAt: sql<Date>`coalesce(deleted_at, clock_timestamp())` })
     .where('roomId', '=', row.id)
+    .where('seq', '>', row.floorSeq)
     .where('seq', '<=', floor.seq)
     .execute();
   const changes = { floorSeq: floor.seq, floorTag: floor.tag, floorNumber: throughNumber, oldestAt: next?.at ?? null };

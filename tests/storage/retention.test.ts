@@ -14,6 +14,7 @@ import { encodeCursor } from '../../src/storage/cursor.ts';
 import { findMessages, listMessages } from '../../src/storage/messages.ts';
 import { lockRoom, readLog } from '../../src/storage/room-log.ts';
 import type { Db } from '../../src/storage/tables.ts';
+import { Lock } from '../support/lock.ts';
 import { until } from '../support/process.ts';
 import { silentLog, storages } from '../support/server.ts';
 import { chatOn, createOwnedRoom, fillRoom, getRoom, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
@@ -180,10 +181,25 @@ for (const name of storages) {
       for (const { roomId } of rooms) assert.deepEqual(await summary(roomId), ['trimmed through 1000', 'trimmed through 1500']);
     });
 
+    if (name === 'PostgreSQL') {
+      it('goes on to the next room where somebody holds one locked', async () => {
+        const [held, free] = [await createOwnedRoom(chat), await createOwnedRoom(chat)];
+        for (const { roomId } of [held, free]) await fillRoom(db, roomId, 2, longAgo);
+        assert.ok('databaseUrl' in opened.config);
+        await using lock = await Lock.take(opened.config.databaseUrl, 'select 1 from rooms where id = $1 for update', [held.roomId]);
+        await retention.clean();
+        assert.deepEqual(await summary(free.roomId), ['trimmed through 2']);
+        assert.equal((await readAll(db, held.roomId)).length, 2);
+        await lock.release();
+        await retention.clean();
+        assert.deepEqual(await summary(held.roomId), ['trimmed through 2']);
+      });
+    }
+
     it('is seen by those who watch', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 4, longAgo);
-      await using liveRooms = new LiveRooms(opened.storage.logDb, chat.bus, silentLog);
+      await using liveRooms = new LiveRooms(opened.storage.feedDb, chat.bus, silentLog);
       const watch = { roomId, viewerId: userId, after: undefined, wants: ({ type }: { type: string }) => type !== 'CaughtUp' };
       await using feed = await openFeed(db, liveRooms, watch);
       const next = feed.next();
