@@ -39,7 +39,7 @@ export async function openApp(config: Config, log: Log): Promise<App> {
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config.storage, log));
   const bus: Bus = opened.use(config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log));
-  const liveRooms = opened.use(new LiveRooms(storage.logDb, bus, log));
+  const liveRooms = opened.use(new LiveRooms(storage.feedDb, bus, log));
   const chat = { db: storage.db, bus, queue: new RoomQueue() };
   const retention = opened.use(new Retention(chat, config.retentionDays, log));
   const identity = await openIdentity(config.identity, storage.db);
@@ -53,7 +53,7 @@ export async function openApp(config: Config, log: Log): Promise<App> {
       () => 'unavailable',
     );
     const redis = config.redisUrl === undefined ? 'unused' : bus.healthy ? 'ok' : 'degraded';
-    return { ready: database === 'ok' && !closing, database, redis, closing };
+    return { ready: database === 'ok' && !closing, database, redis, redisCounts: bus.counts, closing };
   };
   const sockets = new WebSocketDoor(config, services);
   const server = createServer(createHttpDoor(config, services, readiness, stopping.signal));
@@ -86,7 +86,7 @@ export async function openApp(config: Config, log: Log): Promise<App> {
       await Promise.race([Promise.all([sockets.close(), ended]), sleep(closeMs, undefined, { ref: false })]);
       clearInterval(hangUp);
       sockets.terminate();
-      server.closeAllConnections();
+      for (const connection of open) connection.destroy();
       await ended;
       await toClose.disposeAsync();
     },

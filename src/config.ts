@@ -1,4 +1,4 @@
-// Every setting of the server, read once from the environment. The only reader of `process.env`.
+// Every setting of the server, read once from the environment that it is handed.
 
 import { z } from 'zod';
 

@@ -15,4 +15,6 @@ export interface Bus extends AsyncDisposable {
   subscribe(roomId: string, listener: Listener): Promise<() => void>;
   /** False while entries may be lost: from a failure on, until a while after it is over. Feeds look at the log more often. */
   readonly healthy: boolean;
+  /** How often something went wrong, by what; each only ever grows. */
+  readonly counts: Readonly<Record<string, number>>;
 }

@@ -5,6 +5,7 @@ import type { Bus, Listener } from './bus.ts';
 
 export class MemoryBus implements Bus {
   readonly healthy = true;
+  readonly counts = {};
   readonly #listeners = new Map<string, Set<Listener>>();
 
   publish(entry: LogEntry): void {

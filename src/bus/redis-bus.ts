@@ -33,7 +33,7 @@ export class RedisBus implements Bus {
   #probesUnderWay = 0;
   #lastFailureAt = -Infinity;
   #state: 'unknown' | 'up' | 'down' = 'unknown';
-  /** Entries that could not be published, and messages that were not entries: both only ever grow. */
+  /** publishFailed counts probes as well, and reconnects the first connection too. */
   readonly counts = { publishFailed: 0, unreadable: 0, probesMissed: 0, reconnects: 0 };
 
   constructor(url: string, log: Log) {
@@ -125,7 +125,10 @@ export class RedisBus implements Bus {
   /** Resolves when Redis has acknowledged, or has not in time. A subscription that failed is made again by reconnecting. */
   async #ask(topics: string[]): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, acknowledgeMs);
+    const timer = setTimeout(() => {
+      this.#failed('Redis is slow to acknowledge a subscription');
+      resolve();
+    }, acknowledgeMs);
     const asked = this.#subscriber.subscribe(...topics).then(
       () => {},
       (error: Error) => {

@@ -27,8 +27,6 @@ export class LiveRoom {
   /** Something heard does not go with what this room knows: until the log has said which is true, nothing heard is taken. */
   #doubtful = false;
   #failure: unknown;
-  /** How often an entry was found to be missing. */
-  gaps = 0;
 
   constructor(roomId: string, readPage: ReadPage) {
     this.roomId = roomId;
@@ -65,10 +63,7 @@ export class LiveRoom {
       if ((this.#positionAt(entry.seq)?.tag ?? entry.tag) !== entry.tag) this.#doubt();
     } else if (this.#doubtful) return;
     else if (entry.seq === this.#head.seq + 1) this.#take([entry]);
-    else {
-      this.gaps += 1;
-      this.catchUp();
-    }
+    else this.catchUp();
   }
 
   /** Learns of a head that was read from the database after this room began to listen, when its own was `then`. */

@@ -13,6 +13,7 @@ import {
   validateExecutionArgs,
   validateSubscriptionArgs,
 } from 'graphql';
+import { GaplessError } from '../errors.ts';
 import type { Delivery, Feed } from '../feed/feed.ts';
 import { untilAvailable } from '../feed/retry.ts';
 import { encodeCursor } from '../storage/cursor.ts';
@@ -57,11 +58,13 @@ export async function subscribeOperation(args: ExecutionArgs): Promise<ResultStr
 
 /** Executes a subscription for one event. What gives the same to everyone is executed once for all who are at that event. */
 function eventExecutor(feed: Feed, key: string, context: Context) {
+  const feedStorage = { ...context.storage, db: context.storage.feedDb };
   const executeOnce = async (event: ValidatedSubscriptionArgs) => {
-    const watched = watchedContext(context);
+    const watched = watchedContext(context, feedStorage);
     const result = await executeSubscriptionEvent({ ...event, contextValue: watched.context });
-    const away = result.errors?.find((error) => isUnavailable(causeOf(error)));
-    if (away) throw causeOf(away);
+    // Either the database is away, or what the event is about has been removed: handed over, it would be passed by.
+    const fatal = result.errors?.map(causeOf).find((cause) => isUnavailable(cause) || isExpired(cause));
+    if (fatal) throw fatal;
     return { by: feed, forEveryone: !watched.viewerSeen(), result: maskErrors(result, context) };
   };
   const executeShared = async (event: ValidatedSubscriptionArgs) => {
@@ -76,6 +79,8 @@ function eventExecutor(feed: Feed, key: string, context: Context) {
     return (await untilAvailable(execute, () => !feed.closed)).result;
   };
 }
+
+const isExpired = (cause: unknown) => cause instanceof GaplessError && cause.code === 'CURSOR_EXPIRED';
 
 function maskErrors(result: ExecutionResult, { log }: Context): ExecutionResult {
   const errors = result.errors?.map((error: GraphQLError) => toClientError(error, log));

@@ -109,7 +109,7 @@ builder.subscriptionFields((t) => {
   };
   const watch =
     (wants: (delivery: Delivery) => boolean) => (_root: unknown, input: { roomId: string; after?: string | null }, context: Context) =>
-      openFeed(context.storage.db, context.liveRooms, {
+      openFeed(context.storage.feedDb, context.liveRooms, {
         roomId: input.roomId,
         viewerId: requireViewer(context),
         after: context.lastEventId ?? input.after ?? undefined,
@@ -139,8 +139,8 @@ builder.subscriptionFields((t) => {
  */
 async function messageOf(event: MessageEvent, _args: object, context: Context): Promise<MessageRow> {
   const message = await Message.getDataloader(context).load(event.messageId);
-  // Retention has removed it while the entry was still in memory.
-  if (!message) throw expiredCursor();
+  // Retention has removed it while the entry was still in memory, or the entry was made up.
+  if (message?.roomId !== event.roomId) throw expiredCursor();
   if (message.changedSeq <= event.seq || (await roomOf(context, event.roomId)).visible) return message;
   return { ...message, body: null, editedAt: null, deletedAt: null, deletionReason: null };
 }

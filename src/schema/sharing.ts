@@ -43,10 +43,10 @@ function describe(document: DocumentNode): Description {
 }
 
 /** A fresh context for one event, and whether anything that was resolved with it has looked at the viewer. */
-export function watchedContext(context: Context): { context: Context; viewerSeen: () => boolean } {
+export function watchedContext(context: Context, storage: Context['storage']): { context: Context; viewerSeen: () => boolean } {
   const { viewer } = context;
   let seen = false;
-  const watched = Object.defineProperty({ ...context }, 'viewer', {
+  const watched = Object.defineProperty({ ...context, storage }, 'viewer', {
     get() {
       seen = true;
       return viewer;

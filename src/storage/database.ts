@@ -23,18 +23,18 @@ import { migrate } from './migrate.ts';
 import type { Database, Db } from './tables.ts';
 import { isUnavailable } from './unavailable.ts';
 
-/** How long a statement may wait for a lock, run, or stay unanswered: a send answers or fails within 5 s. */
+/** How long a statement may wait for a lock, run, or stay unanswered. */
 const lockTimeoutMs = 3000;
 const statementTimeoutMs = 4000;
 const answerTimeoutMs = 4500;
 const connectTimeoutMs = 3000;
-/** At most so many reads of the log at once, on connections of their own: a crowd that resumes does not hold up sends. */
-const logReaders = 4;
+/** At most so many reads at once for those who watch, on connections of their own: a crowd that resumes does not hold up sends. */
+const feedReaders = 4;
 
 export interface Storage extends AsyncDisposable {
   readonly db: Db;
-  /** The same database, for feeds to read the log with. */
-  readonly logDb: Db;
+  /** The same database, for those who watch: feeds, and what their events show. */
+  readonly feedDb: Db;
 }
 
 /** Opens it and brings its tables up to date. Throws ConfigError where a setting is at fault. */
@@ -60,7 +60,7 @@ async function openFolder(dataDir: string): Promise<Storage> {
     await close();
     throw error;
   }
-  return { db, logDb: db, [Symbol.asyncDispose]: close };
+  return { db, feedDb: db, [Symbol.asyncDispose]: close };
 }
 
 // PGlite opens a folder that is open elsewhere without a word, and then loses one side's rows. SQLite, which comes with
@@ -111,12 +111,12 @@ async function openServer(databaseUrl: string, poolSize: number, log: Log): Prom
     idle_in_transaction_session_timeout: answerTimeoutMs,
   };
   const db = connect({ ...bounds, max: poolSize });
-  const logDb = connect({ ...bounds, max: logReaders });
+  const feedDb = connect({ ...bounds, max: feedReaders });
   return {
     db,
-    logDb,
+    feedDb,
     async [Symbol.asyncDispose]() {
-      await Promise.all([db.destroy(), logDb.destroy()]);
+      await Promise.all([db.destroy(), feedDb.destroy()]);
     },
   };
 }
@@ -154,7 +154,7 @@ const getTypeParser: pg.CustomTypesConfig['getTypeParser'] = (oid, format) =>
 async function onCreateConnection(connection: DatabaseConnection): Promise<void> {
   await connection.executeQuery(
     CompiledQuery.raw(
-      `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') in ('off', 'local')`,
+      `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') not in ('on', 'remote_apply')`,
     ),
   );
 }

@@ -62,7 +62,7 @@ for (const name of storages) {
     after(() => opened[Symbol.asyncDispose]());
     beforeEach(async () => {
       bus = new FickleBus();
-      liveRooms = new LiveRooms(opened.storage.logDb, bus, silentLog);
+      liveRooms = new LiveRooms(opened.storage.feedDb, bus, silentLog);
       chat = chatOn(db, bus);
       ({ roomId, userId } = await createOwnedRoom(chat));
     });
@@ -87,7 +87,7 @@ for (const name of storages) {
     const checkEachSecond = async () => {
       bus.healthy = false;
       await liveRooms[Symbol.asyncDispose]();
-      liveRooms = new LiveRooms(opened.storage.logDb, bus, silentLog);
+      liveRooms = new LiveRooms(opened.storage.feedDb, bus, silentLog);
     };
     /** Keeps reads of the log waiting, until the returned function is called. */
     const holdLog = async () => {
@@ -520,7 +520,7 @@ for (const name of storages) {
           bus = new FickleBus();
           bus.healthy = false;
           chat = chatOn(db, bus);
-          liveRooms = new LiveRooms(opened.storage.logDb, bus, silentLog);
+          liveRooms = new LiveRooms(opened.storage.feedDb, bus, silentLog);
           ({ roomId, userId } = await createOwnedRoom(chat));
           let head = 0;
           const readers: { feed: Feed; seen: number }[] = [];

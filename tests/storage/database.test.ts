@@ -51,7 +51,7 @@ describe('opening PostgreSQL', () => {
     }
   });
 
-  const defaults = { off: 'on', local: 'on', on: 'on', remote_apply: 'remote_apply' };
+  const defaults = { off: 'on', local: 'on', remote_write: 'on', on: 'on', remote_apply: 'remote_apply' };
   for (const [byDefault, expected] of Object.entries(defaults)) {
     it(`commits with synchronous_commit = ${expected} where the database’s default is ${byDefault}`, async () => {
       await using database = await createDatabase();
@@ -73,8 +73,8 @@ describe('opening PostgreSQL', () => {
   // The trap: a pg Pool without on('error') ends the process when a backend is terminated.
   it('goes on when its backends are terminated', async () => {
     await using opened = await openTestStorage('PostgreSQL');
-    const { db, logDb } = opened.storage;
-    await Promise.all([ping(db), ping(db), ping(logDb)]);
+    const { db, feedDb } = opened.storage;
+    await Promise.all([ping(db), ping(db), ping(feedDb)]);
     assert.ok('databaseUrl' in opened.config);
     const client = new pg.Client(opened.config.databaseUrl);
     await client.connect();
@@ -88,7 +88,7 @@ describe('opening PostgreSQL', () => {
         () => true,
         () => false,
       );
-    await until('the database answers again', async () => (await answers(db)) && (await answers(logDb)));
+    await until('the database answers again', async () => (await answers(db)) && (await answers(feedDb)));
   });
 
   // The trap: statement_timeout alone, which no server keeps that does not answer.

@@ -38,7 +38,7 @@ for (const name of storages) {
         const seen: number[] = [];
         let position = floorOf(await getRoom(db, roomId));
         for (let last = false; ; ) {
-          const entries = await readLog(opened.storage.logDb, roomId, position, 50);
+          const entries = await readLog(opened.storage.feedDb, roomId, position, 50);
           seen.push(...entries.map(({ seq }) => seq));
           position = entries.at(-1) ?? position;
           if (entries.length > 0) continue;

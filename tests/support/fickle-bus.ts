@@ -9,6 +9,7 @@ export class FickleBus implements Bus {
   deliver: (entry: LogEntry, send: (entry: LogEntry) => void) => void = (entry, send) => send(entry);
   /** While false, heads are checked each second: what is lost with nothing after it is found sooner. */
   healthy = true;
+  readonly counts = {};
   readonly #bus = new MemoryBus();
   readonly #held: LogEntry[] = [];
 

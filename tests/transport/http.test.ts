@@ -252,7 +252,13 @@ describe('the HTTP door', () => {
   describe('by path', () => {
     it('lives at /health, and is ready at /ready', async () => {
       assert.deepEqual(await (await fetch(at('/health'))).json(), { status: 'ok' });
-      assert.deepEqual(await (await fetch(at('/ready'))).json(), { ready: true, database: 'ok', redis: 'unused', closing: false });
+      assert.deepEqual(await (await fetch(at('/ready'))).json(), {
+        ready: true,
+        database: 'ok',
+        redis: 'unused',
+        redisCounts: {},
+        closing: false,
+      });
     });
 
     for (const path of ['/nothing', '/graphql/more', '/graphqlx', '/.env', '/health/x', '/graphiql']) {
