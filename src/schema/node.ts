@@ -20,7 +20,7 @@ export const User = builder.loadableNodeRef<UserRow>('User', {
   load: (ids: string[], { storage }: Context) => findUsers(storage.db, ids.filter(isWellFormed)),
 });
 
-/** A room, and whether the viewer may see it. One they may not shows nothing but its id. */
+/** A room, and whether the viewer may see it. One they may not shows nothing but its id and kind. */
 export type RoomShape = RoomRow & { readonly visible: boolean };
 
 export const Room = builder.loadableNodeRef<RoomShape>('Room', {
