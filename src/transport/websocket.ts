@@ -15,11 +15,11 @@ import { toClientError } from '../schema/error-code.ts';
 import { executeOperation, type ResultStream, subscribeOperation } from '../schema/execute.ts';
 import { schema } from '../schema/index.ts';
 import { readDocument } from './documents.ts';
-import { encode } from './encode.ts';
 import { endAt } from './expiry.ts';
 import { graphqlPath } from './http.ts';
 import { maxOperations, maxSocketMessageBytes, requireAllowedOrigin, targetOf } from './limits.ts';
 import { Refusal, statusOf } from './refusal.ts';
+import { keepAlive, send, written } from './socket.ts';
 import { identify } from './viewer.ts';
 
 /** Why the server ends a socket. graphql-ws adds its own, from 4400 on. */
@@ -34,9 +34,6 @@ export const closeCodes = {
   unavailable: { code: 1013, reason: 'Try again later' },
 } as const;
 
-const keepAliveMs = 12_000;
-/** What may wait at a socket before its subscriptions wait for it. */
-const enoughBytes = 64 * 1024;
 /** What may wait at a socket that goes on asking. Its subscriptions wait for it; answers to pings and errors do not. */
 const maxUnreadBytes = 4 * 1024 * 1024;
 /** How long queries and mutations of a socket may still take when the server stops. */
@@ -199,47 +196,3 @@ interface SocketContext extends Context {
 
 const isStream = (result: unknown): result is ResultStream =>
   typeof result === 'object' && result !== null && Symbol.asyncIterator in result;
-
-/**
- * The stream, writing its results to the socket by itself, and handing on nothing but its end: graphql-ws would encode
- * each one again for every subscriber, and they differ in nothing but the id.
- */
-function written(socket: WebSocket, id: string, results: ResultStream): ResultStream {
-  const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
-  const stream: ResultStream = {
-    ...results,
-    async next() {
-      for (;;) {
-        // Whoever is being closed is read nothing more for.
-        if (socket.readyState !== socket.OPEN) return results.return();
-        const { done, value } = await results.next();
-        if (done) return { done, value };
-        await send(socket, `${head}${encode(value)}}`);
-      }
-    },
-    [Symbol.asyncIterator]: () => stream,
-  };
-  return stream;
-}
-
-/** Resolves at once, or where the socket has enough to write when it has taken this: who waits asks for no further event. */
-function send(socket: WebSocket, message: string): Promise<void> | void {
-  if (socket.readyState !== socket.OPEN) return;
-  if (socket.bufferedAmount < enoughBytes) return socket.send(message, () => {});
-  return new Promise((resolve) => socket.send(message, () => resolve()));
-}
-
-/** Pings, and ends a socket that has not answered by the next ping. Returns how to stop. */
-function keepAlive(socket: WebSocket): () => void {
-  let answered = true;
-  socket.on('pong', () => {
-    answered = true;
-  });
-  const timer = setInterval(() => {
-    if (!answered) return socket.terminate();
-    answered = false;
-    socket.ping();
-  }, keepAliveMs);
-  timer.unref();
-  return () => clearInterval(timer);
-}
