@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { Redis } from 'ioredis';
+import { Link } from '../../proof/rig/link.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { MemoryBus } from '../../src/bus/memory-bus.ts';
 import { RedisBus } from '../../src/bus/redis-bus.ts';
@@ -10,7 +11,6 @@ import { readEntry, writeEntry } from '../../src/bus/wire.ts';
 import { newId } from '../../src/storage/id.ts';
 import type { LogEntry, LogEvent } from '../../src/storage/room-log.ts';
 import { until } from '../support/process.ts';
-import { startProxy } from '../support/proxy.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { silentLog } from '../support/server.ts';
 import { range } from '../support/storage.ts';
@@ -265,26 +265,26 @@ describe('the bus on a Redis that fails', () => {
   });
 
   it('notices within 5 s that Redis has vanished behind a connection that stays open, and heals', async () => {
-    await using proxy = await startProxy({ host: '127.0.0.1', port: redis.port });
-    await using far = disposableBus(new RedisBus(`redis://127.0.0.1:${proxy.port}`, silentLog));
+    await using link = await Link.open({ port: redis.port });
+    await using far = disposableBus(new RedisBus(`redis://127.0.0.1:${link.port}`, silentLog));
     const roomId = newId('room');
     const { heard } = await listen(far.bus, roomId);
     await until('the bus is healthy', () => far.bus.healthy);
-    proxy.swallow = true;
+    link.impair({ swallowing: true });
     await until('the silence is noticed', () => !far.bus.healthy, 5000);
-    proxy.swallow = false;
+    link.impair({});
     await untilHeard(far.bus, roomId, heard);
   });
 
   it('leaves connections that were accepted and never answered, once others are to be had', async () => {
-    await using proxy = await startProxy({ host: '127.0.0.1', port: redis.port });
-    proxy.swallow = true;
-    await using stuck = disposableBus(new RedisBus(`redis://127.0.0.1:${proxy.port}`, silentLog));
+    await using link = await Link.open({ port: redis.port });
+    link.impair({ swallowing: true });
+    await using stuck = disposableBus(new RedisBus(`redis://127.0.0.1:${link.port}`, silentLog));
     const roomId = newId('room');
     const { heard } = await listen(stuck.bus, roomId);
-    await until('connections lead nowhere', () => proxy.deadEnds >= 2);
+    await until('connections lead nowhere', () => link.counts.connections >= 2);
     assert.equal(stuck.bus.healthy, false);
-    proxy.swallow = false;
+    link.impair({});
     await untilHeard(stuck.bus, roomId, heard);
   });
 });

@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { sql } from 'kysely';
 import pg from 'pg';
+import { Link } from '../../proof/rig/link.ts';
 import { openStorage, ping } from '../../src/storage/database.ts';
 import { isUnavailable } from '../../src/storage/unavailable.ts';
 import { createGuest } from '../../src/storage/users.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { until } from '../support/process.ts';
-import { startProxy } from '../support/proxy.ts';
 import { silentLog, storages } from '../support/server.ts';
 import { openTestStorage, range } from '../support/storage.ts';
 
@@ -95,19 +95,19 @@ describe('opening PostgreSQL', () => {
   it('gives up within 5 s on a server that has vanished, and goes on once it is back', async () => {
     await using database = await createDatabase();
     const url = new URL(database.url);
-    await using proxy = await startProxy({ host: url.hostname, port: Number(url.port || 5432) });
+    await using link = await Link.open({ host: url.hostname, port: Number(url.port || 5432) });
     url.hostname = '127.0.0.1';
-    url.port = String(proxy.port);
+    url.port = String(link.port);
     await using storage = await openStorage({ databaseUrl: url.href, poolSize: 2 }, silentLog);
     await ping(storage.db);
-    proxy.swallow = true;
+    link.impair({ swallowing: true });
     // The first finds a connection that is open, the second has to make one.
     const began = performance.now();
     for (const outcome of await Promise.allSettled([ping(storage.db), ping(storage.db)])) {
       assert.ok(outcome.status === 'rejected' && isUnavailable(outcome.reason));
     }
     assert.ok(performance.now() - began < 5000);
-    proxy.swallow = false;
+    link.impair({});
     await until('the database answers again', () =>
       ping(storage.db).then(
         () => true,
