@@ -123,6 +123,12 @@ async function openServer(databaseUrl: string, poolSize: number, log: Log): Prom
 
 /** A client that does not outlive a query without an answer: what waits on its connection would wait behind that. */
 class BoundedClient extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    // Lost between two statements of a transaction, when the pool does not listen: the next statement says so.
+    this.on('error', () => {});
+  }
+
   // biome-ignore lint/suspicious/noExplicitAny: passes on whatever form of query it is handed
   override query(...args: any[]): any {
     const answer = (super.query as (...query: unknown[]) => unknown).apply(this, args);

@@ -91,6 +91,24 @@ describe('opening PostgreSQL', () => {
     await until('the database answers again', async () => (await answers(db)) && (await answers(feedDb)));
   });
 
+  it('fails a transaction whose backend is terminated between two statements, and goes on', async () => {
+    await using opened = await openTestStorage('PostgreSQL');
+    const { db, config } = opened;
+    assert.ok('databaseUrl' in config);
+    const client = new pg.Client(config.databaseUrl);
+    await client.connect();
+    const changing = db.transaction().execute(async (trx) => {
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(trx);
+      await client.query('select pg_terminate_backend($1)', [rows[0]?.pid]);
+      const left = () => client.query('select from pg_stat_activity where pid = $1', [rows[0]?.pid]);
+      await until('the backend is gone', async () => (await left()).rowCount === 0);
+      await ping(trx);
+    });
+    await assert.rejects(changing, isUnavailable);
+    await client.end();
+    await ping(db);
+  });
+
   // The trap: statement_timeout alone, which no server keeps that does not answer.
   it('gives up within 5 s on a server that has vanished, and goes on once it is back', async () => {
     await using database = await createDatabase();
