@@ -13,14 +13,19 @@ export interface Chat {
   readonly queue: RoomQueue;
 }
 
-/** Runs `work` with the room's row locked, in one transaction, when its turn has come. `room` is undefined where there is none. */
-export async function changeRoom<T>(chat: Chat, roomId: string, work: (room: LockedRoom | undefined, trx: Trx) => Promise<T>): Promise<T> {
-  return chat.queue.run(roomId, () =>
-    commit(chat, async (trx) => {
-      const room = await lockRoom(trx, roomId);
-      return { room, result: await work(room, trx) };
-    }),
-  );
+/** Runs `work` in a room when its turn has come. */
+export async function changeRoom<T>(chat: Chat, roomId: string, work: Work<T>): Promise<T> {
+  return chat.queue.run(roomId, () => inRoom(chat, roomId, work));
+}
+
+type Work<T> = (room: LockedRoom | undefined, trx: Trx) => Promise<T>;
+
+/** Runs `work` with the room's row locked, in one transaction. `room` is undefined where there is none. */
+export async function inRoom<T>(chat: Chat, roomId: string, work: Work<T>): Promise<T> {
+  return commit(chat, async (trx) => {
+    const room = await lockRoom(trx, roomId);
+    return { room, result: await work(room, trx) };
+  });
 }
 
 /**

@@ -1,11 +1,13 @@
 // Sending, editing and deleting.
 
 import { conflict, forbidden, notFound } from '../errors.ts';
-import { addMessage, changeMessage, findMessages, findSent, hashOf } from '../storage/messages.ts';
+import { findMembersAmong } from '../storage/members.ts';
+import { addMessages, changeMessage, findMessages, findSent, hashOf, isKeyTaken, type NewMessage } from '../storage/messages.ts';
 import type { LockedRoom } from '../storage/room-log.ts';
-import type { MessageRow } from '../storage/tables.ts';
+import type { MessageRow, Trx } from '../storage/tables.ts';
+import { isUnavailable } from '../storage/unavailable.ts';
 import { joinFirst, requireMember, requireSeen } from './access.ts';
-import { type Chat, changeRoom } from './chat.ts';
+import { type Chat, changeRoom, inRoom } from './chat.ts';
 
 export interface Sending {
   readonly roomId: string;
@@ -14,25 +16,87 @@ export interface Sending {
   readonly clientMessageId?: string | null | undefined;
 }
 
-/** Sends a message, or finds it where its key was sent before. Throws CONFLICT for a key with another room or body. */
-export async function sendMessage(chat: Chat, viewerId: string, sending: Sending): Promise<{ message: MessageRow; deduplicated: boolean }> {
-  const { roomId, body } = sending;
-  const clientMessageId = sending.clientMessageId ?? undefined;
-  return changeRoom(chat, roomId, async (room, trx) => {
-    const earlier = async () => {
-      const sent = clientMessageId === undefined ? undefined : await findSent(trx, viewerId, clientMessageId);
-      return sent && { message: requireSame(sent, sending), deduplicated: true };
-    };
-    // The key goes first: a retry finds its message also when its sender has lost the right to the room since.
-    const found = await earlier();
-    if (found) return found;
-    await requireMember(room, viewerId);
-    const message = await addMessage(room as LockedRoom, { kind: 'TALK', senderId: viewerId, body, clientMessageId });
-    if (message) return { message, deduplicated: false };
-    // Another room's transaction has used the key between the look and the write, and is committed by now.
-    return (await earlier()) ?? Promise.reject(new Error('A clientMessageId was taken by nobody.'));
-  });
+export interface Sent {
+  readonly message: MessageRow;
+  /** The key was sent before: nothing new was written. */
+  readonly deduplicated: boolean;
 }
+
+interface OwnSending extends Sending {
+  readonly senderId: string;
+}
+
+type Outcomes = PromiseSettledResult<Sent>[];
+
+/** Sends a message, or finds it where its key was sent before. Throws CONFLICT for a key with another room or body. */
+export async function sendMessage(chat: Chat, senderId: string, sending: Sending): Promise<Sent> {
+  const { roomId } = sending;
+  return chat.queue.runTogether(roomId, { ...sending, senderId }, (sendings: OwnSending[]) => sendAll(chat, roomId, sendings));
+}
+
+/** Sends to one room, in this order and in one transaction. Each has an outcome of its own. */
+async function sendAll(chat: Chat, roomId: string, sendings: readonly OwnSending[]): Promise<Outcomes> {
+  try {
+    return await inRoom(chat, roomId, (room, trx) => sendInto(room, trx, sendings));
+  } catch (error) {
+    // Another room's transaction has used a key between the look and the write, and is committed by now.
+    if (isKeyTaken(error)) return sendAll(chat, roomId, sendings);
+    if (sendings.length === 1 || isUnavailable(error)) return sendings.map(() => ({ status: 'rejected', reason: error }));
+    // None is written, for what is wrong with one: sent one at a time, that one fails alone.
+    const outcomes: Outcomes = [];
+    for (const sending of sendings) outcomes.push(...(await sendAll(chat, roomId, [sending])));
+    return outcomes;
+  }
+}
+
+/**
+ * 1. The keys go first: a retry finds its message also when its sender has lost the right to the room since.
+ * 2. What is new is written, if its sender may; a key that comes twice here is new once.
+ * 3. What is not new is answered with what was sent first.
+ */
+async function sendInto(room: LockedRoom | undefined, trx: Trx, sendings: readonly OwnSending[]): Promise<Outcomes> {
+  const [{ roomId }] = sendings as [OwnSending];
+  const keys = sendings.flatMap(({ senderId, clientMessageId }) => (clientMessageId == null ? [] : [{ senderId, clientMessageId }]));
+  const sent = new Map<unknown, MessageRow>((await findSent(trx, keys)).map((message) => [keyOf(message), message])); // 1
+  const senderIds = [...new Set(sendings.map(({ senderId }) => senderId))];
+  const members = new Map((await findMembersAmong(trx, roomId, senderIds)).map((membership) => [membership.userId, membership]));
+
+  const fresh = new Map<unknown, OwnSending>(); // 2
+  const refused = new Map<OwnSending, unknown>();
+  for (const sending of sendings) {
+    const key = keyOf(sending);
+    if (sent.has(key) || fresh.has(key)) continue;
+    try {
+      requireMember(room, members.get(sending.senderId));
+      fresh.set(key, sending);
+    } catch (error) {
+      refused.set(sending, error);
+    }
+  }
+  const rows = fresh.size === 0 ? [] : await addMessages(room as LockedRoom, [...fresh.values()].map(toMessage));
+  for (const [index, key] of [...fresh.keys()].entries()) sent.set(key, rows[index] as MessageRow);
+
+  return Promise.allSettled(
+    sendings.map(async (sending) => {
+      if (refused.has(sending)) throw refused.get(sending);
+      const key = keyOf(sending);
+      const message = sent.get(key) as MessageRow;
+      if (fresh.get(key) === sending) return { message, deduplicated: false };
+      return { message: requireSame(message, sending), deduplicated: true }; // 3
+    }),
+  );
+}
+
+/** A sending without a key is like no other. */
+const keyOf = (sending: { senderId: string | null; clientMessageId?: string | null | undefined }) =>
+  sending.clientMessageId == null ? sending : `${sending.senderId} ${sending.clientMessageId}`;
+
+const toMessage = ({ senderId, body, clientMessageId }: OwnSending): NewMessage => ({
+  kind: 'TALK',
+  senderId,
+  body,
+  clientMessageId: clientMessageId ?? undefined,
+});
 
 // By what was first sent: a message that was edited since is still the one that the retry means.
 function requireSame(sent: MessageRow, sending: Sending): MessageRow {

@@ -17,34 +17,44 @@ export interface NewMessage {
 }
 
 /**
- * Writes a message and its MessageAdded entry. Undefined, with nothing written and no seq taken, where the sender's
- * clientMessageId was used before, in whatever room.
+ * Writes messages and their MessageAdded entries, in this order. Fails with nothing written where a sender's
+ * clientMessageId is of an earlier message, in whatever room: `isKeyTaken` tells.
  */
-export async function addMessage(room: LockedRoom, message: NewMessage): Promise<MessageRow | undefined> {
-  const position = room.nextPosition();
-  const number = room.row.lastNumber + 1;
-  const row = await room.trx
-    .insertInto('messages')
-    .values({
+export async function addMessages(room: LockedRoom, messages: readonly NewMessage[]): Promise<MessageRow[]> {
+  const positions = room.nextPositions(messages.length);
+  const values = messages.map((message, index) => {
+    const position = positions[index] as Position;
+    return {
       id: newId('message'),
       roomId: room.row.id,
       ...position,
       changedSeq: position.seq,
-      number,
+      number: room.row.lastNumber + 1 + index,
       kind: message.kind,
       senderId: message.senderId,
       body: message.body ?? null,
+      createdAt: now,
       clientMessageId: message.clientMessageId ?? null,
       sentHash: message.clientMessageId === undefined ? null : hashOf(message.body ?? ''),
-    })
-    .onConflict((oc) => oc.columns(['senderId', 'clientMessageId']).where('clientMessageId', 'is not', null).doNothing())
-    .returningAll()
-    .executeTakeFirst();
-  if (!row) return undefined;
-  const active = message.kind === 'TALK' ? { lastActiveAt: row.createdAt } : {};
-  await room.append({ type: 'MessageAdded', messageId: row.id }, { lastNumber: number, ...active }, position);
-  return row;
+    };
+  });
+  // Keys go in in the same order on every node: two that write the same ones would otherwise wait for each other.
+  const byKey = values.toSorted((a, b) => compare(a.clientMessageId ?? '', b.clientMessageId ?? ''));
+  const rows = await room.trx.insertInto('messages').values(byKey).returningAll().execute();
+  rows.sort((a, b) => a.seq - b.seq);
+  const lastTalk = rows.findLast(({ kind }) => kind === 'TALK');
+  await room.appendAll(
+    rows.map(({ seq, tag, id }) => ({ seq, tag, type: 'MessageAdded', messageId: id })),
+    { lastNumber: room.row.lastNumber + rows.length, ...(lastTalk ? { lastActiveAt: lastTalk.createdAt } : {}) },
+  );
+  return rows;
 }
+
+const compare = (a: string, b: string) => (a < b ? -1 : Number(a > b));
+
+/** Whether a statement failed because a clientMessageId is taken. */
+export const isKeyTaken = (error: unknown) =>
+  error instanceof Error && 'constraint' in error && error.constraint === 'messages_by_client_message_id';
 
 /** Changes a message and writes the entry that says so. */
 export async function changeMessage(
@@ -53,26 +63,32 @@ export async function changeMessage(
   type: 'MessageEdited' | 'MessageDeleted',
   changes: Partial<Pick<MessageRow, 'body' | 'deletionReason'>>,
 ): Promise<MessageRow> {
-  const position = room.nextPosition();
+  const [position] = room.nextPositions(1) as [Position];
   const row = await room.trx
     .updateTable('messages')
     .set({ ...changes, changedSeq: position.seq, [type === 'MessageEdited' ? 'editedAt' : 'deletedAt']: now })
     .where('id', '=', messageId)
     .returningAll()
     .executeTakeFirstOrThrow();
-  await room.append({ type, messageId }, {}, position);
+  await room.appendAll([{ ...position, type, messageId }]);
   return row;
 }
 
 export const hashOf = (body: string) => createHash('sha256').update(body).digest('hex');
 
-export async function findSent(db: Db, senderId: string, clientMessageId: string): Promise<MessageRow | undefined> {
+/** What a sender sent with a clientMessageId. */
+export interface SentKey {
+  readonly senderId: string;
+  readonly clientMessageId: string;
+}
+
+/** The messages that were sent with these keys, in whatever room. */
+export async function findSent(db: Db, keys: readonly SentKey[]): Promise<MessageRow[]> {
   return db
     .selectFrom('messages')
     .selectAll()
-    .where('senderId', '=', senderId)
-    .where('clientMessageId', '=', clientMessageId)
-    .executeTakeFirst();
+    .where((eb) => eb.or(keys.map(({ senderId, clientMessageId }) => eb.and({ senderId, clientMessageId }))))
+    .execute();
 }
 
 /** The messages, those behind their room's floor included: an entry that is still kept may name them. */

@@ -36,37 +36,33 @@ export class LockedRoom {
     return this.#row;
   }
 
-  /** The position that the next entry will have. A message needs it before its entry is written. */
-  nextPosition(): Position {
-    return { seq: this.#row.headSeq + 1, tag: newTag() };
+  /** The positions that the next `count` entries will have. A message needs its own before its entry is written. */
+  nextPositions(count: number): Position[] {
+    return Array.from({ length: count }, (_, index) => ({ seq: this.#row.headSeq + 1 + index, tag: newTag() }));
   }
 
-  /** Writes the entry at `position` and moves the head there, with `changes` to the room itself. */
-  async append(event: LogEvent, changes: RoomChanges = {}, position = this.nextPosition()): Promise<LogEntry> {
-    // One statement for the entry and the head that it is: of the same transaction they are anyway.
+  /** Writes one entry and moves the head there, with `changes` to the room itself. */
+  async append(event: LogEvent, changes: RoomChanges = {}): Promise<void> {
+    const [position] = this.nextPositions(1) as [Position];
+    await this.appendAll([{ ...position, ...event }], changes);
+  }
+
+  /** Writes entries at the positions right behind the head, in this order, and moves the head to the last of them. */
+  async appendAll(entries: readonly (Position & LogEvent)[], changes: RoomChanges = {}): Promise<void> {
+    const { seq, tag } = entries.at(-1) as Position;
+    // One statement for the entries and the head that the last of them is: of the same transaction they are anyway.
     const { at, ...row } = await this.trx
       .with('entry', (db) =>
-        db
-          .insertInto('roomLog')
-          .values({ roomId: this.#row.id, ...position, ...toColumns(event) })
-          .returning('at'),
+        db.insertInto('roomLog').values(entries.map((entry) => ({ roomId: this.#row.id, at: now, ...toColumns(entry) }))),
       )
       .updateTable('rooms')
-      .from('entry')
-      .set({
-        oldestAt: sql<Date>`coalesce(oldest_at, ${now})`,
-        ...changes,
-        headSeq: position.seq,
-        headTag: position.tag,
-      })
+      .set({ oldestAt: sql<Date>`coalesce(oldest_at, ${now})`, ...changes, headSeq: seq, headTag: tag })
       .where('rooms.id', '=', this.#row.id)
-      .returningAll('rooms')
-      .returning('entry.at')
+      .returningAll()
+      .returning(sql<Date>`${now}::timestamptz(3)`.as('at'))
       .executeTakeFirstOrThrow();
     this.#row = row;
-    const entry: LogEntry = { ...position, roomId: row.id, at, ...event };
-    this.entries.push(entry);
-    return entry;
+    for (const entry of entries) this.entries.push({ ...entry, roomId: row.id, at });
   }
 
   /** Changes the room with no entry of its own, as part of what an entry of this transaction says. */
@@ -137,8 +133,10 @@ export async function readHeads(db: Db, roomIds: readonly string[]): Promise<Map
 
 type EntryColumns = Omit<Selectable<RoomLogTable>, 'roomId'>;
 
-function toColumns(event: LogEvent): Pick<EntryColumns, 'type' | 'messageId' | 'userId' | 'throughNumber'> {
+function toColumns(event: Position & LogEvent): Omit<EntryColumns, 'at'> {
   return {
+    seq: event.seq,
+    tag: event.tag,
     type: event.type,
     messageId: 'messageId' in event ? event.messageId : null,
     userId: 'userId' in event ? event.userId : null,

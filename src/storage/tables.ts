@@ -17,7 +17,8 @@ export interface Database {
 
 /** Given by the database, as it writes: one clock for all nodes, and never a client's. */
 type Instant = ColumnType<Date, Date | undefined, Date>;
-export const now = sql<Date>`clock_timestamp()`;
+/** The same for all that a statement writes. */
+export const now = sql<Date>`statement_timestamp()`;
 
 export interface UserTable {
   id: string;

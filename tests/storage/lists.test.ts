@@ -5,13 +5,13 @@ import { after, before, describe, it } from 'node:test';
 import { CamelCasePlugin, type CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import { encodeCursor } from '../../src/storage/cursor.ts';
-import { findMembershipsOf, findPeers, listMembers, memberCursor } from '../../src/storage/members.ts';
+import { findMembersAmong, findMembershipsOf, findPeers, listMembers, memberCursor } from '../../src/storage/members.ts';
 import { findLastMessages, findSent, listMessages, messageCursor } from '../../src/storage/messages.ts';
 import { findRoomToPurge, findRoomToTrim } from '../../src/storage/retention.ts';
 import { readHeads, readLog } from '../../src/storage/room-log.ts';
 import { findDirectRoom, findRooms, listRooms, type RoomOrder, roomCursor } from '../../src/storage/rooms.ts';
 import type { Database, Db } from '../../src/storage/tables.ts';
-import { chatOn, createOwnedRoom, fillRoom, getRoom, openTestStorage, readAll, type TestStorage } from '../support/storage.ts';
+import { chatOn, createOwnedRoom, fillRoom, getRoom, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
 
 interface Plan {
   readonly 'Node Type': string;
@@ -103,7 +103,12 @@ describe('lists of thousands on PostgreSQL', () => {
       return listMessages(db, roomId, { last: 20, before: messageCursor(rows[0] as never) });
     },
     'the last messages of many rooms': () => findLastMessages(db, [roomId, ...roomIds]),
-    'a sent message': () => findSent(db, userId, 'some key'),
+    'sent messages': () =>
+      findSent(
+        db,
+        range(1, 128).map((i) => ({ senderId: userId, clientMessageId: `key ${i}` })),
+      ),
+    'members among many': () => findMembersAmong(db, roomId, [userId, ...range(1, 127).map((i) => `user_${i}`)]),
     'the log behind a position': async () => readLog(db, roomId, (await readAll(opened.db, roomId))[3000] as never, 50),
     'the heads of rooms': () => readHeads(db, [roomId, ...roomIds]),
     members: () => listMembers(db, roomId, { first: 20 }),

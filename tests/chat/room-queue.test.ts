@@ -1,0 +1,155 @@
+// Changes that wait for a room: sends that stand together are written together, and each has an outcome of its own.
+
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { sql } from 'kysely';
+import type { Chat } from '../../src/chat/chat.ts';
+import { joinRoom, removeMember } from '../../src/chat/members.ts';
+import { type Sending, sendMessage } from '../../src/chat/messages.ts';
+import type { GaplessError } from '../../src/errors.ts';
+import { createGuest } from '../../src/storage/users.ts';
+import { Lock } from '../support/lock.ts';
+import { until } from '../support/process.ts';
+import { chatOn, createOwnedRoom, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
+
+describe('what waits for a room', () => {
+  let opened: TestStorage;
+  let url: string;
+  let chat: Chat;
+  let roomId: string;
+  let ada: string;
+  let bob: string;
+  before(async () => {
+    opened = await openTestStorage('PostgreSQL');
+    url = (opened.config as { databaseUrl: string }).databaseUrl;
+  });
+  after(() => opened[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    chat = chatOn(opened.db);
+    ({ roomId, userId: ada } = await createOwnedRoom(chat));
+    bob = (await createGuest(opened.db, 'Bob')).id;
+  });
+
+  const send = (senderId: string, body: string, clientMessageId?: string, room = roomId) =>
+    sendMessage(chat, senderId, { roomId: room, body, clientMessageId });
+
+  /** What comes of `changes` that have all come while the room's row was held, and what was first in line. */
+  async function whileHeld<Result>(changes: () => Promise<Result>[]): Promise<PromiseSettledResult<Result>[]> {
+    await using lock = await Lock.take(url, 'select 1 from rooms where id = $1 for update', [roomId]);
+    const first = send(ada, 'first');
+    await until('the first waits for the row', async () => (await lock.waiting()) > 0);
+    const outcomes = Promise.allSettled(changes());
+    await lock.release();
+    await first;
+    return outcomes;
+  }
+
+  const codes = (outcomes: PromiseSettledResult<unknown>[]) =>
+    outcomes.map((outcome) => (outcome.status === 'fulfilled' ? 'done' : ((outcome.reason as GaplessError).code ?? 'failed')));
+  const stored = () => opened.db.selectFrom('messages').selectAll().where('roomId', '=', roomId).orderBy('seq').execute();
+  const transactions = async () => {
+    const { rows } = await sql<{ count: number }>`select count(distinct xmin::text) from messages where room_id = ${roomId}`.execute(
+      opened.db,
+    );
+    return rows[0]?.count;
+  };
+
+  it('is written in one transaction, numbered in the order in which it came', async () => {
+    const outcomes = await whileHeld(() => range(1, 100).map((i) => send(ada, `message ${i}`, `key ${i}`)));
+    assert.deepEqual(
+      outcomes.map((outcome) => outcome.status === 'fulfilled' && outcome.value.message.number),
+      range(2, 101),
+    );
+    assert.deepEqual(
+      (await stored()).map(({ number, seq, body }) => [number, seq, body]),
+      ['first', ...range(1, 100).map((i) => `message ${i}`)].map((body, index) => [index + 1, index + 1, body]),
+    );
+    assert.equal(await transactions(), 2);
+    const log = await readAll(opened.db, roomId);
+    assert.deepEqual(
+      log.map((entry) => [entry.seq, entry.tag, 'messageId' in entry && entry.messageId]),
+      (await stored()).map(({ seq, tag, id }) => [seq, tag, id]),
+    );
+  });
+
+  it('has an outcome for each: refused, found again, contradicted, written', async () => {
+    const { message: sent } = await send(ada, 'sent before', 'old key');
+    const outcomes = await whileHeld(() => [
+      send(ada, 'one'),
+      send(bob, 'from outside'),
+      send(ada, 'sent before', 'old key'),
+      send(ada, 'another', 'old key'),
+      send(ada, 'two', 'new key'),
+      send(ada, 'two', 'new key'),
+      send(ada, 'three', 'new key'),
+      send(ada, 'four'),
+    ]);
+    assert.deepEqual(codes(outcomes), ['done', 'FORBIDDEN', 'done', 'CONFLICT', 'done', 'done', 'CONFLICT', 'done']);
+    const results = outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : undefined));
+    assert.deepEqual(
+      results.map((result) => result?.deduplicated),
+      [false, undefined, true, undefined, false, true, undefined, false],
+    );
+    assert.deepEqual(results[2]?.message, sent);
+    assert.equal(results[5]?.message.id, results[4]?.message.id);
+    assert.deepEqual(
+      (await stored()).map(({ number, body }) => [number, body]),
+      ['sent before', 'first', 'one', 'two', 'four'].map((body, index) => [index + 1, body]),
+    );
+  });
+
+  it('fails alone where a statement fails for it', async () => {
+    // The door lets no such body in; PostgreSQL refuses the whole statement for it.
+    const outcomes = await whileHeld(() => [send(ada, 'one'), send(ada, 'not \0 text'), send(ada, 'two')]);
+    assert.deepEqual(
+      codes(outcomes).map((code) => code === 'done'),
+      [true, false, true],
+    );
+    assert.deepEqual(
+      (await stored()).map(({ number, body }) => [number, body]),
+      [
+        [1, 'first'],
+        [2, 'one'],
+        [3, 'two'],
+      ],
+    );
+  });
+
+  it('keeps its place among changes of other kinds', async () => {
+    await joinRoom(chat, bob, roomId);
+    const outcomes = await whileHeld<unknown>(() => [send(bob, 'in time'), removeMember(chat, ada, roomId, bob), send(bob, 'too late')]);
+    assert.deepEqual(codes(outcomes), ['done', 'done', 'FORBIDDEN']);
+    assert.deepEqual(
+      (await readAll(opened.db, roomId)).map(({ type }) => type),
+      ['MemberJoined', 'MessageAdded', 'MessageAdded', 'MessageAdded', 'MessageAdded', 'MemberLeft'],
+    );
+  });
+
+  it('is turned away at once where too much waits already', async () => {
+    const outcomes = await whileHeld(() => range(1, 1010).map((i) => send(ada, `message ${i}`)));
+    assert.deepEqual(codes(outcomes), [...range(1, 1000).map(() => 'done'), ...range(1, 10).map(() => 'UNAVAILABLE')]);
+  });
+
+  it('does not deadlock with another node that writes the same keys to another room', async () => {
+    const { roomId: other } = await createOwnedRoom(chat);
+    await joinRoom(chat, ada, other);
+    const elsewhere = chatOn(opened.db);
+    for (const round of range(1, 30)) {
+      const keys = range(1, 20).map((i) => `round ${round} key ${i}`);
+      const sendAll = (through: Chat, sendings: Sending[]) =>
+        Promise.allSettled(sendings.map((sending) => sendMessage(through, ada, sending)));
+      const [here, there] = await Promise.all([
+        sendAll(
+          chat,
+          keys.map((clientMessageId) => ({ roomId, body: 'hello', clientMessageId })),
+        ),
+        sendAll(
+          elsewhere,
+          keys.toReversed().map((clientMessageId) => ({ roomId: other, body: 'hello', clientMessageId })),
+        ),
+      ]);
+      const [ours, theirs] = [codes(here), codes(there).toReversed()];
+      for (const [index, code] of ours.entries()) assert.deepEqual([code, theirs[index]].sort(), ['CONFLICT', 'done']);
+    }
+  });
+});
