@@ -22,6 +22,8 @@ export interface Context extends Services {
   readonly viewer: Viewer | undefined;
   /** Where a browser that reconnects to an event stream left off. Goes before `after`, which is from when it began. */
   readonly lastEventId?: string | undefined;
+  /** False once whoever asked has left. */
+  readonly wanted: () => boolean;
   /** Has the client keep a token as a cookie, or with null forget it. Does nothing where no cookie can be set. */
   readonly setCookie: (token: string | null) => void;
 }

@@ -3,13 +3,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { guestTokenDays } from '../chat/identity.ts';
 import type { Config } from '../config.ts';
+import { untilAvailable } from '../feed/retry.ts';
 import type { Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
+import { inTime } from './deadline.ts';
 import { createGraphQL, type Exchange } from './graphql.ts';
 import { allowOrigin, readBody, requireAllowedOrigin, targetOf } from './limits.ts';
 import { Refusal, statusOf } from './refusal.ts';
 import { completedId, writeEventStream } from './sse.ts';
-import { identify, setCookieHeader } from './viewer.ts';
+import { type Identified, identify, setCookieHeader } from './viewer.ts';
 
 export const graphqlPath = '/graphql';
 
@@ -34,25 +36,40 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
     const body = method === 'POST' ? await readBody(request) : undefined;
     const lastEventId = headers['last-event-id'];
     if (lastEventId === completedId) return void response.writeHead(204).end();
-    const { viewer, staleCookie } = await identify(services.identity, headers);
-
-    const setCookie = (token: string | null) => response.setHeader('set-cookie', setCookieHeader(request, token, guestTokenDays * 86_400));
-    if (staleCookie) setCookie(null);
-    const exchange: Exchange = {
-      context: { ...services, viewer, setCookie, lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined },
-      answer: answered,
-      gone: gone.signal,
+    const wanted = () => !gone.signal.aborted && !stopping.aborted;
+    const ask = async (identified: Promise<Identified>) => {
+      const { viewer, staleCookie } = await identified;
+      const setCookie = (token: string | null) =>
+        response.setHeader('set-cookie', setCookieHeader(request, token, guestTokenDays * 86_400));
+      if (staleCookie) setCookie(null);
+      const exchange: Exchange = {
+        context: { ...services, viewer, setCookie, wanted, lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined },
+        answer: answered,
+        gone: gone.signal,
+      };
+      const answer = await yoga.fetch(
+        target.href,
+        {
+          method,
+          headers: { ...(headers as Record<string, string>), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+          ...(body === undefined ? {} : { body }),
+          signal: gone.signal,
+        },
+        exchange,
+      );
+      return { answer, viewer };
     };
-    const answer = await yoga.fetch(
-      target.href,
-      {
-        method,
-        headers: { ...(headers as Record<string, string>), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-        ...(body === undefined ? {} : { body }),
-        signal: gone.signal,
-      },
-      exchange,
-    );
+    const identified = () => identify(services.identity, headers);
+    // A browser's EventSource takes a refusal for final, and a lost connection for a reason to come back: it is kept
+    // waiting where an answer may yet be had, and cut off when the server stops meanwhile.
+    const isEventSource = headers.accept?.startsWith('text/event-stream');
+    const asking = isEventSource ? ask(untilAvailable(identified, wanted)) : inTime(ask(identified()));
+    const { answer, viewer } = await asking.catch((error: unknown) => {
+      gone.abort();
+      if (isEventSource && stopping.aborted) response.destroy();
+      throw error;
+    });
+    if (isEventSource && stopping.aborted && answer.status === 503) return void response.destroy();
     for (const [name, value] of answer.headers) if (name !== 'content-length') response.setHeader(name, value);
     const { events } = answered;
     if (events && answer.ok) {

@@ -4,7 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import { GraphQLError } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
 import { type Context as Connection, handleProtocols, makeServer } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../chat/identity.ts';
@@ -14,6 +14,7 @@ import type { Context, Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import { executeOperation, type ResultStream, subscribeOperation } from '../schema/execute.ts';
 import { schema } from '../schema/index.ts';
+import { inTime } from './deadline.ts';
 import { readDocument } from './documents.ts';
 import { endAt } from './expiry.ts';
 import { graphqlPath } from './http.ts';
@@ -62,7 +63,7 @@ export class WebSocketDoor {
       onSubscribe: (connection, _id, payload) =>
         Object.keys(connection.subscriptions).length > maxOperations ? [tooMany()] : this.#prepare(connection.extra, payload),
       onError: (_connection, _id, _payload, errors) => errors.map((error) => toClientError(error, services.log).toJSON()),
-      execute: (args) => this.#finishing((args.contextValue as SocketContext).socket, executeOperation(args as never)) as never,
+      execute: (args) => this.#finishing((args.contextValue as SocketContext).socket, this.#execute(args as never)) as never,
       subscribe: (args) => subscribeOperation(args as never) as never,
       onOperation: ({ extra }, id, _payload, _args, result) => (isStream(result) ? written(extra.socket, id, result) : undefined),
     });
@@ -161,7 +162,8 @@ export class WebSocketDoor {
     try {
       const document = readDocument(payload.query);
       if (!('kind' in document)) return document.map((error) => toClientError(error, log));
-      const contextValue: SocketContext = { ...this.#services, viewer, setCookie: () => {}, socket };
+      const wanted = () => socket.readyState === socket.OPEN;
+      const contextValue: SocketContext = { ...this.#services, viewer, setCookie: () => {}, wanted, socket };
       return {
         schema,
         document,
@@ -172,6 +174,11 @@ export class WebSocketDoor {
     } catch (error) {
       return [toClientError(error, log)];
     }
+  }
+
+  // A failure is the answer to one operation. Thrown, it would close the socket.
+  #execute(args: ExecutionArgs): Promise<ExecutionResult> {
+    return inTime(executeOperation(args)).catch((error: unknown) => ({ errors: [toClientError(error, this.#services.log)] }));
   }
 
   async #finishing<T>(socket: WebSocket, work: Promise<T>): Promise<T> {
