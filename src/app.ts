@@ -11,6 +11,7 @@ import { Retention } from './chat/retention.ts';
 import { RoomQueue } from './chat/room-queue.ts';
 import { type Config, ConfigError } from './config.ts';
 import { LiveRooms } from './feed/live-rooms.ts';
+import { logSourceOf } from './feed/log-reader.ts';
 import type { Log } from './log.ts';
 import { openStorage, ping, type Storage } from './storage/database.ts';
 import { createHttpDoor } from './transport/http.ts';
@@ -39,7 +40,7 @@ export async function openApp(config: Config, log: Log): Promise<App> {
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config.storage, log));
   const bus: Bus = opened.use(config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log));
-  const liveRooms = opened.use(new LiveRooms(storage.feedDb, bus, log));
+  const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, log));
   const chat = { db: storage.db, bus, queue: new RoomQueue() };
   const retention = opened.use(new Retention(chat, config.retentionDays, log));
   const identity = await openIdentity(config.identity, storage.db);
@@ -53,7 +54,7 @@ export async function openApp(config: Config, log: Log): Promise<App> {
       () => 'unavailable',
     );
     const redis = config.redisUrl === undefined ? 'unused' : bus.healthy ? 'ok' : 'degraded';
-    return { ready: database === 'ok' && !closing, database, redis, redisCounts: bus.counts, closing };
+    return { ready: database === 'ok' && !closing, database, redis, counts: { redis: bus.counts, feed: liveRooms.counts }, closing };
   };
   const sockets = new WebSocketDoor(config, services);
   const server = createServer(createHttpDoor(config, services, readiness, stopping.signal));

@@ -7,6 +7,7 @@ const position = {
   roomId: z.string().max(64),
   seq: z.int().positive(),
   tag: z.int(),
+  previousTag: z.int(),
   at: z.iso.datetime().transform((at) => new Date(at)),
 };
 const entry = z.discriminatedUnion('type', [

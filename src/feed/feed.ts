@@ -3,9 +3,8 @@
 
 import { notFound } from '../errors.ts';
 import { decodeCursor, type Position } from '../storage/cursor.ts';
-import { headOf, type LogEntry } from '../storage/room-log.ts';
-import { findVisibleRoom } from '../storage/rooms.ts';
-import type { Db, RoomKind } from '../storage/tables.ts';
+import { follows, headOf, type LogEntry } from '../storage/room-log.ts';
+import type { RoomKind } from '../storage/tables.ts';
 import type { FanOut } from './fan-out.ts';
 import type { LiveRoom } from './live-room.ts';
 import type { LiveRooms } from './live-rooms.ts';
@@ -36,38 +35,42 @@ export interface Watch {
  * 3. Only then are the room's head and the first page read. The other way round, an entry that is committed between
  *    would be neither read nor heard.
  */
-export async function openFeed(db: Db, liveRooms: LiveRooms, watch: Watch): Promise<Feed> {
+export async function openFeed(liveRooms: LiveRooms, watch: Watch): Promise<Feed> {
   const { roomId, viewerId } = watch;
   const after = watch.after === undefined ? undefined : decodeCursor(roomId, watch.after);
-  await requireVisible(db, viewerId, roomId); // 1
+  await look(liveRooms, viewerId, roomId); // 1
   const { room, leave } = await liveRooms.join(roomId); // 2
   try {
     const then = room.head;
-    const { kind, ...row } = await requireVisible(db, viewerId, roomId); // 3
-    const head = headOf(row);
-    const page =
-      after === undefined || (after.seq === head.seq && after.tag === head.tag) ? [] : await liveRooms.readPage(roomId, after, () => false);
-    room.learn(then, head);
-    if (room.failure === undefined) return new Feed(liveRooms, room, leave, { ...watch, kind, head, position: after ?? head, page });
+    const seen = await look(liveRooms, viewerId, roomId); // 3
+    room.learn(then, seen.head);
+    const { history } = room;
+    const page = after === undefined || same(after, seen.head) ? [] : await liveRooms.readPage(roomId, after);
+    return new Feed(liveRooms, room, leave, { ...watch, seen, history, position: after ?? seen.head, page });
   } catch (error) {
     leave();
     throw error;
   }
-  // The log that this node knew was undone, which is no fault of a newcomer: they get a live room of its present.
-  leave();
-  return openFeed(db, liveRooms, watch);
 }
 
-async function requireVisible(db: Db, viewerId: string, roomId: string) {
-  const room = await findVisibleRoom(db, viewerId, roomId);
-  if (!room) throw notFound('There is no such room.', 'roomId');
-  return room;
+/** The room as its viewer saw it last, when they had the right to: what took it up to this head, they have had back since. */
+interface Look {
+  readonly kind: RoomKind;
+  readonly head: Position;
 }
+
+async function look(liveRooms: LiveRooms, viewerId: string, roomId: string): Promise<Look> {
+  const room = await liveRooms.findVisibleRoom(viewerId, roomId);
+  if (!room) throw notFound('There is no such room.', 'roomId');
+  return { kind: room.kind, head: headOf(room) };
+}
+
+const same = (a: Position, b: Position | undefined) => a.seq === b?.seq && a.tag === b.tag;
 
 interface Start extends Watch {
-  readonly kind: RoomKind;
-  /** The log's, when the viewer's right was last seen: what took it before, they have had back since. */
-  readonly head: Position;
+  readonly seen: Look;
+  /** The live room's, before `page` was read. */
+  readonly history: number;
   readonly position: Position;
   readonly page: readonly LogEntry[];
 }
@@ -77,7 +80,9 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
   readonly #room: LiveRoom;
   readonly #leave: () => void;
   readonly #stopListening: () => void;
-  readonly #start: Start;
+  readonly #watch: Watch;
+  #seen: Look;
+  #history: number;
   #position: Position;
   #page: readonly LogEntry[];
   /** How much of the page was handed over. */
@@ -93,7 +98,9 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
     this.#liveRooms = liveRooms;
     this.#room = room;
     this.#leave = leave;
-    this.#start = start;
+    this.#watch = start;
+    this.#seen = start.seen;
+    this.#history = start.history;
     this.#position = start.position;
     this.#page = start.page;
     this.#stopListening = room.onChange(() => this.#wake());
@@ -105,7 +112,7 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
   }
 
   get roomId(): string {
-    return this.#start.roomId;
+    return this.#room.roomId;
   }
 
   /** What feeds of the room that are at the same entry share. */
@@ -113,9 +120,9 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
     return this.#room.fanOut;
   }
 
-  /** Whether the subscriber has gone: what is under way for them is wanted no more. */
-  get closed(): boolean {
-    return this.#closed;
+  /** Does `work` for the subscriber, again and again while the database is away, until they have gone. */
+  retry<T>(work: () => Promise<T>): Promise<T> {
+    return this.#liveRooms.retry(work, () => !this.#closed);
   }
 
   next(): Promise<IteratorResult<Delivery, undefined>> {
@@ -154,35 +161,55 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
   }
 
   /**
-   * 1. What was read from the log goes first, then what the live room remembers: always the entry right behind the
+   * 1. Where the log was undone, what was read before is dropped, and the viewer's right is looked at again. Whoever is
+   *    at a position that is still there goes on; the others are told by their next read.
+   * 2. What was read from the log goes first, then what the live room remembers: always the entry right behind the
    *    position, so nothing is passed over whichever of the two it comes from.
-   * 2. Behind what the room remembers, the log is read.
-   * 3. At the head, the promise to be woken is made before the head is looked at again: an entry that arrives between
-   *    the look and the wait would wake nobody.
+   * 3. The promise to be woken is made before the head is looked at: an entry that arrives between the look and the wait
+   *    would wake nobody.
+   * 4. Elsewhere than at the head, the log is read. The live room may itself be behind what was seen of the log.
    */
   async #pull(): Promise<Delivery | undefined> {
     while (!this.#ended) {
-      const entry = this.#nextOfPage() ?? this.#room.entryAfter(this.#position); // 1
+      if (this.#history !== this.#room.history) await this.#lookAgain(); // 1
+      const entry = this.#nextOfPage() ?? this.#room.entryAfter(this.#position); // 2
       if (entry) {
         this.#moveBehind(entry);
-        if (this.#start.wants(entry)) return entry;
+        if (this.#watch.wants(entry)) return entry;
         continue;
       }
-      if (this.#room.failure !== undefined) throw this.#room.failure;
       const { promise: woken, resolve } = Promise.withResolvers<void>(); // 3
       this.#wake = resolve;
-      const headSeq = Math.max(this.#start.head.seq, this.#room.head?.seq ?? 0);
-      if (headSeq > this.#position.seq) {
-        this.#page = await this.#liveRooms.readPage(this.#room.roomId, this.#position, () => !this.#ended); // 2
+      if (!same(this.#position, this.#room.head) || this.#position.seq < this.#seen.head.seq) {
+        this.#page = await this.#readOn(); // 4
         if (this.#page.length > 0) continue;
-      } else if (!this.#caughtUp) {
+      }
+      if (!this.#caughtUp) {
         this.#caughtUp = true;
         const caughtUp: CaughtUp = { type: 'CaughtUp', roomId: this.#room.roomId, ...this.#position, at: new Date() };
-        if (this.#start.wants(caughtUp)) return caughtUp;
+        if (this.#watch.wants(caughtUp)) return caughtUp;
       }
       await woken;
     }
     return undefined;
+  }
+
+  #readOn(): Promise<readonly LogEntry[]> {
+    return this.#liveRooms.retry(
+      () => this.#liveRooms.readPage(this.#room.roomId, this.#position),
+      () => !this.#ended,
+    );
+  }
+
+  async #lookAgain(): Promise<void> {
+    const { history } = this.#room;
+    this.#page = [];
+    this.#taken = 0;
+    this.#seen = await this.#liveRooms.retry(
+      () => look(this.#liveRooms, this.#watch.viewerId, this.#room.roomId),
+      () => !this.#ended,
+    );
+    this.#history = history;
   }
 
   #nextOfPage(): LogEntry | undefined {
@@ -193,13 +220,10 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
   }
 
   #moveBehind(entry: LogEntry): void {
-    if (entry.seq !== this.#position.seq + 1) throw new Error(`A feed was about to skip from ${this.#position.seq} to ${entry.seq}.`);
+    if (!follows(entry, this.#position)) throw new Error(`A feed was about to skip from ${this.#position.seq} to ${entry.seq}.`);
     this.#position = { seq: entry.seq, tag: entry.tag };
     const lostRight =
-      entry.type === 'MemberLeft' &&
-      entry.userId === this.#start.viewerId &&
-      this.#start.kind !== 'OPEN' &&
-      entry.seq > this.#start.head.seq;
+      entry.type === 'MemberLeft' && entry.userId === this.#watch.viewerId && this.#seen.kind !== 'OPEN' && entry.seq > this.#seen.head.seq;
     if (lostRight || entry.type === 'RoomDeleted') this.#end();
   }
 

@@ -1,36 +1,54 @@
 // A watched room on this node: the head it has seen, the last few entries in memory, and the feeds to wake.
-// Its head only ever moves by one: an entry that is further ahead means that something was lost, and the log is read.
+// Its head only ever moves to the entry that follows it; what does not follow means that something was lost, and the log
+// is read.
 
-import { expiredCursor, type Position } from '../storage/cursor.ts';
-import type { LogEntry } from '../storage/room-log.ts';
+import type { Position } from '../storage/cursor.ts';
+import { follows, type LogEntry } from '../storage/room-log.ts';
 import { FanOut } from './fan-out.ts';
+import { logPageSize } from './log-reader.ts';
 
-/** Entries kept in memory for feeds that are a little behind. About 200 bytes each. */
+/** Entries kept in memory for feeds that are a little behind, and of those heard during a read. About 200 bytes each. */
 const tailLength = 256;
-/** Entries in one read of the log. */
-export const logPageSize = 500;
 
-/** Reads the `logPageSize` entries right behind a position. Does not fail for want of a database: it tries again. */
-export type ReadPage = (roomId: string, after: Position) => Promise<readonly LogEntry[]>;
+/** What a live room reads of its log. Neither fails for want of a database: they try again while the room is watched. */
+export interface RoomLog {
+  /** The entries right behind a position. */
+  readPage(after: Position): Promise<readonly LogEntry[]>;
+  /** Undefined where the room is gone. */
+  readHead(): Promise<Position | undefined>;
+}
+
+/** What was found wrong with what this node knew; each only ever grows. */
+export interface Findings {
+  /** Entries that were heard and do not follow the head. */
+  gapsFound: number;
+  /** Reads that found what nothing was heard of: the stored head had told of it. */
+  missedFound: number;
+  /** Heads that the log does not hold any more: after a restore, a failover that lost entries, or a room that is gone. */
+  undoneFound: number;
+}
 
 export class LiveRoom {
   readonly roomId: string;
   readonly fanOut = new FanOut();
-  readonly #readPage: ReadPage;
+  readonly #log: RoomLog;
+  readonly #findings: Findings;
   readonly #wakes = new Set<() => void>();
   #head: Position | undefined;
   /** The entries behind `#tailStart`, up to the head. */
   #tail: LogEntry[] = [];
   #tailStart: Position | undefined;
-  #heardEarly = false;
+  /** What was heard while the head or the log was being read: it may be newer than what that read will say. */
+  #early: LogEntry[] = [];
+  /** The newest seq that was heard or told of meanwhile. */
+  #toldSeq = 0;
   #catchingUp = false;
-  /** Something heard does not go with what this room knows: until the log has said which is true, nothing heard is taken. */
-  #doubtful = false;
-  #failure: unknown;
+  #history = 0;
 
-  constructor(roomId: string, readPage: ReadPage) {
+  constructor(roomId: string, log: RoomLog, findings: Findings) {
     this.roomId = roomId;
-    this.#readPage = readPage;
+    this.#log = log;
+    this.#findings = findings;
   }
 
   /** The newest position that this node knows of. Undefined until it learns of one. */
@@ -38,9 +56,9 @@ export class LiveRoom {
     return this.#head;
   }
 
-  /** Why no feed can go on: the log has lost what was handed over from it, or is gone. */
-  get failure(): unknown {
-    return this.#failure;
+  /** Another number once the log was found to have been undone: what was read of it before may never have been. */
+  get history(): number {
+    return this.#history;
   }
 
   /** Calls `wake` whenever there may be more to hand over, until the returned function is called. */
@@ -56,86 +74,98 @@ export class LiveRoom {
 
   /** Hears an entry from the bus. */
   hear(entry: LogEntry): void {
-    // What is heard while the head is being read may be newer than what that read will say.
-    if (this.#head === undefined || this.#catchingUp) this.#heardEarly = true;
-    if (this.#head === undefined || this.#failure !== undefined) return;
-    if (entry.seq <= this.#head.seq) {
-      if ((this.#positionAt(entry.seq)?.tag ?? entry.tag) !== entry.tag) this.#doubt();
-    } else if (this.#doubtful) return;
-    else if (entry.seq === this.#head.seq + 1) this.#take([entry]);
-    else this.catchUp();
+    const head = this.#head;
+    if (head && follows(entry, head)) this.#take([entry]);
+    else if (!head || entry.seq > head.seq || (this.#positionAt(entry.seq)?.tag ?? entry.tag) !== entry.tag) {
+      if (this.#early.length < tailLength) this.#early.push(entry);
+      if (head && !this.#catchingUp) this.#findings.gapsFound += 1;
+      this.#lookFor(entry.seq, 'heard');
+    }
   }
 
-  /** Learns of a head that was read from the database after this room began to listen, when its own was `then`. */
-  learn(then: Position | undefined, stored: Position): void {
-    if (this.#head === undefined) {
-      this.#head = stored;
-      this.#tailStart = stored;
-      if (this.#heardEarly) this.catchUp();
-    } else if (then && (stored.seq < then.seq || (stored.seq === then.seq && stored.tag !== then.tag))) this.fail(expiredCursor());
-    else if (stored.seq > this.#head.seq) this.catchUp();
+  /** Learns of the head that is stored (undefined: the room is gone), read while this room listened and its own was `then`. */
+  learn(then: Position | undefined, stored: Position | undefined): void {
+    if (!this.#head) {
+      if (stored) this.#begin(stored);
+    } else if (then && stored && (stored.seq < then.seq || (stored.seq === then.seq && stored.tag !== then.tag))) this.#undo(stored);
+    else if (!stored || stored.seq > this.#head.seq) this.#lookFor(stored?.seq ?? 0, 'stored');
   }
 
-  /** Checks the head against the stored one (undefined: the room is gone), read when this room's own was `then`. */
-  check(then: Position, stored: Position | undefined): void {
-    const moved = this.#head !== then;
-    // Behind, undone or gone: reading on from our own head tells which.
-    if (moved ? (stored?.seq ?? 0) > (this.#head?.seq ?? 0) : stored?.seq !== then.seq || stored.tag !== then.tag) this.catchUp();
+  #lookFor(seq: number, from: 'heard' | 'stored'): void {
+    this.#toldSeq = Math.max(this.#toldSeq, seq);
+    if (this.#head && !this.#catchingUp) void this.#catchUp(this.#head, from);
   }
 
-  /** Reads the log from the head to its end, one read at a time, however many ask. */
-  catchUp(): void {
-    if (this.#catchingUp || this.#head === undefined || this.#failure !== undefined) return;
+  /**
+   * Reads the log from the head to its end, one read at a time.
+   *
+   * 1. From here on, what is heard and does not follow is kept: the read may be of a moment before it was written.
+   * 2. What was read is taken, then what was heard meanwhile and follows that: a busy room would be read for ever else.
+   * 3. What was told of during the read and is still ahead is looked for again. What was told of before it, and is not in
+   *    the log by now, is not in the room.
+   */
+  async #catchUp(head: Position, from: 'heard' | 'stored'): Promise<void> {
+    const history = this.#history;
     this.#catchingUp = true;
-    void this.#catchUpFrom(this.#head);
-  }
-
-  async #catchUpFrom(head: Position): Promise<void> {
-    this.#heardEarly = false;
-    const wasDoubtful = this.#doubtful;
+    this.#early = []; // 1
+    this.#toldSeq = 0;
     let more = false;
     try {
-      const entries = await this.#readPage(this.roomId, head);
+      const entries = await this.#log.readPage(head);
       more = entries.length === logPageSize;
-      if (wasDoubtful) this.#doubtful = false;
-      this.#take(entries);
-    } catch (error) {
-      this.fail(error);
+      if (this.#take(entries) && from === 'stored') this.#findings.missedFound += 1; // 2
+      this.#takeEarly();
+    } catch {
+      // The log does not hold the head, or cannot be read at all: which it is, each feed is told where it reads on.
+      const stored = await this.#log.readHead().catch(() => undefined);
+      if (this.#history === history) this.#undo(stored);
     }
     this.#catchingUp = false;
-    if (more || this.#heardEarly) this.catchUp();
+    if (this.#head && (more || this.#toldSeq > this.#head.seq)) void this.#catchUp(this.#head, from); // 3
   }
 
-  // The log is asked whether it still holds the head.
-  #doubt(): void {
-    this.#doubtful = true;
-    this.catchUp();
+  #undo(stored: Position | undefined): void {
+    this.#history += 1;
+    this.#findings.undoneFound += 1;
+    this.#begin(stored);
   }
 
-  #positionAt(seq: number): Position | undefined {
-    const start = this.#tailStart;
-    return start?.seq === seq ? start : start && this.#tail[seq - start.seq - 1];
-  }
-
-  /** Ends every feed of the room with `error`. */
-  fail(error: unknown): void {
-    this.#failure = error;
+  /** Begins at a stored head, with nothing remembered. */
+  #begin(head: Position | undefined): void {
+    this.#head = head;
+    this.#tailStart = head;
+    this.#tail = [];
+    this.#takeEarly();
     this.#wake();
+    if (this.#head && this.#toldSeq > this.#head.seq) this.#lookFor(this.#toldSeq, 'heard');
   }
 
-  #take(entries: readonly LogEntry[]): void {
+  /** Takes what follows the head, and tells whether anything did. */
+  #take(entries: readonly LogEntry[]): boolean {
+    const before = this.#head;
     for (const entry of entries) {
-      if (entry.seq !== (this.#head?.seq ?? 0) + 1) continue;
+      if (!this.#head || !follows(entry, this.#head)) continue;
       this.#head = { seq: entry.seq, tag: entry.tag };
       this.#tail.push(entry);
       if (entry.type === 'MessageEdited' || entry.type === 'MessageDeleted') this.fanOut.forget(entry.messageId);
     }
+    if (this.#head === before) return false;
     // Cut by the half, so that not every entry pays for a shift of the array.
     if (this.#tail.length >= 2 * tailLength) {
       this.#tailStart = this.#tail.at(-tailLength - 1);
       this.#tail = this.#tail.slice(-tailLength);
     }
     this.#wake();
+    return true;
+  }
+
+  #takeEarly(): void {
+    this.#take(this.#early.toSorted((a, b) => a.seq - b.seq));
+  }
+
+  #positionAt(seq: number): Position | undefined {
+    const start = this.#tailStart;
+    return start?.seq === seq ? start : start && this.#tail[seq - start.seq - 1];
   }
 
   #wake(): void {

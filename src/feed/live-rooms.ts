@@ -4,13 +4,21 @@
 import type { Bus } from '../bus/bus.ts';
 import type { Log } from '../log.ts';
 import type { Position } from '../storage/cursor.ts';
-import { type LogEntry, readHeads, readLog } from '../storage/room-log.ts';
-import type { Db } from '../storage/tables.ts';
-import { LiveRoom, logPageSize } from './live-room.ts';
-import { untilAvailable } from './retry.ts';
+import type { LogEntry } from '../storage/room-log.ts';
+import { LiveRoom } from './live-room.ts';
+import { LogReader, type LogSource } from './log-reader.ts';
+import { backoff, untilAvailable } from './retry.ts';
 
-/** How often heads are checked, by whether the bus is healthy; up to a fifth sooner, so that nodes do not ask in step. */
-const checkIntervalMs = { healthy: 5000, unhealthy: 1000 };
+export interface FeedTimes {
+  /** How often heads are checked while the bus is not healthy; up to a fifth sooner, so that nodes do not ask in step. */
+  readonly checkIntervalMs: number;
+  /** The first wait before another try, and the longest. */
+  readonly backoff: { readonly firstMs: number; readonly maxMs: number };
+}
+
+const times: FeedTimes = { checkIntervalMs: 1000, backoff };
+/** While the bus is healthy, heads are checked at every fifth of those times: within 5 s. */
+const healthyChecks = 5;
 /** Rooms in one query of the head check. */
 const roomsPerCheck = 1000;
 
@@ -21,19 +29,24 @@ interface Watched {
 }
 
 export class LiveRooms implements AsyncDisposable {
-  readonly #db: Db;
+  readonly #source: LogSource;
   readonly #bus: Bus;
   readonly #log: Log;
+  readonly #times: FeedTimes;
+  readonly #reader: LogReader;
   readonly #watched = new Map<string, Watched>();
-  readonly #reads = new Map<string, Promise<readonly LogEntry[]>>();
   #checkTimer: NodeJS.Timeout;
   #closed = false;
+  /** By these an operator sees that a fault was felt: what was found wrong, reads of the log, and what was tried again. */
+  readonly counts = { gapsFound: 0, missedFound: 0, undoneFound: 0, reads: 0, retries: 0 };
 
-  constructor(db: Db, bus: Bus, log: Log) {
-    this.#db = db;
+  constructor(source: LogSource, bus: Bus, log: Log, options: Partial<FeedTimes> = {}) {
+    this.#source = source;
     this.#bus = bus;
     this.#log = log;
-    this.#checkTimer = this.#planCheck();
+    this.#times = { ...times, ...options };
+    this.#reader = new LogReader(source, () => (this.counts.reads += 1));
+    this.#checkTimer = this.#planCheck(1);
   }
 
   /** How many rooms are watched. */
@@ -43,9 +56,7 @@ export class LiveRooms implements AsyncDisposable {
 
   /** The live room, listening. Whoever joins reads the log after this, and leaves when done. */
   async join(roomId: string): Promise<{ room: LiveRoom; leave: () => void }> {
-    const known = this.#watched.get(roomId);
-    // One that has failed is left to those who have yet to hear of it.
-    const watched = known && known.room.failure === undefined ? known : this.#watch(roomId);
+    const watched = this.#watched.get(roomId) ?? this.#watch(roomId);
     watched.watchers += 1;
     let left = false;
     const leave = () => {
@@ -63,19 +74,19 @@ export class LiveRooms implements AsyncDisposable {
     return { room: watched.room, leave };
   }
 
-  /** The page of the log behind `after`. Tries again while `wanted`, should the database be away. */
-  readPage(roomId: string, after: Position, wanted: () => boolean): Promise<readonly LogEntry[]> {
-    return untilAvailable(() => this.#read(roomId, after), wanted);
+  /** The room as it is now, if the viewer may see it. */
+  findVisibleRoom(viewerId: string, roomId: string) {
+    return this.#source.findVisibleRoom(viewerId, roomId);
   }
 
-  // Feeds that resume from the same position at the same time read the same page.
-  #read(roomId: string, after: Position): Promise<readonly LogEntry[]> {
-    const key = `${roomId} ${after.seq} ${after.tag}`;
-    const underWay = this.#reads.get(key);
-    if (underWay) return underWay;
-    const read = readLog(this.#db, roomId, after, logPageSize).finally(() => this.#reads.delete(key));
-    this.#reads.set(key, read);
-    return read;
+  /** The page of the log behind `after`. */
+  readPage(roomId: string, after: Position): Promise<readonly LogEntry[]> {
+    return this.#reader.read(roomId, after);
+  }
+
+  /** Does `work`, again and again while the database is away and somebody wants it. */
+  retry<T>(work: () => Promise<T>, wanted: () => boolean): Promise<T> {
+    return untilAvailable(work, wanted, () => (this.counts.retries += 1), this.#times.backoff);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -84,29 +95,36 @@ export class LiveRooms implements AsyncDisposable {
   }
 
   #watch(roomId: string): Watched {
-    const room: LiveRoom = new LiveRoom(roomId, (id, after) => this.readPage(id, after, () => this.#watched.get(id)?.room === room));
+    const wanted = () => this.#watched.get(roomId)?.room === room;
+    const room: LiveRoom = new LiveRoom(
+      roomId,
+      {
+        readPage: (after) => this.retry(() => this.readPage(roomId, after), wanted),
+        readHead: async () => (await this.retry(() => this.#source.readHeads([roomId]), wanted)).get(roomId),
+      },
+      this.counts,
+    );
     const watched = { room, listening: this.#bus.subscribe(roomId, (entry) => room.hear(entry)), watchers: 0 };
     this.#watched.set(roomId, watched);
     return watched;
   }
 
   #unwatch(watched: Watched): void {
-    const { roomId } = watched.room;
-    if (this.#watched.get(roomId) === watched) this.#watched.delete(roomId);
+    this.#watched.delete(watched.room.roomId);
     watched.listening.then(
       (stopListening) => stopListening(),
       () => {},
     );
   }
 
-  #planCheck(): NodeJS.Timeout {
-    const intervalMs = this.#bus.healthy ? checkIntervalMs.healthy : checkIntervalMs.unhealthy;
+  // Whether the heads are checked is decided each time: a bus that fails is noticed within one interval.
+  #planCheck(turn: number): NodeJS.Timeout {
     return setTimeout(
       async () => {
-        await this.#checkHeads();
-        if (!this.#closed) this.#checkTimer = this.#planCheck();
+        if (!this.#bus.healthy || turn % healthyChecks === 0) await this.#checkHeads();
+        if (!this.#closed) this.#checkTimer = this.#planCheck(turn + 1);
       },
-      intervalMs * (0.8 + Math.random() / 5),
+      this.#times.checkIntervalMs * (0.8 + Math.random() / 5),
     ).unref();
   }
 
@@ -114,14 +132,10 @@ export class LiveRooms implements AsyncDisposable {
     const rooms = [...this.#watched.values()].map(({ room }) => room);
     for (let from = 0; from < rooms.length; from += roomsPerCheck) {
       // The heads as they are before the query: one that moves meanwhile is not called undone.
-      const then = rooms.slice(from, from + roomsPerCheck).flatMap((room) => (room.head ? [{ room, head: room.head }] : []));
-      if (then.length === 0) continue;
+      const then = rooms.slice(from, from + roomsPerCheck).map((room) => ({ room, head: room.head }));
       try {
-        const stored = await readHeads(
-          this.#db,
-          then.map(({ room }) => room.roomId),
-        );
-        for (const { room, head } of then) room.check(head, stored.get(room.roomId));
+        const stored = await this.#source.readHeads(then.map(({ room }) => room.roomId));
+        for (const { room, head } of then) room.learn(head, stored.get(room.roomId));
       } catch (error) {
         this.#log.warn({ error }, 'the heads of the watched rooms could not be checked');
       }

@@ -4,18 +4,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isUnavailable } from '../storage/unavailable.ts';
 
-const firstDelayMs = 100;
-const maxDelayMs = 2000;
+/** The longest wait before the second try, and before any. */
+export const backoff = { firstMs: 100, maxMs: 2000 };
 
 /** Throws what `work` throws once that is final or nobody wants it any more. */
-export async function untilAvailable<T>(work: () => Promise<T>, wanted: () => boolean): Promise<T> {
+export async function untilAvailable<T>(
+  work: () => Promise<T>,
+  wanted: () => boolean,
+  onRetry: () => void,
+  { firstMs, maxMs } = backoff,
+): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await work();
     } catch (error) {
       if (!isUnavailable(error) || !wanted()) throw error;
-      await sleep(Math.random() * Math.min(firstDelayMs * 2 ** attempt, maxDelayMs), undefined, { ref: false });
+      await sleep(Math.random() * Math.min(firstMs * 2 ** attempt, maxMs), undefined, { ref: false });
       if (!wanted()) throw error;
+      onRetry();
     }
   }
 }

@@ -15,7 +15,6 @@ import {
 } from 'graphql';
 import { GaplessError } from '../errors.ts';
 import type { Delivery, Feed } from '../feed/feed.ts';
-import { untilAvailable } from '../feed/retry.ts';
 import { encodeCursor } from '../storage/cursor.ts';
 import { isUnavailable } from '../storage/unavailable.ts';
 import type { Context } from './context.ts';
@@ -76,7 +75,7 @@ function eventExecutor(feed: Feed, key: string, context: Context) {
   // What failed for want of the database is executed again: handed over as an error, the event would be passed by.
   return async (event: ValidatedExecutionArgs): Promise<ExecutionResult> => {
     const execute = () => executeShared(event as ValidatedSubscriptionArgs);
-    return (await untilAvailable(execute, () => !feed.closed)).result;
+    return (await feed.retry(execute)).result;
   };
 }
 

@@ -1,7 +1,6 @@
 // What is watched: the events of a room, one type for each type of entry in its log, and the two streams of them.
 
 import { type Delivery, openFeed } from '../feed/feed.ts';
-import { untilAvailable } from '../feed/retry.ts';
 import { encodeCursor, expiredCursor } from '../storage/cursor.ts';
 import { findMember } from '../storage/members.ts';
 import type { LogEntry } from '../storage/room-log.ts';
@@ -111,9 +110,9 @@ builder.subscriptionFields((t) => {
   const watch =
     (wants: (delivery: Delivery) => boolean) => (_root: unknown, input: { roomId: string; after?: string | null }, context: Context) =>
       // To a client an error would be the end of a stream that can be continued: it waits for the database instead.
-      untilAvailable(
+      context.liveRooms.retry(
         () =>
-          openFeed(context.storage.feedDb, context.liveRooms, {
+          openFeed(context.liveRooms, {
             roomId: input.roomId,
             viewerId: requireViewer(context),
             after: context.lastEventId ?? input.after ?? undefined,

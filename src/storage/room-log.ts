@@ -13,7 +13,11 @@ export type LogEvent =
   | { readonly type: 'HistoryTrimmed'; readonly throughNumber: number }
   | { readonly type: 'RoomUpdated' | 'RoomDeleted' };
 
-export type LogEntry = Position & { readonly roomId: string; readonly at: Date } & LogEvent;
+/** An entry names the one before it, so that whoever holds a position knows whether this is what comes next. */
+export type LogEntry = Position & { readonly previousTag: number; readonly roomId: string; readonly at: Date } & LogEvent;
+
+/** Whether `entry` is the one right behind `position`, in the same history. */
+export const follows = (entry: LogEntry, position: Position) => entry.seq === position.seq + 1 && entry.previousTag === position.tag;
 
 /** Changes to the room itself, values or SQL. */
 export type RoomChanges = UpdateObject<Database, 'rooms'>;
@@ -50,6 +54,7 @@ export class LockedRoom {
   /** Writes entries at the positions right behind the head, in this order, and moves the head to the last of them. */
   async appendAll(entries: readonly (Position & LogEvent)[], changes: RoomChanges = {}): Promise<void> {
     const { seq, tag } = entries.at(-1) as Position;
+    let previousTag = this.#row.headTag;
     // One statement for the entries and the head that the last of them is: of the same transaction they are anyway.
     const { at, ...row } = await this.trx
       .with('entry', (db) =>
@@ -62,7 +67,10 @@ export class LockedRoom {
       .returning(sql<Date>`${now}::timestamptz(3)`.as('at'))
       .executeTakeFirstOrThrow();
     this.#row = row;
-    for (const entry of entries) this.entries.push({ ...entry, roomId: row.id, at });
+    for (const entry of entries) {
+      this.entries.push({ ...entry, previousTag, roomId: row.id, at });
+      previousTag = entry.tag;
+    }
   }
 
   /** Changes the room with no entry of its own, as part of what an entry of this transaction says. */
@@ -81,13 +89,21 @@ export async function lockRoom(trx: Trx, roomId: string): Promise<LockedRoom | u
 export const floorOf = (row: Pick<RoomRow, 'floorSeq' | 'floorTag'>): Position => ({ seq: row.floorSeq, tag: row.floorTag });
 export const headOf = (row: Pick<RoomRow, 'headSeq' | 'headTag'>): Position => ({ seq: row.headSeq, tag: row.headTag });
 
+/** A part of a room's log, as it is at one moment. */
+export interface LogPage {
+  /** The position in front of the first entry. Undefined where the log ends before the page was to begin. */
+  readonly start: Position | undefined;
+  readonly entries: readonly LogEntry[];
+  /** Whether the log ends with this page. */
+  readonly last: boolean;
+}
+
 /**
- * The entries right behind `after`, oldest first, at most `limit`; none when `after` is the head.
- * Throws CURSOR_EXPIRED when the log does not hold `after`: trimmed, beyond the head, or of a history that was undone.
- * Throws NOT_FOUND when the room's rows are gone.
+ * The log from the entry `fromSeq`, or from the floor where that lies behind it: `limit` entries and the position in front
+ * of them. Throws NOT_FOUND when the room's rows are gone.
  */
-export async function readLog(db: Db, roomId: string, after: Position, limit: number): Promise<LogEntry[]> {
-  // One statement, so the floor and the entries are of one moment. It reads the entry at `after` too, to compare tags.
+export async function readLogPage(db: Db, roomId: string, fromSeq: number, limit: number): Promise<LogPage> {
+  // One statement, so the floor and the entries are of one moment.
   const rows = await db
     .selectFrom('rooms')
     .leftJoinLateral(
@@ -96,7 +112,7 @@ export async function readLog(db: Db, roomId: string, after: Position, limit: nu
           .selectFrom('roomLog')
           .selectAll()
           .whereRef('roomId', '=', 'rooms.id')
-          .where('seq', '>=', after.seq)
+          .where('seq', '>=', fromSeq)
           .orderBy('seq')
           .limit(limit + 1)
           .as('entry'),
@@ -104,8 +120,8 @@ export async function readLog(db: Db, roomId: string, after: Position, limit: nu
     )
     .where('rooms.id', '=', roomId)
     .select([
-      'floorSeq',
-      'floorTag',
+      'rooms.floorSeq',
+      'rooms.floorTag',
       'entry.seq',
       'entry.tag',
       'entry.type',
@@ -116,13 +132,35 @@ export async function readLog(db: Db, roomId: string, after: Position, limit: nu
     ])
     .orderBy('entry.seq')
     .execute();
-  const first = rows[0];
-  if (!first) throw notFound('There is no such room.', 'roomId');
-  const atFloor = after.seq === first.floorSeq;
-  const found = atFloor ? first.floorTag === after.tag : first.seq === after.seq && first.tag === after.tag;
-  if (!found) throw expiredCursor();
-  const behind = atFloor ? rows.slice(0, limit) : rows.slice(1);
-  return behind.flatMap((row) => (row.seq === null ? [] : [toEntry(roomId, row as EntryColumns)]));
+  const room = rows[0];
+  if (!room) throw notFound('There is no such room.', 'roomId');
+  const found = rows.flatMap((row) => (row.seq === null ? [] : [row as EntryColumns]));
+  const start = fromSeq <= room.floorSeq ? floorOf(room) : found.shift();
+  let previousTag = start?.tag ?? 0;
+  const entries = found.slice(0, limit).map((row) => {
+    const entry = toEntry(roomId, previousTag, row);
+    previousTag = row.tag;
+    return entry;
+  });
+  return { start, entries, last: rows.length <= limit };
+}
+
+/**
+ * The entries of a page right behind `after`, which does not lie in front of where the page was to begin; none when
+ * `after` is the head. Undefined where the page ends before it can tell. Throws CURSOR_EXPIRED when the log does not hold
+ * `after`: trimmed, beyond the head, or of a history that was undone.
+ */
+export function entriesBehind({ start, entries, last }: LogPage, after: Position): readonly LogEntry[] | undefined {
+  if (!start || after.seq < start.seq) throw expiredCursor();
+  const offset = after.seq - start.seq;
+  const held = offset === 0 ? start : entries[offset - 1];
+  if (held ? held.tag !== after.tag : last) throw expiredCursor();
+  return offset < entries.length || last ? entries.slice(offset) : undefined;
+}
+
+/** The entries right behind `after`, oldest first, at most `limit`. Throws as `readLogPage` and `entriesBehind` do. */
+export async function readLog(db: Db, roomId: string, after: Position, limit: number): Promise<readonly LogEntry[]> {
+  return entriesBehind(await readLogPage(db, roomId, after.seq, limit), after) as readonly LogEntry[];
 }
 
 /** The heads of those rooms that are still there. */
@@ -144,8 +182,8 @@ function toColumns(event: Position & LogEvent): Omit<EntryColumns, 'at'> {
   };
 }
 
-function toEntry(roomId: string, row: EntryColumns): LogEntry {
-  return { roomId, seq: row.seq, tag: row.tag, at: row.at, ...toEvent(row) };
+function toEntry(roomId: string, previousTag: number, row: EntryColumns): LogEntry {
+  return { roomId, seq: row.seq, tag: row.tag, previousTag, at: row.at, ...toEvent(row) };
 }
 
 function toEvent(row: EntryColumns): LogEvent {

@@ -3,7 +3,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { guestTokenDays } from '../chat/identity.ts';
 import type { Config } from '../config.ts';
-import { untilAvailable } from '../feed/retry.ts';
 import type { Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import { inTime } from './deadline.ts';
@@ -63,7 +62,7 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
     // A browser's EventSource takes a refusal for final, and a lost connection for a reason to come back: it is kept
     // waiting where an answer may yet be had, and cut off when the server stops meanwhile.
     const isEventSource = headers.accept?.startsWith('text/event-stream');
-    const asking = isEventSource ? ask(untilAvailable(identified, wanted)) : inTime(ask(identified()));
+    const asking = isEventSource ? ask(services.liveRooms.retry(identified, wanted)) : inTime(ask(identified()));
     const { answer, viewer } = await asking.catch((error: unknown) => {
       gone.abort();
       if (isEventSource && stopping.aborted) response.destroy();

@@ -20,6 +20,7 @@ const entryOf = (roomId: string, seq = 1, event: LogEvent = { type: 'MessageAdde
   roomId,
   seq,
   tag: -seq,
+  previousTag: 1 - seq,
   at,
   ...event,
 });
@@ -138,6 +139,7 @@ const junk = {
   'an object of another shape': '{"type":"MessageAdded"}',
   'an entry of an unknown type': JSON.stringify({ ...entryOf('room'), type: 'PollClosed' }),
   'an entry with a seq of text': JSON.stringify({ ...entryOf('room'), seq: '1' }),
+  'an entry that names none before it': JSON.stringify({ ...entryOf('room'), previousTag: undefined }),
   'an entry without a time': JSON.stringify({ ...entryOf('room'), at: 'yesterday' }),
   'an entry of another room': JSON.stringify(entryOf(newId('room'))),
 };

@@ -10,6 +10,7 @@ import { deleteRoom } from '../../src/chat/rooms.ts';
 import type { GaplessError } from '../../src/errors.ts';
 import { openFeed } from '../../src/feed/feed.ts';
 import { LiveRooms } from '../../src/feed/live-rooms.ts';
+import { logSourceOf } from '../../src/feed/log-reader.ts';
 import { encodeCursor } from '../../src/storage/cursor.ts';
 import { findMessages, listMessages } from '../../src/storage/messages.ts';
 import { lockRoom, readLog } from '../../src/storage/room-log.ts';
@@ -199,9 +200,9 @@ for (const name of storages) {
     it('is seen by those who watch', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 4, longAgo);
-      await using liveRooms = new LiveRooms(opened.storage.feedDb, chat.bus, silentLog);
+      await using liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), chat.bus, silentLog);
       const watch = { roomId, viewerId: userId, after: undefined, wants: ({ type }: { type: string }) => type !== 'CaughtUp' };
-      await using feed = await openFeed(db, liveRooms, watch);
+      await using feed = await openFeed(liveRooms, watch);
       const next = feed.next();
       await retention.clean();
       const { value } = await next;

@@ -5,9 +5,9 @@ import { freePort, type Program, start, until } from './process.ts';
 
 const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
-/** Starts the program with just these settings. */
-export function startProgram(env: Record<string, string>): Program {
-  return start(process.execPath, [main], { env: { DRAIN_DELAY_MS: '0', ...env } });
+/** Starts the program with just these settings. `nodeArgs` is what Node is told before it. */
+export function startProgram(env: Record<string, string>, nodeArgs: readonly string[] = []): Program {
+  return start(process.execPath, [...nodeArgs, main], { env: { DRAIN_DELAY_MS: '0', ...env } });
 }
 
 export interface ServerNode extends AsyncDisposable {

@@ -16,6 +16,7 @@ export class Postgres implements AsyncDisposable {
   readonly #bin: string;
   readonly #user: { uid?: number; gid?: number };
   #server: Program | undefined;
+  #settings: Record<string, string> = {};
 
   constructor(port: number, folder: string, bin: string, user: { uid?: number; gid?: number }) {
     this.port = port;
@@ -35,7 +36,23 @@ export class Postgres implements AsyncDisposable {
     await run(join(this.#bin, 'initdb'), args, this.#options);
   }
 
-  async start(settings: Record<string, string> = {}): Promise<void> {
+  /** The process that starts all others. */
+  get pid(): number {
+    return this.#server?.child.pid as number;
+  }
+
+  get running(): boolean {
+    return this.#server?.child.exitCode === null && this.#server.child.signalCode === null;
+  }
+
+  /** What it has printed since it was started last. */
+  get output(): string {
+    return this.#server?.output() ?? '';
+  }
+
+  /** Starts it, with the settings of the last time unless given others. */
+  async start(settings = this.#settings): Promise<void> {
+    this.#settings = settings;
     const all = {
       listen_addresses: '127.0.0.1',
       port: String(this.port),
@@ -71,7 +88,7 @@ export class Postgres implements AsyncDisposable {
   }
 }
 
-export async function startPostgres(): Promise<Postgres> {
+export async function startPostgres(settings: Record<string, string> = {}): Promise<Postgres> {
   const folder = mkdtempSync(join(tmpdir(), 'gapless-postgres-'));
   const root = process.getuid?.() === 0;
   let bin = await findBinaries();
@@ -85,7 +102,7 @@ export async function startPostgres(): Promise<Postgres> {
   if (root) chownSync(join(folder, 'data'), nobody, nobody);
   const postgres = new Postgres(await freePort(), folder, bin, root ? { uid: nobody, gid: nobody } : {});
   await postgres.initialize();
-  await postgres.start();
+  await postgres.start(settings);
   return postgres;
 }
 

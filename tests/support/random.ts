@@ -24,3 +24,6 @@ export function shuffle<T>(items: readonly T[], random: () => number): T[] {
     .sort((a, b) => a.at - b.at)
     .map(({ item }) => item);
 }
+
+/** One of them. */
+export const pick = <T>(items: readonly T[], random: () => number): T => items[Math.floor(random() * items.length)] as T;

@@ -45,7 +45,7 @@ export async function getRoom(db: Db, roomId: string): Promise<RoomRow> {
 }
 
 /** What the log holds, all of it. */
-export async function readAll(db: Db, roomId: string): Promise<LogEntry[]> {
+export async function readAll(db: Db, roomId: string): Promise<readonly LogEntry[]> {
   const { floorSeq, floorTag } = await getRoom(db, roomId);
   return readLog(db, roomId, { seq: floorSeq, tag: floorTag }, 1_000_000);
 }

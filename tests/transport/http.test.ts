@@ -256,7 +256,7 @@ describe('the HTTP door', () => {
         ready: true,
         database: 'ok',
         redis: 'unused',
-        redisCounts: {},
+        counts: { redis: {}, feed: { gapsFound: 0, missedFound: 0, undoneFound: 0, reads: 0, retries: 0 } },
         closing: false,
       });
     });
