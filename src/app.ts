@@ -1,7 +1,7 @@
 // The composition root: opens everything a server is made of, and closes it in reverse.
 
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from './bus/bus.ts';
 import { MemoryBus } from './bus/memory-bus.ts';
@@ -14,6 +14,8 @@ import { LiveRooms } from './feed/live-rooms.ts';
 import { logSourceOf } from './feed/log-reader.ts';
 import type { Log } from './log.ts';
 import { openStorage, ping, type Storage } from './storage/database.ts';
+import type { Bounds } from './transport/connection.ts';
+import { Connections } from './transport/connections.ts';
 import { createHttpDoor } from './transport/http.ts';
 import { WebSocketDoor } from './transport/websocket.ts';
 
@@ -30,13 +32,13 @@ export interface App {
   readonly retention: Retention;
   /**
    * Stops without losing anything: not ready any more, a wait for the balancer unless `now` or nothing is open, then no
-   * new connections, what is under way finishes, and sockets are closed with 1012.
+   * new connections, what is under way finishes, and sockets and streams are ended in waves, or at once if `now`.
    */
   close(options?: { now?: boolean }): Promise<void>;
 }
 
-/** Opens a server. Throws ConfigError, with a sentence, where a setting cannot be used. */
-export async function openApp(config: Config, log: Log): Promise<App> {
+/** Opens a server. `bounds` are those of clients that read slowly. Throws ConfigError, with a sentence, where a setting cannot be used. */
+export async function openApp(config: Config, log: Log, bounds: Partial<Bounds> = {}): Promise<App> {
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config.storage, log));
   const bus: Bus = opened.use(config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log));
@@ -46,26 +48,22 @@ export async function openApp(config: Config, log: Log): Promise<App> {
   const identity = await openIdentity(config.identity, storage.db);
   const services = { storage, chat, liveRooms, identity, log };
 
-  const stopping = new AbortController();
-  let closing = false;
+  const connections = opened.use(new Connections(bounds));
   const readiness = async () => {
     const database = await ping(storage.db).then(
       () => 'ok',
       () => 'unavailable',
     );
     const redis = config.redisUrl === undefined ? 'unused' : bus.healthy ? 'ok' : 'degraded';
-    return { ready: database === 'ok' && !closing, database, redis, counts: { redis: bus.counts, feed: liveRooms.counts }, closing };
+    const closing = connections.draining;
+    const counts = { redis: bus.counts, feed: liveRooms.counts, sockets: connections.counts };
+    return { ready: database === 'ok' && !closing, database, redis, closing, counts };
   };
-  const sockets = new WebSocketDoor(config, services);
-  const server = createServer(createHttpDoor(config, services, readiness, stopping.signal));
+  const server = createServer(createHttpDoor(config, services, readiness, connections));
   // Longer than balancers keep an idle connection, so that none of them sends a request into one that closes.
   server.keepAliveTimeout = 65_000;
-  server.on('upgrade', sockets.upgrade);
-  const open = new Set<Socket>();
-  server.on('connection', (connection) => {
-    open.add(connection);
-    connection.once('close', () => open.delete(connection));
-  });
+  server.on('connection', connections.add);
+  server.on('upgrade', new WebSocketDoor(config, services, connections).upgrade);
   await listen(server, config);
   const toClose = opened.move();
 
@@ -75,19 +73,17 @@ export async function openApp(config: Config, log: Log): Promise<App> {
     liveRooms,
     retention,
     async close({ now = false } = {}) {
-      closing = true;
-      if (!now && open.size > 0) await sleep(config.drainDelayMs);
+      connections.drain();
+      if (!now && connections.size > 0) await sleep(config.drainDelayMs);
       const ended = new Promise((resolve) => server.close(resolve));
-      stopping.abort();
       // Connections that wait for a request: the next, or the first, which Node does not count as idle.
       const hangUp = setInterval(() => {
         server.closeIdleConnections();
-        for (const connection of open) if (connection.bytesRead === 0) connection.destroy();
+        connections.destroy('unused');
       }, hangUpMs);
-      await Promise.race([Promise.all([sockets.close(), ended]), sleep(closeMs, undefined, { ref: false })]);
+      await Promise.race([Promise.all([connections.end({ now }), ended]), sleep(closeMs, undefined, { ref: false })]);
       clearInterval(hangUp);
-      sockets.terminate();
-      for (const connection of open) connection.destroy();
+      connections.destroy('all');
       await ended;
       await toClose.disposeAsync();
     },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -112,6 +112,10 @@ describe('the documents', () => {
   });
 
   it('link to files that are there', () => {
-    for (const [, link = ''] of read('README.md').matchAll(/\]\((?!https?:)([^)#]+)\)/g)) assert.ok(read(link).length > 0, link);
+    for (const page of ['README.md', ...globSync('docs/*.md', { cwd: root })]) {
+      for (const [, link = ''] of read(page).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
+        assert.ok(read(join(dirname(page), link)).length > 0, `${page}: ${link}`);
+      }
+    }
   });
 });

@@ -4,7 +4,7 @@
 import { GaplessError } from '../errors.ts';
 
 /** By then a change is answered: done, or UNAVAILABLE. */
-const deadlineMs = 4500;
+const deadlineMs = 4000;
 /** Changes of one room that may wait. More would not be done in time. */
 const maxWaiting = 1000;
 /** Sends that are written together: with bodies of 4,000 characters, a statement of a megabyte or two. */

@@ -2,15 +2,25 @@
 
 import type { LogEntry } from '../storage/room-log.ts';
 
-/** How long a result is shared. Those who are at the head ask within milliseconds; whoever comes later is shown what is true then. */
-const sharedMs = 1000;
+/**
+ * How long a result is shared: by those who are at the head, within milliseconds, and by a crowd that resumes all at once.
+ * Whoever comes later is shown what is true then. An edit that this node has yet to hear of is an entry that follows.
+ */
+const sharedMs = 5000;
+/** Entries whose results are kept. About 2 KB each. */
+const maxEntries = 1024;
+
+interface Shared {
+  readonly entry: LogEntry;
+  readonly results: Map<string, Promise<unknown>>;
+}
 
 export class FanOut {
-  readonly #results = new Map<LogEntry, Map<string, Promise<unknown>>>();
+  readonly #shared = new Map<string, Shared>();
 
   /** What `execute` gives for this entry, from whoever with the same key asked first. A failure is not kept. */
   share<Result>(entry: LogEntry, key: string, execute: () => Promise<Result>): Promise<Result> {
-    const results = this.#results.get(entry) ?? this.#keep(entry);
+    const { results } = this.#shared.get(placeOf(entry)) ?? this.#keep(entry);
     const shared = results.get(key) as Promise<Result> | undefined;
     if (shared) return shared;
     const result = execute();
@@ -21,13 +31,21 @@ export class FanOut {
 
   /** Drops what was executed of a message that has changed: from now on it is shown as it is now. */
   forget(messageId: string): void {
-    for (const entry of this.#results.keys()) if ('messageId' in entry && entry.messageId === messageId) this.#results.delete(entry);
+    for (const [place, { entry }] of this.#shared) if ('messageId' in entry && entry.messageId === messageId) this.#shared.delete(place);
   }
 
-  #keep(entry: LogEntry): Map<string, Promise<unknown>> {
-    const results = new Map<string, Promise<unknown>>();
-    this.#results.set(entry, results);
-    setTimeout(() => this.#results.delete(entry), sharedMs).unref();
-    return results;
+  #keep(entry: LogEntry): Shared {
+    const place = placeOf(entry);
+    const kept = { entry, results: new Map<string, Promise<unknown>>() };
+    this.#shared.set(place, kept);
+    for (const [oldest] of this.#shared) {
+      if (this.#shared.size <= maxEntries) break;
+      this.#shared.delete(oldest);
+    }
+    setTimeout(() => this.#shared.get(place) === kept && this.#shared.delete(place), sharedMs).unref();
+    return kept;
   }
 }
+
+/** The same for an entry that was heard, and for one that was read. */
+const placeOf = ({ seq, tag }: LogEntry) => `${seq} ${tag}`;

@@ -20,7 +20,7 @@ export interface RoomLog {
 
 /** What was found wrong with what this node knew; each only ever grows. */
 export interface Findings {
-  /** Entries that were heard and do not follow the head. */
+  /** Entries that were heard and neither follow the head nor are known to lie before it. */
   gapsFound: number;
   /** Reads that found what nothing was heard of: the stored head had told of it. */
   missedFound: number;
@@ -76,7 +76,7 @@ export class LiveRoom {
   hear(entry: LogEntry): void {
     const head = this.#head;
     if (head && follows(entry, head)) this.#take([entry]);
-    else if (!head || entry.seq > head.seq || (this.#positionAt(entry.seq)?.tag ?? entry.tag) !== entry.tag) {
+    else if (!this.#knows(entry)) {
       if (this.#early.length < tailLength) this.#early.push(entry);
       if (head && !this.#catchingUp) this.#findings.gapsFound += 1;
       this.#lookFor(entry.seq, 'heard');
@@ -101,8 +101,8 @@ export class LiveRoom {
    *
    * 1. From here on, what is heard and does not follow is kept: the read may be of a moment before it was written.
    * 2. What was read is taken, then what was heard meanwhile and follows that: a busy room would be read for ever else.
-   * 3. What was told of during the read and is still ahead is looked for again. What was told of before it, and is not in
-   *    the log by now, is not in the room.
+   * 3. What was told of during the read and is not known by now is looked for again. What was told of before it, and is
+   *    not in the log, is not in the room.
    */
   async #catchUp(head: Position, from: 'heard' | 'stored'): Promise<void> {
     const history = this.#history;
@@ -121,7 +121,7 @@ export class LiveRoom {
       if (this.#history === history) this.#undo(stored);
     }
     this.#catchingUp = false;
-    if (this.#head && (more || this.#toldSeq > this.#head.seq)) void this.#catchUp(this.#head, from); // 3
+    if (this.#head && (more || this.#leftToExplain())) void this.#catchUp(this.#head, from); // 3
   }
 
   #undo(stored: Position | undefined): void {
@@ -137,7 +137,7 @@ export class LiveRoom {
     this.#tail = [];
     this.#takeEarly();
     this.#wake();
-    if (this.#head && this.#toldSeq > this.#head.seq) this.#lookFor(this.#toldSeq, 'heard');
+    if (this.#leftToExplain()) this.#lookFor(this.#toldSeq, 'heard');
   }
 
   /** Takes what follows the head, and tells whether anything did. */
@@ -161,6 +161,15 @@ export class LiveRoom {
 
   #takeEarly(): void {
     this.#take(this.#early.toSorted((a, b) => a.seq - b.seq));
+  }
+
+  #leftToExplain(): boolean {
+    return this.#toldSeq > (this.#head?.seq ?? 0) || !this.#early.every((entry) => this.#knows(entry));
+  }
+
+  /** Whether this very entry lies at or before the head. Of what lies in front of the tail, nothing is known. */
+  #knows({ seq, tag }: LogEntry): boolean {
+    return this.#positionAt(seq)?.tag === tag;
   }
 
   #positionAt(seq: number): Position | undefined {

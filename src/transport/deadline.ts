@@ -3,7 +3,7 @@
 import { unavailable } from '../storage/unavailable.ts';
 
 /** What is left of the five seconds is for the answer's own way. */
-const answerMs = 4750;
+const answerMs = 4500;
 
 /** What `work` gives; throws UNAVAILABLE when that takes too long. What was begun may still come to its end. */
 export async function inTime<Result>(work: Promise<Result>): Promise<Result> {

@@ -5,6 +5,7 @@ import { guestTokenDays } from '../chat/identity.ts';
 import type { Config } from '../config.ts';
 import type { Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
+import type { Connections } from './connections.ts';
 import { inTime } from './deadline.ts';
 import { createGraphQL, type Exchange } from './graphql.ts';
 import { allowOrigin, readBody, requireAllowedOrigin, targetOf } from './limits.ts';
@@ -17,8 +18,7 @@ export const graphqlPath = '/graphql';
 /** What `/ready` says. `ready` decides over its status: 200, or 503. */
 export type Readiness = () => Promise<{ ready: boolean } & Record<string, unknown>>;
 
-/** Event streams end when `stopping` is aborted, in a way that has their clients come back. */
-export function createHttpDoor(config: Config, services: Services, readiness: Readiness, stopping: AbortSignal) {
+export function createHttpDoor(config: Config, services: Services, readiness: Readiness, connections: Connections) {
   const yoga = createGraphQL();
 
   async function graphql(request: IncomingMessage, response: ServerResponse, target: URL): Promise<void> {
@@ -35,7 +35,8 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
     const body = method === 'POST' ? await readBody(request) : undefined;
     const lastEventId = headers['last-event-id'];
     if (lastEventId === completedId) return void response.writeHead(204).end();
-    const wanted = () => !gone.signal.aborted && !stopping.aborted;
+    const connection = connections.of(request.socket);
+    const wanted = () => !gone.signal.aborted;
     const ask = async (identified: Promise<Identified>) => {
       const { viewer, staleCookie } = await identified;
       const setCookie = (token: string | null) =>
@@ -46,33 +47,38 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
         answer: answered,
         gone: gone.signal,
       };
-      const answer = await yoga.fetch(
-        target.href,
-        {
-          method,
-          headers: { ...(headers as Record<string, string>), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-          ...(body === undefined ? {} : { body }),
-          signal: gone.signal,
-        },
-        exchange,
-      );
-      return { answer, viewer };
+      const init = {
+        method,
+        headers: { ...(headers as Record<string, string>), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        ...(body === undefined ? {} : { body }),
+        signal: gone.signal,
+      };
+      return { answer: await yoga.fetch(target.href, init, exchange), viewer };
     };
     const identified = () => identify(services.identity, headers);
     // A browser's EventSource takes a refusal for final, and a lost connection for a reason to come back: it is kept
     // waiting where an answer may yet be had, and cut off when the server stops meanwhile.
     const isEventSource = headers.accept?.startsWith('text/event-stream');
-    const asking = isEventSource ? ask(services.liveRooms.retry(identified, wanted)) : inTime(ask(identified()));
-    const { answer, viewer } = await asking.catch((error: unknown) => {
-      gone.abort();
-      if (isEventSource && stopping.aborted) response.destroy();
-      throw error;
-    });
-    if (isEventSource && stopping.aborted && answer.status === 503) return void response.destroy();
+    if (isEventSource && connections.ending) return void response.destroy();
+    if (isEventSource) connection.onEnd = () => void response.destroy();
+    const { answer, viewer } = await (isEventSource ? ask(services.liveRooms.retry(identified, wanted)) : inTime(ask(identified())))
+      .catch((error: unknown) => {
+        gone.abort();
+        throw error;
+      })
+      .finally(() => {
+        connection.onEnd = undefined;
+      });
     for (const [name, value] of answer.headers) if (name !== 'content-length') response.setHeader(name, value);
     const { events } = answered;
+    if (events && response.socket === null) {
+      // What is written now waits in memory, uncounted, and nobody says when its client is gone.
+      await events.return();
+      throw new Refusal(400, 'An event stream may not be asked for on a connection that has yet to answer something else.');
+    }
     if (events && answer.ok) {
-      await writeEventStream(response, events, { stopping, expiresAt: viewer?.expiresAt });
+      const { ending } = connections;
+      await writeEventStream(response, events, connection, { expiresAt: viewer?.expiresAt, ending });
     } else {
       // Of no type that the client takes.
       events?.return();
@@ -84,8 +90,8 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
     try {
       const target = targetOf(request);
       const path = target.pathname;
-      // Whoever keeps a connection open to a node that closes would ask it again.
-      if (stopping.aborted) response.setHeader('connection', 'close');
+      // Whoever keeps a connection open to a node that is about to stop would ask it again.
+      if (connections.draining) response.setHeader('connection', 'close');
       if (path === graphqlPath) await graphql(request, response, target);
       else if (path === '/health') json(response, 200, { status: 'ok' });
       else if (path === '/ready') {

@@ -4,6 +4,7 @@
 import type { ServerResponse } from 'node:http';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { ResultStream } from '../schema/execute.ts';
+import type { Connection } from './connection.ts';
 import { encode } from './encode.ts';
 import { endAt } from './expiry.ts';
 
@@ -12,45 +13,50 @@ export const completedId = 'complete';
 
 const pingIntervalMs = 12_000;
 
-export interface EventStreamEnds {
-  /** Aborted when the server stops: the stream ends without `complete`, so that its client comes back. */
-  readonly stopping: AbortSignal;
-  /** When the token of whoever reads expires. The stream ends with UNAUTHENTICATED and without `complete`: with a new one, they go on. */
-  readonly expiresAt: Date | undefined;
-}
-
 /**
- * Writes the results, one at a time: the next is asked for when the socket has taken the last. Resolves when the stream
- * or the connection has ended.
+ * Writes the results, one at a time: the next is asked for when there is room for it. Resolves when the stream or the
+ * connection has ended.
+ *
+ * When the server stops, the stream ends without `complete`, so that its client comes back. So it does when the token of
+ * whoever reads expires, and with UNAUTHENTICATED: with a new one, they go on.
  */
-export async function writeEventStream(response: ServerResponse, results: ResultStream, ends: EventStreamEnds): Promise<void> {
-  const { stopping, expiresAt } = ends;
+export async function writeEventStream(
+  response: ServerResponse,
+  results: ResultStream,
+  connection: Connection,
+  { expiresAt, ending }: { expiresAt: Date | undefined; ending: boolean },
+): Promise<void> {
   if (response.destroyed) return void (await results.return());
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' });
-  const ping = setInterval(() => response.writableNeedDrain || response.writableEnded || response.write(':\n\n'), pingIntervalMs);
-  const stop = () => response.end();
-  stopping.addEventListener('abort', stop);
-  if (stopping.aborted) stop();
+  const write = (text: string) => {
+    if (response.writableEnded) return;
+    response.write(Buffer.from(text), connection.measure);
+    connection.measure();
+  };
+  const ping = setInterval(() => connection.idle && write(':\n\n'), pingIntervalMs);
   const forget =
     expiresAt &&
     endAt(expiresAt, () => {
-      response.end(event('next', JSON.stringify({ errors: [expired()] })));
+      write(event('next', JSON.stringify({ errors: [expired()] })));
+      response.end();
       void results.return();
     });
+  connection.onEnd = () => void response.end();
+  if (ending) response.end();
   response.once('close', () => {
-    stopping.removeEventListener('abort', stop);
+    connection.onEnd = undefined;
     forget?.();
     void results.return();
   });
-  const write = async (text: string) => {
-    if (!response.writableEnded && !response.write(text)) await drained(response);
-  };
   try {
     const start = results.cursor?.();
-    await write(start === undefined ? ':\n\n' : `id: ${start}\n\n`);
-    for await (const result of results) await write(event('next', encode(result), results.cursor?.()));
+    write(start === undefined ? ':\n\n' : `id: ${start}\n\n`);
+    for await (const result of results) {
+      write(event('next', encode(result), results.cursor?.()));
+      while (connection.full) await connection.drained();
+    }
   } catch (error) {
-    await write(event('next', JSON.stringify({ errors: [error] })));
+    write(event('next', JSON.stringify({ errors: [error] })));
   } finally {
     clearInterval(ping);
   }
@@ -58,18 +64,6 @@ export async function writeEventStream(response: ServerResponse, results: Result
 }
 
 const expired = () => new GraphQLError('The token has expired: get a new one.', { extensions: { code: 'UNAUTHENTICATED' } });
-
-/** Resolves when the response can take more, or is closed. */
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const settle = () => {
-      response.off('drain', settle).off('close', settle);
-      resolve();
-    };
-    if (response.destroyed) settle();
-    else response.once('drain', settle).once('close', settle);
-  });
-}
 
 /** One result, as a stream of one. */
 export async function* once(result: ExecutionResult): ResultStream {

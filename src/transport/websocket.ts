@@ -3,69 +3,52 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
 import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
-import { type Context as Connection, handleProtocols, makeServer } from 'graphql-ws';
-import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import type { Viewer } from '../chat/identity.ts';
+import { handleProtocols, makeServer, type Context as Session } from 'graphql-ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import type { Config } from '../config.ts';
 import { GaplessError } from '../errors.ts';
 import type { Context, Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import { executeOperation, type ResultStream, subscribeOperation } from '../schema/execute.ts';
 import { schema } from '../schema/index.ts';
+import type { Connections } from './connections.ts';
 import { inTime } from './deadline.ts';
 import { readDocument } from './documents.ts';
 import { endAt } from './expiry.ts';
 import { graphqlPath } from './http.ts';
 import { maxOperations, maxSocketMessageBytes, requireAllowedOrigin, targetOf } from './limits.ts';
 import { Refusal, statusOf } from './refusal.ts';
-import { keepAlive, send, written } from './socket.ts';
+import { ClientSocket, closeCodes } from './socket.ts';
 import { identify } from './viewer.ts';
 
-/** Why the server ends a socket. graphql-ws adds its own, from 4400 on. */
-export const closeCodes = {
-  /** The server stops: come back, another node answers. */
-  restart: { code: 1012, reason: 'Service restart' },
-  /** The token has expired. graphql-ws says the same of one that is bad. */
-  forbidden: { code: 4403, reason: 'Forbidden' },
-  /** Nobody foresaw it; it is logged. */
-  internal: { code: 1011, reason: 'Internal server error' },
-  /** Who it is cannot be found out just now: come back. */
-  unavailable: { code: 1013, reason: 'Try again later' },
-} as const;
-
-/** What may wait at a socket that goes on asking. Its subscriptions wait for it; answers to pings and errors do not. */
-const maxUnreadBytes = 4 * 1024 * 1024;
-/** How long queries and mutations of a socket may still take when the server stops. */
-const finishMs = 10_000;
-
-interface Extra {
-  readonly socket: WebSocket;
-  /** Who the handshake's own header or cookie names. connection_init may name another. */
-  viewer: Viewer | undefined;
-}
+const options = {
+  noServer: true,
+  maxPayload: maxSocketMessageBytes,
+  /** How long a client may take to read what waits before a close, and to answer it. (The types of ws do not know it yet.) */
+  closeTimeout: 5000,
+  handleProtocols,
+};
 
 export class WebSocketDoor {
   readonly #config: Config;
   readonly #services: Services;
-  readonly #server = new WebSocketServer({ noServer: true, maxPayload: maxSocketMessageBytes, handleProtocols });
-  readonly #protocol: ReturnType<typeof makeServer<Record<string, unknown>, Extra>>;
-  /** Queries and mutations that are under way, by socket. */
-  readonly #running = new WeakMap<WebSocket, Set<Promise<unknown>>>();
-  #closing = false;
+  readonly #connections: Connections;
+  readonly #server = new WebSocketServer(options);
+  readonly #protocol: ReturnType<typeof makeServer<Record<string, unknown>, ClientSocket>>;
 
-  constructor(config: Config, services: Services) {
+  constructor(config: Config, services: Services, connections: Connections) {
     this.#config = config;
     this.#services = services;
-    this.#protocol = makeServer<Record<string, unknown>, Extra>({
-      onConnect: (connection) => this.#admit(connection),
-      onSubscribe: (connection, _id, payload) =>
-        Object.keys(connection.subscriptions).length > maxOperations ? [tooMany()] : this.#prepare(connection.extra, payload),
-      onError: (_connection, _id, _payload, errors) => errors.map((error) => toClientError(error, services.log).toJSON()),
-      execute: (args) => this.#finishing((args.contextValue as SocketContext).socket, this.#execute(args as never)) as never,
+    this.#connections = connections;
+    this.#protocol = makeServer<Record<string, unknown>, ClientSocket>({
+      onConnect: (session) => this.#admit(session),
+      onSubscribe: ({ subscriptions, extra: socket }, _id, payload) =>
+        Object.keys(subscriptions).length > maxOperations ? [tooMany()] : this.#prepare(socket, payload),
+      onError: (_session, _id, _payload, errors) => errors.map((error) => toClientError(error, services.log).toJSON()),
+      execute: (args) => (args.contextValue as SocketContext).socket.run(() => this.#execute(args as never)) as never,
       subscribe: (args) => subscribeOperation(args as never) as never,
-      onOperation: ({ extra }, id, _payload, _args, result) => (isStream(result) ? written(extra.socket, id, result) : undefined),
+      onOperation: ({ extra: socket }, id, _payload, _args, result) => (isStream(result) ? socket.written(id, result) : undefined),
     });
   }
 
@@ -76,8 +59,11 @@ export class WebSocketDoor {
       if (targetOf(request).pathname !== graphqlPath) throw new Refusal(404, 'There is nothing here.');
       requireAllowedOrigin(request, this.#config.allowedOrigins);
       const { viewer } = await identify(this.#services.identity, request.headers);
-      if (this.#closing) throw new GaplessError('UNAVAILABLE', 'The server stops: try again, another one answers.', { retryAfterMs: 1000 });
-      this.#server.handleUpgrade(request, stream, head, (socket) => this.#open(socket, viewer));
+      if (this.#connections.ending)
+        throw new GaplessError('UNAVAILABLE', 'The server stops: try again, another one answers.', { retryAfterMs: 1000 });
+      this.#server.handleUpgrade(request, stream, head, (socket) =>
+        this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer)),
+      );
     } catch (error) {
       const told = toClientError(error, this.#services.log);
       const body = JSON.stringify({ errors: [told] });
@@ -89,81 +75,53 @@ export class WebSocketDoor {
     }
   };
 
-  /** Closes every socket, once the queries and mutations that are under way on it have answered, and opens no more. */
-  async close(): Promise<void> {
-    this.#closing = true;
-    await Promise.all(
-      [...this.#server.clients].map(async (socket) => {
-        const running = Promise.allSettled(this.#running.get(socket) ?? []);
-        await Promise.race([running, new Promise((resolve) => setTimeout(resolve, finishMs).unref())]);
-        // What has just been worked out is written in this turn of the event loop. Behind the close, it would be lost.
-        await setImmediate();
-        socket.close(closeCodes.restart.code, closeCodes.restart.reason);
-      }),
-    );
-  }
-
-  /** Ends what has not closed by itself. */
-  terminate(): void {
-    for (const socket of this.#server.clients) socket.terminate();
-  }
-
-  #open(socket: WebSocket, viewer: Viewer | undefined): void {
+  #open(webSocket: WebSocket, socket: ClientSocket): void {
     const { log } = this.#services;
     // Without a listener, a frame that breaks the rules would end this process. ws closes the socket by itself.
-    socket.on('error', (error) => log.debug({ error: error.message }, 'a socket broke the rules'));
-    const stopPinging = keepAlive(socket);
+    webSocket.on('error', (error) => log.debug({ error: error.message }, 'a socket broke the rules'));
     const closed = this.#protocol.opened(
       {
-        protocol: socket.protocol,
-        send: (message) => Promise.resolve(send(socket, message)),
-        close: (code, reason) => socket.close(code, reason),
+        protocol: webSocket.protocol,
+        send: async (message) => socket.send(message),
+        close: (code, reason) => socket.close({ code: code as number, reason: reason as string }),
         onMessage: (handle) =>
-          socket.on('message', (data: RawData) => {
-            if (socket.bufferedAmount > maxUnreadBytes) return socket.terminate();
-            handle(String(data)).catch((error: unknown) => {
-              if (toClientError(error, log).extensions['code'] === 'UNAVAILABLE') {
-                return socket.close(closeCodes.unavailable.code, closeCodes.unavailable.reason);
-              }
-              socket.close(closeCodes.internal.code, closeCodes.internal.reason);
+          socket.onMessage((message) => {
+            handle(message).catch((error: unknown) => {
+              const unavailable = toClientError(error, log).extensions['code'] === 'UNAVAILABLE';
+              if (socket.open) socket.close(unavailable ? closeCodes.unavailable : closeCodes.internal);
             });
           }),
       },
-      { socket, viewer },
+      socket,
     );
-    socket.once('close', (code, reason) => {
-      stopPinging();
-      closed(code, String(reason)).catch((error: unknown) => log.error({ error }, 'a socket could not be cleaned up'));
+    socket.onceClosed((code, reason) => {
+      closed(code, reason).catch((error: unknown) => log.error({ error }, 'a socket could not be cleaned up'));
     });
   }
 
-  async #admit({ connectionParams, extra }: Connection<Record<string, unknown>, Extra>): Promise<boolean> {
+  async #admit({ connectionParams, extra: socket }: Session<Record<string, unknown>, ClientSocket>): Promise<boolean> {
     const authorization = connectionParams?.['authorization'] ?? connectionParams?.['Authorization'];
     try {
       if (authorization != null)
-        ({ viewer: extra.viewer } = await identify(this.#services.identity, { authorization: String(authorization) }));
+        ({ viewer: socket.viewer } = await identify(this.#services.identity, { authorization: String(authorization) }));
     } catch (error) {
       if (error instanceof GaplessError && error.code === 'UNAUTHENTICATED') return false;
       throw error;
     }
-    const { socket, viewer } = extra;
     // One that has closed meanwhile would never tell the timer to go.
-    if (viewer && socket.readyState === socket.OPEN) {
-      const forget = endAt(viewer.expiresAt, () => socket.close(closeCodes.forbidden.code, closeCodes.forbidden.reason));
-      socket.once('close', forget);
-    }
+    if (socket.viewer && socket.open) socket.onceClosed(endAt(socket.viewer.expiresAt, () => socket.close(closeCodes.forbidden)));
     return true;
   }
 
   // An operation that does not parse or validate is an error of its own. Thrown, it would close the socket, and with it
   // every other subscription on it.
-  #prepare({ socket, viewer }: Extra, payload: { query: string; variables?: unknown; operationName?: unknown }) {
+  #prepare(socket: ClientSocket, payload: { query: string; variables?: unknown; operationName?: unknown }) {
     const { log } = this.#services;
     try {
       const document = readDocument(payload.query);
       if (!('kind' in document)) return document.map((error) => toClientError(error, log));
-      const wanted = () => socket.readyState === socket.OPEN;
-      const contextValue: SocketContext = { ...this.#services, viewer, setCookie: () => {}, wanted, socket };
+      const { viewer } = socket;
+      const contextValue: SocketContext = { ...this.#services, viewer, setCookie: () => {}, wanted: () => socket.open, socket };
       return {
         schema,
         document,
@@ -180,16 +138,6 @@ export class WebSocketDoor {
   #execute(args: ExecutionArgs): Promise<ExecutionResult> {
     return inTime(executeOperation(args)).catch((error: unknown) => ({ errors: [toClientError(error, this.#services.log)] }));
   }
-
-  async #finishing<T>(socket: WebSocket, work: Promise<T>): Promise<T> {
-    const running = this.#running.get(socket) ?? new Set();
-    this.#running.set(socket, running.add(work));
-    try {
-      return await work;
-    } finally {
-      running.delete(work);
-    }
-  }
 }
 
 const tooMany = () =>
@@ -198,7 +146,7 @@ const tooMany = () =>
   });
 
 interface SocketContext extends Context {
-  readonly socket: WebSocket;
+  readonly socket: ClientSocket;
 }
 
 const isStream = (result: unknown): result is ResultStream =>

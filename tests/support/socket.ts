@@ -78,6 +78,15 @@ export class RawSocket {
     return frame;
   }
 
+  /** Stops reading, until told to go on. The kernel goes on for some megabytes. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   close(): void {
     this.#socket.close();
   }

@@ -256,8 +256,12 @@ describe('the HTTP door', () => {
         ready: true,
         database: 'ok',
         redis: 'unused',
-        counts: { redis: {}, feed: { gapsFound: 0, missedFound: 0, undoneFound: 0, reads: 0, retries: 0 } },
         closing: false,
+        counts: {
+          redis: {},
+          feed: { gapsFound: 0, missedFound: 0, undoneFound: 0, reads: 0, retries: 0 },
+          sockets: { waitingBytes: 0, heldUp: 0, stalled: 0 },
+        },
       });
     });
 

@@ -1,6 +1,7 @@
 // Event streams, as EventSource and graphql-sse read them.
 
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { EventStream } from '../support/event-stream.ts';
 import { Lock } from '../support/lock.ts';
@@ -170,6 +171,22 @@ describe('an event stream', () => {
     assert.equal(server.app.liveRooms.size, 1);
     for (const stream of streams) stream.close();
     await unwatched();
+  });
+
+  it('is refused on a connection that has yet to answer something else, where nobody would know of its end', async () => {
+    const roomId = await ada.createRoom();
+    const { host, port, pathname } = new URL(server.url);
+    const query = new URLSearchParams({ query: events, variables: JSON.stringify({ roomId }) });
+    const headers = `Host: ${host}\r\nAccept: text/event-stream\r\nAuthorization: Bearer ${ada.token}`;
+    const client = connect(Number(port), '127.0.0.1');
+    let answers = '';
+    client.on('data', (chunk) => (answers += chunk)).on('error', () => {});
+    client.write(`GET ${pathname}?${query} HTTP/1.1\r\n${headers}\r\n\r\n`.repeat(3));
+    await until('the first has begun', () => answers.includes('CaughtUp'));
+    await server.app.close({ now: true });
+    await until('the others are answered', () => answers.split('HTTP/1.1 400').length === 3);
+    client.destroy();
+    await server.restart();
   });
 
   it('leaves nothing behind when its client goes while the room is being looked up', async () => {

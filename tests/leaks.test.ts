@@ -1,0 +1,141 @@
+// Clients that come and are cut off, ten thousand times, at any moment: nothing of them stays behind.
+
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { queryObjects } from 'node:v8';
+import { Redis } from 'ioredis';
+import { WebSocket } from 'ws';
+import { Feed } from '../src/feed/feed.ts';
+import { LiveRoom } from '../src/feed/live-room.ts';
+import { Connection } from '../src/transport/connection.ts';
+import { ClientSocket } from '../src/transport/socket.ts';
+import * as gql from './gql/graphql.ts';
+import { until } from './support/process.ts';
+import { chooseSeed, randomFrom } from './support/random.ts';
+import { createPlace, Guest, startServer } from './support/server.ts';
+import { fillRoom, range } from './support/storage.ts';
+import { Watch } from './support/watch.ts';
+
+const cycles = 10_000;
+/** Cycles before the first look: by then caches are full, and pools have opened their connections. */
+const warmUp = 2000;
+const atOnce = 20;
+/** Longer than it takes until a backfill has begun. */
+const longestLifeMs = 60;
+const backfill = 2000;
+const maxHeapGrowthBytes = 4 * 1024 * 1024;
+
+const watch = 'subscription ($roomId: ID!, $after: String) { roomEvents(roomId: $roomId, after: $after) { __typename cursor } }';
+
+/** Connections of the test itself, and timers of whatever else runs in this process. One in five hundred left behind would be more. */
+const someOther = 20;
+
+const timer = setTimeout(() => {}, 0);
+const Timer = timer.constructor as new () => object;
+/** How many there are. Counting collects the garbage first. */
+const count = (kind: unknown) => queryObjects(kind as () => void, { format: 'count' });
+const openSockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+const look = () => ({
+  feeds: count(Feed),
+  liveRooms: count(LiveRoom),
+  connections: count(Connection),
+  clientSockets: count(ClientSocket),
+  timers: count(Timer),
+  sockets: openSockets(),
+  heapBytes: process.memoryUsage().heapUsed,
+});
+
+interface Subscription {
+  readonly guest: Guest;
+  readonly variables: { roomId: string; after: string | undefined };
+  readonly lifeMs: number;
+}
+
+async function watchOverWebSocket({ guest, variables, lifeMs }: Subscription): Promise<void> {
+  const socket = new WebSocket(guest.url.replace('http', 'ws'), 'graphql-transport-ws');
+  socket.on('error', () => {});
+  socket.once('open', () => socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${guest.token}` } })));
+  socket.once('message', () => socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: watch, variables } })));
+  await sleep(lifeMs);
+  socket.terminate();
+}
+
+async function watchOverEvents({ guest, variables, lifeMs }: Subscription): Promise<void> {
+  const { pathname, host, port } = new URL(guest.url);
+  const query = new URLSearchParams({ query: watch, variables: JSON.stringify(variables) });
+  const socket = connect(Number(port), '127.0.0.1').resume();
+  socket.on('error', () => {});
+  socket.write(
+    `GET ${pathname}?${query} HTTP/1.1\r\nHost: ${host}\r\nAccept: text/event-stream\r\nAuthorization: Bearer ${guest.token}\r\n\r\n`,
+  );
+  await sleep(lifeMs);
+  // With a reset, or as a program that has ended.
+  if (lifeMs % 1 < 0.5) socket.resetAndDestroy();
+  else socket.destroy();
+}
+
+it('leaves nothing behind of 10,000 subscribers that are cut off', { timeout: 280_000 }, async () => {
+  const random = randomFrom(chooseSeed('leaks'));
+  const redisUrl = process.env['REDIS_URL'] as string;
+  await using place = await createPlace('PostgreSQL');
+  // A pool from which a single client that is never given back would be missed.
+  await using server = await startServer({ env: { ...place.env, REDIS_URL: redisUrl, DATABASE_POOL_SIZE: '2' } });
+  const guest = await Guest.signIn(server.url);
+  const roomIds = await Promise.all(range(1, 5).map(() => guest.createRoom()));
+  const starts = new Map<string, string>();
+  for (const roomId of roomIds) {
+    const { room } = await guest.must(gql.RoomViewDocument, { id: roomId });
+    starts.set(roomId, room?.messages.syncCursor as string);
+    await fillRoom(server.app.storage.db, roomId, backfill);
+  }
+
+  let mostRooms = 0;
+  async function run(count: number): Promise<void> {
+    let left = count;
+    const comeAndGo = async () => {
+      while (left > 0) {
+        left -= 1;
+        const roomId = roomIds[Math.floor(random() * roomIds.length)] as string;
+        const variables = { roomId, after: random() < 0.5 ? starts.get(roomId) : undefined };
+        const subscription = { guest, variables, lifeMs: random() * longestLifeMs };
+        await (random() < 0.5 ? watchOverWebSocket(subscription) : watchOverEvents(subscription));
+        mostRooms = Math.max(mostRooms, server.app.liveRooms.size);
+      }
+    };
+    await Promise.all(range(1, atOnce).map(comeAndGo));
+    await until('nobody watches', () => server.app.liveRooms.size === 0, 60_000);
+  }
+
+  await using cleanup = new AsyncDisposableStack();
+  const redis = cleanup.adopt(new Redis(redisUrl), (client) => client.disconnect());
+  const topics = roomIds.map((roomId) => `gapless:room:${roomId}`);
+  const subscribed = async () =>
+    ((await redis.pubsub('NUMSUB', ...topics)) as (string | number)[]).filter((each) => Number(each) > 0).length;
+
+  await run(warmUp);
+  await until('the last are gone', () => openSockets() < 50, 60_000);
+  const before = look();
+  await run(cycles);
+  assert.equal(mostRooms, roomIds.length);
+  await until('Redis carries no room', async () => (await subscribed()) === 0);
+  await until('as few connections are open as before', () => openSockets() <= before.sockets + someOther, 60_000);
+  // What is shared for a second, and asked for until its answer comes, is not yet gone.
+  await sleep(1500);
+  const then = look();
+  console.log('leaks:', JSON.stringify({ before, after: then }));
+  assert.deepEqual([then.feeds, then.clientSockets], [0, 0]);
+  assert.ok(then.liveRooms <= roomIds.length);
+  assert.ok(then.connections <= before.connections + someOther);
+  assert.ok(then.timers <= before.timers + someOther);
+  assert.ok(then.heapBytes < before.heapBytes + maxHeapGrowthBytes);
+
+  // Of two clients of the pool and four for those who watch, none is missing.
+  const last = roomIds[0] as string;
+  await Promise.all(range(1, 20).map(() => guest.send(last, 'hello')));
+  for (const roomId of roomIds) {
+    await using watching = new Watch(guest, watch, { roomId, after: starts.get(roomId) });
+    assert.equal((await watching.take(backfill)).length, backfill);
+  }
+});

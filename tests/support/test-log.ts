@@ -1,0 +1,148 @@
+// The log of one room that a test writes, undoes, trims and cuts off, in memory or in a database; and the reads of feeds.
+
+import { setImmediate as turn } from 'node:timers/promises';
+import { type LogSource, logPageSize, logSourceOf } from '../../src/feed/log-reader.ts';
+import { newTag, type Position } from '../../src/storage/cursor.ts';
+import { newId } from '../../src/storage/id.ts';
+import { trimRoom } from '../../src/storage/retention.ts';
+import { floorOf, headOf, type LogEntry, type LogEvent, lockRoom, readLog } from '../../src/storage/room-log.ts';
+import type { Db } from '../../src/storage/tables.ts';
+import { fillRoom, getRoom, readAll, undoBehind } from './storage.ts';
+
+export interface TestLog {
+  readonly roomId: string;
+  readonly viewerId: string;
+  readonly source: LogSource;
+  /** While true, every read fails as it does where nobody listens at the database's port. */
+  away: boolean;
+  /** Writes messages. Resolves with their entries, which nobody has been told of. */
+  append(count: number): Promise<readonly LogEntry[]>;
+  /** Undoes what is behind the newest entry but `count`, as a restore does. */
+  undo(count: number): Promise<void>;
+  /** Removes the oldest entries, `count` at most, and resolves with the entry that says so. */
+  trim(count: number): Promise<readonly LogEntry[]>;
+  /** What it holds, and the position in front of that. */
+  readAll(): Promise<{ floor: Position; entries: readonly LogEntry[] }>;
+}
+
+const refused = () => Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i += 1) await turn();
+}
+
+/** A log in memory, by the rules of the one in the database. A read takes up to eight turns, and is of a moment in between. */
+export class MemoryLog implements TestLog {
+  readonly roomId = newId('room');
+  readonly viewerId = newId('user');
+  readonly source: LogSource;
+  away = false;
+  #floor: Position = { seq: 0, tag: newTag() };
+  #entries: LogEntry[] = [];
+  #reads = 0;
+
+  constructor() {
+    this.source = {
+      readPage: (_, fromSeq) => this.#read(() => this.#page(fromSeq)),
+      readHeads: () => this.#read(() => new Map([[this.roomId, this.#head]])),
+      findVisibleRoom: () => this.#read(() => ({ kind: 'OPEN', headSeq: this.#head.seq, headTag: this.#head.tag })),
+    };
+  }
+
+  async append(count: number, event: LogEvent = { type: 'RoomUpdated' }): Promise<readonly LogEntry[]> {
+    for (let i = 0; i < count; i += 1) {
+      const { seq, tag: previousTag } = this.#head;
+      this.#entries.push({ roomId: this.roomId, seq: seq + 1, tag: newTag(), previousTag, at: new Date(), ...event });
+    }
+    return this.#entries.slice(-count);
+  }
+
+  async undo(count: number): Promise<void> {
+    this.#entries.splice(Math.max(0, this.#entries.length - count));
+  }
+
+  async trim(count: number): Promise<readonly LogEntry[]> {
+    const removed = this.#entries.splice(0, count);
+    this.#floor = removed.at(-1) ?? this.#floor;
+    return removed.length > 0 ? this.append(1, { type: 'HistoryTrimmed', throughNumber: 0 }) : [];
+  }
+
+  async readAll() {
+    return { floor: this.#floor, entries: [...this.#entries] };
+  }
+
+  get #head(): Position {
+    return this.#entries.at(-1) ?? this.#floor;
+  }
+
+  #page(fromSeq: number) {
+    const from = this.#entries.findIndex(({ seq }) => seq >= fromSeq);
+    const found = from === -1 ? [] : this.#entries.slice(from);
+    const start = fromSeq <= this.#floor.seq ? this.#floor : found.shift();
+    return { start, entries: found.slice(0, logPageSize), last: found.length <= logPageSize };
+  }
+
+  async #read<Result>(read: () => Result): Promise<Result> {
+    this.#reads += 1;
+    await turns(1 + (this.#reads % 3));
+    if (this.away) throw refused();
+    const result = read();
+    await turns(1 + (this.#reads % 5));
+    return result;
+  }
+}
+
+/** A room's log in a database. */
+export class DatabaseLog implements TestLog {
+  readonly roomId: string;
+  readonly viewerId: string;
+  readonly source: LogSource;
+  away = false;
+  readonly #db: Db;
+  /** When the next message was written: a second behind the one before, so that a trim can be told where to end. */
+  #at = Date.parse('2026-01-01');
+
+  constructor(db: Db, feedDb: Db, room: { roomId: string; userId: string }) {
+    this.#db = db;
+    this.roomId = room.roomId;
+    this.viewerId = room.userId;
+    const { readPage, readHeads, findVisibleRoom } = logSourceOf(feedDb);
+    const whileThere =
+      <Args extends unknown[], Result>(read: (...args: Args) => Promise<Result>) =>
+      async (...args: Args) => {
+        if (this.away) throw refused();
+        return read(...args);
+      };
+    this.source = { readPage: whileThere(readPage), readHeads: whileThere(readHeads), findVisibleRoom: whileThere(findVisibleRoom) };
+  }
+
+  async append(count: number): Promise<readonly LogEntry[]> {
+    const head = headOf(await getRoom(this.#db, this.roomId));
+    for (let i = 0; i < count; i += 1) {
+      this.#at += 1000;
+      await fillRoom(this.#db, this.roomId, 1, new Date(this.#at));
+    }
+    return readLog(this.#db, this.roomId, head, count);
+  }
+
+  async undo(count: number): Promise<void> {
+    const { floor, entries } = await this.readAll();
+    await undoBehind(this.#db, this.roomId, entries.at(-1 - count) ?? floor);
+  }
+
+  async trim(count: number): Promise<readonly LogEntry[]> {
+    const { entries } = await this.readAll();
+    const newest = entries.slice(0, count).at(-1);
+    if (!newest) return [];
+    return this.#db.transaction().execute(async (trx) => {
+      const room = await lockRoom(trx, this.roomId);
+      if (!room) throw new Error('The room is gone.');
+      await trimRoom(room, new Date(newest.at.getTime() + 1));
+      return room.entries;
+    });
+  }
+
+  async readAll() {
+    return { floor: floorOf(await getRoom(this.#db, this.roomId)), entries: await readAll(this.#db, this.roomId) };
+  }
+}
