@@ -6,8 +6,6 @@ import { DatabaseSync } from 'node:sqlite';
 import { PGlite } from '@electric-sql/pglite';
 import {
   CamelCasePlugin,
-  CompiledQuery,
-  type DatabaseConnection,
   type Dialect,
   HandleEmptyInListsPlugin,
   Kysely,
@@ -89,11 +87,12 @@ async function openServer(databaseUrl: string, poolSize: number, log: Log): Prom
       application_name: 'gapless',
       types: { getTypeParser },
       Client: BoundedClient,
+      onConnect,
       ...options,
     });
     // Without a listener, a backend that is terminated while idle would end this process.
     pool.on('error', (error) => log.warn({ error: error.message }, 'a database connection was lost'));
-    return kysely(new PostgresDialect({ pool, onCreateConnection }));
+    return kysely(new PostgresDialect({ pool }));
   };
   {
     // No bounds on time here: while one node migrates, the others wait for it.
@@ -141,6 +140,8 @@ class BoundedClient extends pg.Client {
   }
 }
 
+/** SQLSTATE of a server that takes no writes: unavailable, that is, until the primary is found. */
+const readOnly = '25006';
 /** SQLSTATE classes of a database that does not let us in: wrong name or password, no such database, no right to make tables. */
 const deniedCodes = /^(28...|3D000|42501)$/;
 
@@ -156,13 +157,18 @@ function refusedAtStart(error: unknown, databaseUrl: string): ConfigError | unde
 const getTypeParser: pg.CustomTypesConfig['getTypeParser'] = (oid, format) =>
   oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format);
 
-// An answer means that the row outlives a crash of the server, whatever its default says. A stronger setting stays.
-async function onCreateConnection(connection: DatabaseConnection): Promise<void> {
-  await connection.executeQuery(
-    CompiledQuery.raw(
-      `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') not in ('on', 'remote_apply')`,
-    ),
-  );
+/**
+ * What is made sure of before a connection is used. A connection that fails here is dropped, and the next one is made anew.
+ *
+ * - It leads to the primary. Behind a name or proxy that has yet to follow a failover may be a standby, which takes no
+ *   writes, and whose log ends in the past. A primary cannot become one without ending its connections.
+ * - An answer means that the row outlives a crash of the server, whatever its default says. A stronger setting stays.
+ */
+async function onConnect(client: pg.ClientBase): Promise<void> {
+  const { rows } = await client.query<{ standby: boolean }>(`
+    select pg_is_in_recovery() as standby, case when current_setting('synchronous_commit') not in ('on', 'remote_apply')
+      then set_config('synchronous_commit', 'on', false) end`);
+  if (rows[0]?.standby) throw Object.assign(new Error('the server is a standby, which takes no writes'), { code: readOnly });
 }
 
 // An empty list is in nobody's way: `in ()` is no SQL, and finding nothing among no ids is no mistake.

@@ -2,13 +2,14 @@
 
 import { GaplessError } from '../errors.ts';
 
-/** SQLSTATE classes: connection, out of resources, operator intervention, system error; and the single codes of a wait that was cut off. */
+/** SQLSTATE classes: connection, out of resources, operator intervention, system error; and the single codes: of a wait that was cut off, a standby, a database that is being replaced. */
 const classes = ['08', '53', '57', '58'];
 const codes = [
   '55P03',
   '40001',
   '40P01',
   '25006',
+  '3D000',
   '25P03',
   'ECONNREFUSED',
   'ECONNRESET',

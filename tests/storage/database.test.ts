@@ -11,8 +11,8 @@ import { Link } from '../../proof/rig/link.ts';
 import { openStorage, ping } from '../../src/storage/database.ts';
 import { isUnavailable } from '../../src/storage/unavailable.ts';
 import { createGuest } from '../../src/storage/users.ts';
-import { createDatabase } from '../support/postgres.ts';
-import { until } from '../support/process.ts';
+import { createDatabase, startPostgres } from '../support/postgres.ts';
+import { freePort, until } from '../support/process.ts';
 import { silentLog, storages } from '../support/server.ts';
 import { openTestStorage, range } from '../support/storage.ts';
 
@@ -132,6 +132,42 @@ describe('opening PostgreSQL', () => {
         () => false,
       ),
     );
+  });
+
+  it('uses no connection to a standby, and goes on at the primary once the same address leads there', { timeout: 120_000 }, async () => {
+    await using primary = await startPostgres();
+    await primary.stop();
+    await using standby = await primary.copy(await freePort());
+    standby.beStandby();
+    await Promise.all([primary.start(), standby.start()]);
+    const to = { host: '127.0.0.1', port: primary.port };
+    await using link = await Link.open(to);
+    const url = new URL(primary.url);
+    url.port = String(link.port);
+    await using storage = await openStorage({ databaseUrl: url.href, poolSize: 2 }, silentLog);
+    const { db, feedDb } = storage;
+    await Promise.all([ping(db), ping(feedDb)]);
+    // The primary restarts, and for a while the address leads to the standby.
+    to.port = standby.port;
+    await primary.stop();
+    await primary.start();
+    const outcome = (handle: typeof db) =>
+      ping(handle).then(
+        () => 'answered',
+        (error) => {
+          if (!isUnavailable(error)) throw error;
+          return error.code as string | undefined;
+        },
+      );
+    for (const handle of [db, feedDb]) {
+      await until('the standby is found', async () => (await outcome(handle)) === '25006');
+      // More often than there are connections: none stays taken.
+      for (const _ of range(1, 10)) assert.equal(await outcome(handle), '25006');
+    }
+    to.port = primary.port;
+    for (const handle of [db, feedDb]) await until('the primary answers', async () => (await outcome(handle)) === 'answered');
+    await createGuest(db, 'Ada');
+    await Promise.all(range(1, 8).map(() => ping(db)));
   });
 
   it('gives up on a row that somebody else holds locked, within 5 s, and lets others go on', async () => {

