@@ -40,6 +40,15 @@ const url = (protocols: string[]) =>
   z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
     error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   });
+// postgres://a,b/db and ?host=a,b, which libpq takes: pg (https://node-postgres.com) takes them for one strange name.
+const namesSeveralHosts = (value: string) => {
+  const [, hosts, query] = /^\w+:\/\/(?:[^/?#]*@)?([^/?#]*)[^?#]*\??([^#]*)/.exec(value) ?? [];
+  return [hosts, ...new URLSearchParams(query).getAll('host')].some((host) => host?.includes(','));
+};
+const oneHost = z.string().refine((value) => !namesSeveralHosts(value), {
+  error:
+    'names several hosts, and can lead to one: give it a name or address that follows the primary (DNS, a virtual IP, or a proxy such as HAProxy)',
+});
 const origin = z.string().refine((value) => URL.canParse(value) && new URL(value).origin === value, {
   error: (issue) => `has "${issue.input}", which is not an origin such as https://app.example`,
 });
@@ -51,7 +60,7 @@ const settings = z.object({
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
     .default('info'),
   DATA_DIR: z.string().default('data'),
-  DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  DATABASE_URL: oneHost.pipe(url(['postgres:', 'postgresql:'])).optional(),
   DATABASE_POOL_SIZE: whole(2, 1000).default(10),
   REDIS_URL: url(['redis:', 'rediss:']).optional(),
   IDENTITY: z.enum(['guest', 'jwt'], 'must be guest or jwt').optional(),

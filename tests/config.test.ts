@@ -41,6 +41,7 @@ describe('the settings', () => {
     [{ DATA_DIR: '/var/lib/gapless' }, { storage: { dataDir: '/var/lib/gapless' } }],
     [{ ...postgres, IDENTITY: 'guest' }, { storage: { databaseUrl: postgres.DATABASE_URL, poolSize: 10 } }],
     [{ ...postgres, IDENTITY: 'guest', DATABASE_POOL_SIZE: '2' }, { storage: { databaseUrl: postgres.DATABASE_URL, poolSize: 2 } }],
+    [{ DATABASE_URL: 'postgres://ada:a,b@h/d', IDENTITY: 'guest' }, { storage: { databaseUrl: 'postgres://ada:a,b@h/d', poolSize: 10 } }],
     [{ ...postgres, IDENTITY: 'guest', DATA_DIR: 'unused' }, { storage: { databaseUrl: postgres.DATABASE_URL, poolSize: 10 } }],
     [{ ...postgres, IDENTITY: 'guest', REDIS_URL: 'rediss://r:1' }, { redisUrl: 'rediss://r:1' }],
     [{ ALLOWED_ORIGINS: 'https://a.example, http://localhost:3000,' }, { allowedOrigins: ['https://a.example', 'http://localhost:3000'] }],
@@ -48,6 +49,18 @@ describe('the settings', () => {
     [{ DRAIN_DELAY_MS: '0' }, { drainDelayMs: 0 }],
   ];
   for (const [env, expected] of accepted) {
+    const several = [
+      'postgres://a:1,b:2/d',
+      'postgres://ada:pass@a,b/d?sslmode=require',
+      'postgres:///d?host=a,b',
+      'postgresql://a/d?host=x,y',
+    ];
+    for (const DATABASE_URL of several) {
+      it(`refuse a DATABASE_URL that names several hosts, and say what to do: ${DATABASE_URL}`, () => {
+        assert.match(refusalOf({ DATABASE_URL }), /^DATABASE_URL names several hosts.*follows the primary/);
+      });
+    }
+
     it(`take ${JSON.stringify(env)}`, () => {
       const config = readConfig(env);
       for (const [name, value] of Object.entries(expected)) assert.deepEqual(config[name as keyof typeof config], value);
