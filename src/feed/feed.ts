@@ -36,13 +36,13 @@ export interface Watch {
  *    would be neither read nor heard.
  */
 export async function openFeed(liveRooms: LiveRooms, watch: Watch): Promise<Feed> {
-  const { roomId, viewerId } = watch;
+  const { roomId } = watch;
   const after = watch.after === undefined ? undefined : decodeCursor(roomId, watch.after);
-  await look(liveRooms, viewerId, roomId); // 1
+  await look(liveRooms, watch); // 1
   const { room, leave } = await liveRooms.join(roomId); // 2
   try {
     const then = room.head;
-    const seen = await look(liveRooms, viewerId, roomId); // 3
+    const seen = await look(liveRooms, watch); // 3
     room.learn(then, seen.head);
     const { history } = room;
     const page = after === undefined || same(after, seen.head) ? [] : await liveRooms.readPage(roomId, after);
@@ -59,8 +59,8 @@ interface Look {
   readonly head: Position;
 }
 
-async function look(liveRooms: LiveRooms, viewerId: string, roomId: string): Promise<Look> {
-  const room = await liveRooms.findVisibleRoom(viewerId, roomId);
+async function look(liveRooms: LiveRooms, { viewerId, roomId }: Watch): Promise<Look> {
+  const room = await liveRooms.findVisible({ viewerId, roomId });
   if (!room) throw notFound('There is no such room.', 'roomId');
   return { kind: room.kind, head: headOf(room) };
 }
@@ -206,7 +206,7 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
     this.#page = [];
     this.#taken = 0;
     this.#seen = await this.#liveRooms.retry(
-      () => look(this.#liveRooms, this.#watch.viewerId, this.#room.roomId),
+      () => look(this.#liveRooms, this.#watch),
       () => !this.#ended,
     );
     this.#history = history;

@@ -4,6 +4,7 @@
 
 import type { Position } from '../storage/cursor.ts';
 import { follows, type LogEntry } from '../storage/room-log.ts';
+import { isUnavailable } from '../storage/unavailable.ts';
 import { FanOut } from './fan-out.ts';
 import { logPageSize } from './log-reader.ts';
 
@@ -115,13 +116,18 @@ export class LiveRoom {
       more = entries.length === logPageSize;
       if (this.#take(entries) && from === 'stored') this.#findings.missedFound += 1; // 2
       this.#takeEarly();
-    } catch {
-      // The log does not hold the head, or cannot be read at all: which it is, each feed is told where it reads on.
-      const stored = await this.#log.readHead().catch(() => undefined);
-      if (this.#history === history) this.#undo(stored);
+    } catch (error) {
+      // The database is away and nobody watches any more; or the log does not hold the head.
+      if (!isUnavailable(error)) await this.#beginAnew(history);
     }
     this.#catchingUp = false;
     if (this.#head && (more || this.#leftToExplain())) void this.#catchUp(this.#head, from); // 3
+  }
+
+  /** Begins where the log ends now, unless that was done meanwhile. What they have of the old one, feeds are told as they read on. */
+  async #beginAnew(history: number): Promise<void> {
+    const stored = await this.#log.readHead().catch(() => undefined);
+    if (this.#history === history) this.#undo(stored);
   }
 
   #undo(stored: Position | undefined): void {

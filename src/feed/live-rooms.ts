@@ -5,6 +5,8 @@ import type { Bus } from '../bus/bus.ts';
 import type { Log } from '../log.ts';
 import type { Position } from '../storage/cursor.ts';
 import type { LogEntry } from '../storage/room-log.ts';
+import type { RoomHead, RoomView } from '../storage/rooms.ts';
+import { Batch } from './batch.ts';
 import { LiveRoom } from './live-room.ts';
 import { LogReader, type LogSource } from './log-reader.ts';
 import { backoff, untilAvailable } from './retry.ts';
@@ -21,6 +23,8 @@ const times: FeedTimes = { checkIntervalMs: 1000, backoff };
 const healthyChecks = 5;
 /** Rooms in one query of the head check. */
 const roomsPerCheck = 1000;
+/** Viewers whose right is looked at in one query: a crowd that comes back takes few. */
+const viewsPerLook = 1000;
 
 interface Watched {
   readonly room: LiveRoom;
@@ -33,6 +37,7 @@ export class LiveRooms implements AsyncDisposable {
   readonly #bus: Bus;
   readonly #log: Log;
   readonly #times: FeedTimes;
+  readonly #looks: Batch<RoomView, RoomHead | undefined>;
   readonly #reader: LogReader;
   readonly #watched = new Map<string, Watched>();
   #checkTimer: NodeJS.Timeout;
@@ -45,6 +50,7 @@ export class LiveRooms implements AsyncDisposable {
     this.#bus = bus;
     this.#log = log;
     this.#times = { ...times, ...options };
+    this.#looks = new Batch(viewsPerLook, (views) => source.findVisible(views));
     this.#reader = new LogReader(source, () => (this.counts.reads += 1));
     this.#checkTimer = this.#planCheck(1);
   }
@@ -75,8 +81,8 @@ export class LiveRooms implements AsyncDisposable {
   }
 
   /** The room as it is now, if the viewer may see it. */
-  findVisibleRoom(viewerId: string, roomId: string) {
-    return this.#source.findVisibleRoom(viewerId, roomId);
+  findVisible(view: RoomView): Promise<RoomHead | undefined> {
+    return this.#looks.ask(view);
   }
 
   /** The page of the log behind `after`. */

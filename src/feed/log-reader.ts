@@ -3,8 +3,8 @@
 
 import type { Position } from '../storage/cursor.ts';
 import { entriesBehind, type LogEntry, type LogPage, readHeads, readLogPage } from '../storage/room-log.ts';
-import { findVisibleRoom } from '../storage/rooms.ts';
-import type { Db, RoomRow } from '../storage/tables.ts';
+import { findVisibleHeads, type RoomHead, type RoomView } from '../storage/rooms.ts';
+import type { Db } from '../storage/tables.ts';
 
 /** Entries in one read of the log. */
 export const logPageSize = 500;
@@ -16,14 +16,14 @@ export interface LogSource {
   readPage(roomId: string, fromSeq: number): Promise<LogPage>;
   /** The heads of those rooms that are still there. */
   readHeads(roomIds: readonly string[]): Promise<ReadonlyMap<string, Position>>;
-  /** The room, if the viewer may see it. */
-  findVisibleRoom(viewerId: string, roomId: string): Promise<Pick<RoomRow, 'kind' | 'headSeq' | 'headTag'> | undefined>;
+  /** For each view, in order: the room, if that viewer may see it. */
+  findVisible(views: readonly RoomView[]): Promise<readonly (RoomHead | undefined)[]>;
 }
 
 export const logSourceOf = (db: Db): LogSource => ({
   readPage: (roomId, fromSeq) => readLogPage(db, roomId, fromSeq, logPageSize),
   readHeads: (roomIds) => readHeads(db, roomIds),
-  findVisibleRoom: (viewerId, roomId) => findVisibleRoom(db, viewerId, roomId),
+  findVisible: (views) => findVisibleHeads(db, views),
 });
 
 interface Waiting {

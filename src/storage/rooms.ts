@@ -68,10 +68,27 @@ export async function findRooms(db: Db, viewerId: string, ids: readonly string[]
     .execute();
 }
 
-/** The room, if the viewer may see it. */
-export async function findVisibleRoom(db: Db, viewerId: string, roomId: string): Promise<RoomRow | undefined> {
-  const [room] = await findRooms(db, viewerId, [roomId]);
-  return room?.visible ? room : undefined;
+/** Somebody who asks for a room. */
+export interface RoomView {
+  readonly viewerId: string;
+  readonly roomId: string;
+}
+
+/** What a watcher needs to know of a room: its kind, and where its log ends. */
+export type RoomHead = Pick<RoomRow, 'kind' | 'headSeq' | 'headTag'>;
+
+/** For each view, in order: the room, if that viewer may see it. */
+export async function findVisibleHeads(db: Db, views: readonly RoomView[]): Promise<(RoomHead | undefined)[]> {
+  const viewerIds = views.map(({ viewerId }) => viewerId);
+  const roomIds = views.map(({ roomId }) => roomId);
+  const { rows } = await sql<RoomHead & { place: number }>`
+    select view.place, rooms.kind, rooms.head_seq, rooms.head_tag
+    from unnest(${viewerIds}::text[], ${roomIds}::text[]) with ordinality as view (viewer_id, room_id, place)
+    join rooms on rooms.id = view.room_id and rooms.deleted_at is null
+    where rooms.kind = 'OPEN'
+      or exists (select 1 from memberships where memberships.room_id = rooms.id and memberships.user_id = view.viewer_id)`.execute(db);
+  const found = new Map(rows.map((row) => [row.place, row]));
+  return views.map((_, i) => found.get(i + 1));
 }
 
 const orders = {

@@ -17,6 +17,7 @@ import { floorOf, headOf } from '../../src/storage/room-log.ts';
 import type { Db } from '../../src/storage/tables.ts';
 import { createGuest } from '../../src/storage/users.ts';
 import { FickleBus } from '../support/fickle-bus.ts';
+import { until } from '../support/process.ts';
 import { chooseSeed, randomFrom } from '../support/random.ts';
 import { silentLog, storages } from '../support/server.ts';
 import {
@@ -169,6 +170,33 @@ for (const name of storages) {
       assert.ok(performance.now() - began < 6500);
     });
 
+    it('finds it within a second where the bus fails just after the heads were checked', async () => {
+      await using feed = await open();
+      bus.lose();
+      const next = feed.next();
+      await send();
+      bus.healthy = false;
+      const began = performance.now();
+      assert.equal((await next).value?.seq, 1);
+      assert.ok(performance.now() - began < 1500);
+      assert.equal(liveRooms.counts.missedFound, 1);
+    });
+
+    it('counts what was found missing, and nothing where all is well', async () => {
+      await using feed = await open({ after: await floorCursor() });
+      await send(3);
+      await assertFollows(feed);
+      const { gapsFound, missedFound, undoneFound, retries } = liveRooms.counts;
+      assert.deepEqual({ gapsFound, missedFound, undoneFound, retries }, { gapsFound: 0, missedFound: 0, undoneFound: 0, retries: 0 });
+      bus.lose();
+      await send();
+      bus.release();
+      await send();
+      await assertFollows(feed);
+      assert.equal(liveRooms.counts.gapsFound, 1);
+      assert.ok(liveRooms.counts.reads >= 1);
+    });
+
     it('drops repeats', async () => {
       await using feed = await open();
       bus.repeat(3);
@@ -315,6 +343,8 @@ for (const name of storages) {
       await sleep(3500);
       await letGo();
       assert.deepEqual(seqs(await taking), range(1, 600));
+      // PGlite answers late, and does not fail.
+      assert.equal(liveRooms.counts.retries > 0, name === 'PostgreSQL');
     });
 
     it('ends behind the entry that takes the right to a PRIVATE room, and hands over nothing that comes later', async () => {
@@ -410,6 +440,43 @@ for (const name of storages) {
       bus.lose();
       await send();
       await refused;
+    });
+
+    it('notices it by the next entry where the log has grown to the same length unheard', async () => {
+      await using feed = await open();
+      await send(3);
+      const [, second] = await take(feed, 3);
+      assert.ok(second);
+      const refused = assert.rejects(feed.next(), isExpired);
+      await undoBehind(db, roomId, second);
+      bus.lose();
+      await send();
+      bus.release();
+      // The seq is the next one, and the entry follows another than ours.
+      const began = performance.now();
+      await send();
+      await refused;
+      assert.ok(performance.now() - began < 2000, 'it was left to the head check');
+      assert.equal(liveRooms.counts.undoneFound, 1);
+    });
+
+    it('looks again at the right of whoever goes on after the log was undone', async () => {
+      const { id: viewerId } = await createGuest(db, 'Grace');
+      ({ roomId, userId } = await createOwnedRoom(chat, 'PRIVATE'));
+      await send(2);
+      const second = headOf(await getRoom(db, roomId));
+      await addMember(chat, userId, roomId, viewerId);
+      await using guest = await open({ viewerId, after: await floorCursor() });
+      await using owner = await open({ after: await floorCursor() });
+      assert.deepEqual(seqs(await take(guest, 1)), [1]);
+      await take(owner, 1);
+      await undoBehind(db, roomId, second);
+      await db.deleteFrom('memberships').where('userId', '=', viewerId).execute();
+      // By this the node notices.
+      await send();
+      await until('it is noticed', () => liveRooms.counts.undoneFound === 1);
+      await assert.rejects(guest.next(), ({ code }: GaplessError) => code === 'NOT_FOUND');
+      await assertFollows(owner);
     });
 
     it('serves newcomers after the log was undone, and goes on for whoever was handed nothing of what was', async () => {

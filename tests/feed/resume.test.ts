@@ -1,8 +1,13 @@
+// Going on from a cursor, with nothing missed and nothing shown twice.
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { print } from 'graphql';
 import * as gql from '../gql/graphql.ts';
-import { Guest, startServer, storages } from '../support/server.ts';
+import { Lock } from '../support/lock.ts';
+import { until } from '../support/process.ts';
+import { createPlace, Guest, startServer, storages } from '../support/server.ts';
+import { Watch } from '../support/watch.ts';
 
 for (const storage of storages) {
   describe(`resuming on ${storage}`, () => {
@@ -31,3 +36,24 @@ for (const storage of storages) {
     });
   });
 }
+
+describe('an event whose message cannot be read', () => {
+  it('is executed again from the same position, and neither handed over as an error nor passed by', { timeout: 60_000 }, async () => {
+    await using place = await createPlace('PostgreSQL');
+    await using server = await startServer({ env: place.env });
+    const ada = await Guest.signIn(server.url);
+    const roomId = await ada.createRoom();
+    const { message } = await ada.send(roomId, 'one');
+    for (const body of ['two', 'three']) await ada.send(roomId, body);
+    await using lock = await Lock.take(place.env['DATABASE_URL'] as string, 'lock table messages in access exclusive mode');
+    await using watch = new Watch(ada, gql.MessageAddedDocument, { roomId, after: message.cursor } as never);
+    // The log could be read; what its entry shows could not, for as long as a statement may wait.
+    await until('it is tried again', () => server.app.liveRooms.counts.retries > 0);
+    assert.deepEqual(watch.results, []);
+    await lock.release();
+    assert.deepEqual(
+      (await watch.take(2)).map(({ messageAdded }) => messageAdded.body),
+      ['two', 'three'],
+    );
+  });
+});

@@ -4,6 +4,8 @@ import * as gql from '../gql/graphql.ts';
 import { assertPages, idsOf } from '../support/pages.ts';
 import { Guest, startServer, storages } from '../support/server.ts';
 
+// What is tested is known before any test begins: the runner ends a file once every test that it knows of has ended.
+const suites: (() => void)[] = [];
 for (const storage of storages) {
   const server = await startServer({ storage });
   after(() => server[Symbol.asyncDispose]());
@@ -17,33 +19,36 @@ for (const storage of storages) {
   const present = ['Ada', ...others.keys().map((i) => `Guest ${i}`)].filter((name) => name !== 'Guest 3' && name !== 'Guest 15');
   const names = [...present, 'Guest 3'];
 
-  describe(`members on ${storage}`, () => {
-    const read = async (args: object) => (await ada.must(gql.MembersDocument, { id, ...args })).room?.members;
+  suites.push(() => {
+    describe(`members on ${storage}`, () => {
+      const read = async (args: object) => (await ada.must(gql.MembersDocument, { id, ...args })).room?.members;
 
-    it('are in the order in which they joined', async () => {
-      const members = await read({ first: 100 });
-      assert.deepEqual(
-        members?.edges.map(({ node }) => node.user.name),
-        names,
-      );
-      assert.equal((await ada.must(gql.RoomDocument, { id })).room?.memberCount, names.length);
-    });
+      it('are in the order in which they joined', async () => {
+        const members = await read({ first: 100 });
+        assert.deepEqual(
+          members?.edges.map(({ node }) => node.user.name),
+          names,
+        );
+        assert.equal((await ada.must(gql.RoomDocument, { id })).room?.memberCount, names.length);
+      });
 
-    it('are the whole list, page by page, either way', async () => {
-      const list = idsOf(await read({ first: 100 }));
-      for (const size of [1, 5, names.length - 1, names.length, 100]) await assertPages(read, size, list);
-      assert.deepEqual(idsOf(await read({})), list.slice(0, 20));
-    });
+      it('are the whole list, page by page, either way', async () => {
+        const list = idsOf(await read({ first: 100 }));
+        for (const size of [1, 5, names.length - 1, names.length, 100]) await assertPages(read, size, list);
+        assert.deepEqual(idsOf(await read({})), list.slice(0, 20));
+      });
 
-    it('of the same instant are told apart by a page that ends between them', async () => {
-      await server.app.storage.db
-        .updateTable('memberships')
-        .set({ joinedAt: new Date(0) })
-        .where('roomId', '=', id)
-        .execute();
-      const list = idsOf(await read({ first: 100 }));
-      assert.deepEqual(list, list.toSorted());
-      for (const size of [1, 4]) await assertPages(read, size, list);
+      it('of the same instant are told apart by a page that ends between them', async () => {
+        await server.app.storage.db
+          .updateTable('memberships')
+          .set({ joinedAt: new Date(0) })
+          .where('roomId', '=', id)
+          .execute();
+        const list = idsOf(await read({ first: 100 }));
+        assert.deepEqual(list, list.toSorted());
+        for (const size of [1, 4]) await assertPages(read, size, list);
+      });
     });
   });
 }
+for (const suite of suites) suite();

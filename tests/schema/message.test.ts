@@ -7,6 +7,8 @@ import { assertPages, idsOf } from '../support/pages.ts';
 import { Guest, startServer, storages } from '../support/server.ts';
 import { Watch } from '../support/watch.ts';
 
+// What is tested is known before any test begins: the runner ends a file once every test that it knows of has ended.
+const suites: (() => void)[] = [];
 for (const storage of storages) {
   const server = await startServer({ storage });
   after(() => server[Symbol.asyncDispose]());
@@ -36,89 +38,92 @@ for (const storage of storages) {
   /** The cursor behind each entry, by its seq; first that of the empty log. */
   const cursors = [empty?.syncCursor, ...(await watch.take(log.length)).map(({ roomEvents }) => roomEvents.cursor)];
 
-  describe(`messages on ${storage}`, () => {
-    it('of a room without any are an empty page with a position to subscribe with', () => {
-      assert.deepEqual(empty?.edges, []);
-      assert.deepEqual(empty?.pageInfo, { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null });
-      assert.ok(empty?.syncCursor);
-    });
+  suites.push(() => {
+    describe(`messages on ${storage}`, () => {
+      it('of a room without any are an empty page with a position to subscribe with', () => {
+        assert.deepEqual(empty?.edges, []);
+        assert.deepEqual(empty?.pageInfo, { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null });
+        assert.ok(empty?.syncCursor);
+      });
 
-    it('are the whole list, page by page, either way, tombstones in their place', async () => {
-      for (const size of [1, 3, list.length - 1, list.length, 100]) await assertPages(read, size, list);
-      const tombstone = (await read({ first: 100 }))?.edges[3]?.node;
-      assert.deepEqual([tombstone?.id, tombstone?.number, tombstone?.body], [deleted.id, 4, null]);
-      assert.ok(tombstone?.deletedAt);
-    });
+      it('are the whole list, page by page, either way, tombstones in their place', async () => {
+        for (const size of [1, 3, list.length - 1, list.length, 100]) await assertPages(read, size, list);
+        const tombstone = (await read({ first: 100 }))?.edges[3]?.node;
+        assert.deepEqual([tombstone?.id, tombstone?.number, tombstone?.body], [deleted.id, 4, null]);
+        assert.ok(tombstone?.deletedAt);
+      });
 
-    it('are the last 20 with neither first nor last, and with after the first 20 beyond it', async () => {
-      assert.deepEqual(idsOf(await read()), list.slice(-20));
-      assert.deepEqual(idsOf(await read({ after: cursors[0] })), list.slice(0, 20));
-      assert.deepEqual(
-        idsOf(await read({ before: cursors.at(-1) })),
-        all
-          .filter(({ seq }) => seq < log.length)
-          .map((message) => message.id)
-          .slice(-20),
-      );
-    });
+      it('are the last 20 with neither first nor last, and with after the first 20 beyond it', async () => {
+        assert.deepEqual(idsOf(await read()), list.slice(-20));
+        assert.deepEqual(idsOf(await read({ after: cursors[0] })), list.slice(0, 20));
+        assert.deepEqual(
+          idsOf(await read({ before: cursors.at(-1) })),
+          all
+            .filter(({ seq }) => seq < log.length)
+            .map((message) => message.id)
+            .slice(-20),
+        );
+      });
 
-    it('have the cursor of their edge, which is that of the entry that added them', async () => {
-      const page = await read({ first: 100 });
-      for (const [index, { cursor, node }] of page?.edges.entries() ?? []) {
-        assert.equal(cursor, node.cursor);
-        assert.equal(cursor, cursors[all[index]?.seq as number]);
-        assert.equal(node.number, index + 1);
-      }
-    });
+      it('have the cursor of their edge, which is that of the entry that added them', async () => {
+        const page = await read({ first: 100 });
+        for (const [index, { cursor, node }] of page?.edges.entries() ?? []) {
+          assert.equal(cursor, node.cursor);
+          assert.equal(cursor, cursors[all[index]?.seq as number]);
+          assert.equal(node.number, index + 1);
+        }
+      });
 
-    it('come with the position of the newest entry, whichever page it is', async () => {
-      for (const args of [{}, { first: 1 }, { last: 1 }, { after: cursors.at(-1) }])
-        assert.equal((await read(args))?.syncCursor, cursors.at(-1));
-    });
+      it('come with the position of the newest entry, whichever page it is', async () => {
+        for (const args of [{}, { first: 1 }, { last: 1 }, { after: cursors.at(-1) }])
+          assert.equal((await read(args))?.syncCursor, cursors.at(-1));
+      });
 
-    it('say exactly whether more lies on either side, from any two positions of the log', async () => {
-      const middle = [0, 2, 3, 6, 9, log.length - 2, log.length];
-      const sizes = [{}, { first: 1 }, { first: 4 }, { last: 1 }, { last: 4 }];
-      for (const from of [undefined, ...middle]) {
-        for (const to of [undefined, ...middle]) {
-          for (const size of sizes) {
-            const args = {
-              ...size,
-              ...(from === undefined ? {} : { after: cursors[from] }),
-              ...(to === undefined ? {} : { before: cursors[to] }),
-            };
-            const page = await read(args);
-            const between = all.filter(({ seq }) => seq > (from ?? -1) && seq < (to ?? Number.POSITIVE_INFINITY));
-            const wanted =
-              'first' in size || (!('last' in size) && from !== undefined)
-                ? between.slice(0, 'first' in size ? size.first : 20)
-                : between.slice('last' in size ? -size.last : -20);
-            const what = `between ${from} and ${to}, ${JSON.stringify(size)}`;
-            assert.deepEqual(
-              idsOf(page),
-              wanted.map((message) => message.id),
-              what,
-            );
-            const [first, last] = [wanted[0], wanted.at(-1)];
-            // An empty page lies where its cursors say: behind one, in front of the other.
-            const hasPreviousPage = all.some(({ seq }) => (first ? seq < first.seq : seq <= (from ?? -1)));
-            const hasNextPage = all.some(({ seq }) => (last ? seq > last.seq : seq >= (to ?? Number.POSITIVE_INFINITY)));
-            assert.deepEqual(
-              { hasNextPage: page?.pageInfo.hasNextPage, hasPreviousPage: page?.pageInfo.hasPreviousPage },
-              { hasNextPage, hasPreviousPage },
-              what,
-            );
+      it('say exactly whether more lies on either side, from any two positions of the log', async () => {
+        const middle = [0, 2, 3, 6, 9, log.length - 2, log.length];
+        const sizes = [{}, { first: 1 }, { first: 4 }, { last: 1 }, { last: 4 }];
+        for (const from of [undefined, ...middle]) {
+          for (const to of [undefined, ...middle]) {
+            for (const size of sizes) {
+              const args = {
+                ...size,
+                ...(from === undefined ? {} : { after: cursors[from] }),
+                ...(to === undefined ? {} : { before: cursors[to] }),
+              };
+              const page = await read(args);
+              const between = all.filter(({ seq }) => seq > (from ?? -1) && seq < (to ?? Number.POSITIVE_INFINITY));
+              const wanted =
+                'first' in size || (!('last' in size) && from !== undefined)
+                  ? between.slice(0, 'first' in size ? size.first : 20)
+                  : between.slice('last' in size ? -size.last : -20);
+              const what = `between ${from} and ${to}, ${JSON.stringify(size)}`;
+              assert.deepEqual(
+                idsOf(page),
+                wanted.map((message) => message.id),
+                what,
+              );
+              const [first, last] = [wanted[0], wanted.at(-1)];
+              // An empty page lies where its cursors say: behind one, in front of the other.
+              const hasPreviousPage = all.some(({ seq }) => (first ? seq < first.seq : seq <= (from ?? -1)));
+              const hasNextPage = all.some(({ seq }) => (last ? seq > last.seq : seq >= (to ?? Number.POSITIVE_INFINITY)));
+              assert.deepEqual(
+                { hasNextPage: page?.pageInfo.hasNextPage, hasPreviousPage: page?.pageInfo.hasPreviousPage },
+                { hasNextPage, hasPreviousPage },
+                what,
+              );
+            }
           }
         }
-      }
-    });
+      });
 
-    it('and the stream behind their syncCursor leave nothing out', async () => {
-      const page = await read();
-      await using stream = new Watch(ada, gql.MessageAddedDocument, { roomId: id, after: page?.syncCursor });
-      const { message } = await ada.send(id, 'the next');
-      assert.equal((await stream.take(1))[0]?.messageAdded.id, message.id);
-      assert.equal(message.number, list.length + 1);
+      it('and the stream behind their syncCursor leave nothing out', async () => {
+        const page = await read();
+        await using stream = new Watch(ada, gql.MessageAddedDocument, { roomId: id, after: page?.syncCursor });
+        const { message } = await ada.send(id, 'the next');
+        assert.equal((await stream.take(1))[0]?.messageAdded.id, message.id);
+        assert.equal(message.number, list.length + 1);
+      });
     });
   });
 }
+for (const suite of suites) suite();

@@ -45,7 +45,7 @@ export class MemoryLog implements TestLog {
     this.source = {
       readPage: (_, fromSeq) => this.#read(() => this.#page(fromSeq)),
       readHeads: () => this.#read(() => new Map([[this.roomId, this.#head]])),
-      findVisibleRoom: () => this.#read(() => ({ kind: 'OPEN', headSeq: this.#head.seq, headTag: this.#head.tag })),
+      findVisible: (views) => this.#read(() => views.map(() => ({ kind: 'OPEN', headSeq: this.#head.seq, headTag: this.#head.tag }))),
     };
   }
 
@@ -106,14 +106,14 @@ export class DatabaseLog implements TestLog {
     this.#db = db;
     this.roomId = room.roomId;
     this.viewerId = room.userId;
-    const { readPage, readHeads, findVisibleRoom } = logSourceOf(feedDb);
+    const { readPage, readHeads, findVisible } = logSourceOf(feedDb);
     const whileThere =
       <Args extends unknown[], Result>(read: (...args: Args) => Promise<Result>) =>
       async (...args: Args) => {
         if (this.away) throw refused();
         return read(...args);
       };
-    this.source = { readPage: whileThere(readPage), readHeads: whileThere(readHeads), findVisibleRoom: whileThere(findVisibleRoom) };
+    this.source = { readPage: whileThere(readPage), readHeads: whileThere(readHeads), findVisible: whileThere(findVisible) };
   }
 
   async append(count: number): Promise<readonly LogEntry[]> {

@@ -1,0 +1,156 @@
+// Reads of the log for those who watch: few, however many ask.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { GaplessError } from '../../src/errors.ts';
+import { openFeed } from '../../src/feed/feed.ts';
+import { LiveRooms } from '../../src/feed/live-rooms.ts';
+import { LogReader, type LogSource, logPageSize, logSourceOf } from '../../src/feed/log-reader.ts';
+import { encodeCursor, type Position } from '../../src/storage/cursor.ts';
+import type { LogEntry } from '../../src/storage/room-log.ts';
+import { FickleBus } from '../support/fickle-bus.ts';
+import { chooseSeed, randomFrom } from '../support/random.ts';
+import { silentLog, storages } from '../support/server.ts';
+import { chatOn, createOwnedRoom, fillRoom, openTestStorage, range, readAll, type TestStorage, undoBehind } from '../support/storage.ts';
+
+for (const name of storages) {
+  describe(`reads of the log on ${name}`, () => {
+    let opened: TestStorage;
+    /** Counts what is under way, by room, and the most that ever was. */
+    let source: LogSource;
+    let reads = 0;
+    let most = 0;
+    const underWay = new Map<string, number>();
+    before(async () => {
+      opened = await openTestStorage(name);
+      const real = logSourceOf(opened.storage.feedDb);
+      source = {
+        ...real,
+        async readPage(roomId, fromSeq) {
+          reads += 1;
+          underWay.set(roomId, (underWay.get(roomId) ?? 0) + 1);
+          assert.equal(underWay.get(roomId), 1, 'two reads of one room');
+          most = Math.max(
+            most,
+            [...underWay.values()].reduce((sum, each) => sum + each, 0),
+          );
+          return real.readPage(roomId, fromSeq).finally(() => underWay.set(roomId, 0));
+        },
+      };
+    });
+    after(() => opened[Symbol.asyncDispose]());
+    const createFilledRoom = async (count: number) => {
+      const room = await createOwnedRoom(chatOn(opened.db));
+      await fillRoom(opened.db, room.roomId, count);
+      return { ...room, log: await readAll(opened.db, room.roomId) };
+    };
+
+    it('are few where 2,000 streams resume from 1 to 500 messages behind', { timeout: 120_000 }, async () => {
+      const seed = chooseSeed('a crowd that resumes');
+      const random = randomFrom(seed);
+      const { roomId, userId, log } = await createFilledRoom(1500);
+      await using liveRooms = new LiveRooms(source, new FickleBus(), silentLog);
+      reads = 0;
+      const began = performance.now();
+      const starts = range(1, 2000).map(() => log.length - 1 - Math.ceil(random() * 500));
+      const feeds = await Promise.all(
+        starts.map((start) => {
+          const cursor = encodeCursor(roomId, log[start] as Position);
+          return openFeed(liveRooms, { roomId, viewerId: userId, after: cursor, wants: () => true });
+        }),
+      );
+      await Promise.all(
+        feeds.map(async (feed, i) => {
+          const expected = log.slice((starts[i] as number) + 1);
+          for (const entry of expected) assert.equal((await feed.next()).value?.seq, entry.seq);
+          assert.equal((await feed.next()).value?.type, 'CaughtUp');
+        }),
+      );
+      console.log(`${name}: 2,000 streams had ${reads} reads of the log, and all that they missed after ${performance.now() - began} ms`);
+      assert.ok(reads <= 20, `${reads} reads`);
+      await Promise.all(feeds.map((feed) => feed.return()));
+    });
+
+    it('are one for all whose position lies in its page, each served from there', async () => {
+      const { roomId, log } = await createFilledRoom(900);
+      const reader = new LogReader(source, () => {});
+      reads = 0;
+      const first = reader.read(roomId, log[600] as Position);
+      const others = [700, 350, 599, 899, 350, 401].map((at) => ({ at, read: reader.read(roomId, log[at] as Position) }));
+      assert.deepEqual(await first, log.slice(601));
+      for (const { at, read } of others) {
+        const page = await read;
+        assert.ok(page.length > 0 || at === 899);
+        assert.deepEqual(page, log.slice(at + 1, at + 1 + page.length));
+      }
+      // The first, then one for all that its successor's page holds, then one for what lies behind that.
+      assert.equal(reads, 3);
+    });
+
+    it('serve nobody who asks while they are under way: what they answer may be older than what was heard', async () => {
+      const { roomId, log } = await createFilledRoom(3);
+      const head = log[2] as Position;
+      const { promise: held, resolve: hold } = Promise.withResolvers<void>();
+      const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
+      const slow: LogSource = {
+        ...source,
+        async readPage(...args) {
+          const page = await source.readPage(...args);
+          hold();
+          await mayEnd;
+          return page;
+        },
+      };
+      const reader = new LogReader(slow, () => {});
+      const early = reader.read(roomId, head);
+      await held;
+      await fillRoom(opened.db, roomId, 1);
+      const late = reader.read(roomId, head);
+      end();
+      assert.deepEqual([(await early).length, (await late).length], [0, 1]);
+    });
+
+    it('serve whoever waits longest, also while others ask for the beginning again and again', async () => {
+      const { roomId, log } = await createFilledRoom(3 * logPageSize);
+      const reader = new LogReader(source, () => {});
+      let asking = true;
+      const others = range(1, 3).map(async () => {
+        while (asking) await reader.read(roomId, log[0] as Position);
+      });
+      assert.deepEqual(await reader.read(roomId, log[2 * logPageSize] as Position), log.slice(2 * logPageSize + 1));
+      asking = false;
+      await Promise.all(others);
+    });
+
+    it('refuse those alone whose position the log does not hold', async () => {
+      const { roomId, log } = await createFilledRoom(20);
+      const third = log[2] as Position;
+      await undoBehind(opened.db, roomId, third);
+      await fillRoom(opened.db, roomId, 4);
+      const now = await readAll(opened.db, roomId);
+      const reader = new LogReader(source, () => {});
+      reads = 0;
+      // The first occupies the room, the rest wait for one read.
+      const results = await Promise.allSettled([0, 1, 3, 19, 2, 5].map((at) => reader.read(roomId, log[at] as Position)));
+      const lengths = results.map((result) =>
+        result.status === 'fulfilled' ? (result.value as LogEntry[]).length : (result.reason as GaplessError).code,
+      );
+      assert.deepEqual(lengths, [6, 5, 'CURSOR_EXPIRED', 'CURSOR_EXPIRED', 4, 'CURSOR_EXPIRED']);
+      assert.deepEqual((results[0] as PromiseFulfilledResult<LogEntry[]>).value, now.slice(1));
+      assert.equal(reads, 2);
+    });
+
+    it('are four at once on a node, and one of a room', async () => {
+      const rooms = await Promise.all(range(1, 12).map(() => createFilledRoom(10)));
+      const reader = new LogReader(source, () => {});
+      most = 0;
+      const pages = await Promise.all(
+        rooms.flatMap(({ roomId, log }) =>
+          range(0, 8).map((at) => reader.read(roomId, log[at] as Position).then((page) => page.length + at)),
+        ),
+      );
+      assert.deepEqual(new Set(pages), new Set([9]));
+      assert.equal(most, 4);
+    });
+  });
+}
