@@ -51,8 +51,9 @@ export class Connection {
     try {
       for await (const bytes of from.iterator({ destroyOnReturn: false })) await this.#pass(bytes, into);
       await this.#untilMoving();
-    } catch {
+    } catch (error) {
       broken = true;
+      if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') this.#link.counts.unreached += 1;
     }
     if (this.#vanishes()) this.damaged = true;
     else if (broken) this.#hangUp();

@@ -34,6 +34,8 @@ export interface Impairment {
 export interface LinkCounts {
   connections: number;
   refused: number;
+  /** Connections that found nobody to lead to, and were reset. */
+  unreached: number;
   /** Connections that were reset, for whatever reason of the link's own. */
   resets: number;
   swallowedBytes: number;
@@ -51,7 +53,15 @@ export interface Target {
 export class Link implements AsyncDisposable {
   /** Where it listens, on 127.0.0.1, for as long as it is there. */
   readonly port: number;
-  readonly counts: LinkCounts = { connections: 0, refused: 0, resets: 0, swallowedBytes: 0, hinderedBytes: 0, answersLost: 0 };
+  readonly counts: LinkCounts = {
+    connections: 0,
+    refused: 0,
+    unreached: 0,
+    resets: 0,
+    swallowedBytes: 0,
+    hinderedBytes: 0,
+    answersLost: 0,
+  };
   readonly random: () => number;
   readonly #server: Server;
   readonly #to: Target;

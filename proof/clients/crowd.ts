@@ -1,0 +1,239 @@
+// The people of a run: those who write and those who watch, in rooms of their own, on every node, by every protocol.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FinalRoom, Line } from '../history.ts';
+import { type Account, ask, must, signIn } from './api.ts';
+import { finalState, type Room } from './final-state.ts';
+import { Outbox } from './outbox.ts';
+import { SocketAsker } from './socket-asker.ts';
+import type { Stream } from './stream.ts';
+import { openStream, type Protocol, protocols } from './streams.ts';
+import { Watcher } from './watcher.ts';
+import { type Lane, Writers } from './writers.ts';
+
+export interface CrowdOptions {
+  /** The GraphQL endpoints of the nodes. */
+  readonly urls: readonly string[];
+  readonly record: (line: Line) => void;
+  readonly rooms: number;
+  readonly watchersPerRoom: number;
+  /** Each writes into every room. */
+  readonly writers: number;
+  /** Messages a second, over all writers. Infinity: as fast as they are answered. */
+  readonly rate: number;
+  /** How many messages are edited or deleted afterwards: a share of 1. */
+  readonly changeShare?: number;
+  readonly random?: () => number;
+}
+
+/** Of the writers, every third writes on WebSockets. */
+const socketWriterShare = 3;
+const startTimeoutMs = 60_000;
+const pollMs = 20;
+
+export interface WatchOptions {
+  readonly protocol: Protocol;
+  /** The one to prefer, counted round and round. */
+  readonly node: number;
+  readonly after?: string;
+  /** By default what it asks for and is told is written down, and checked. */
+  readonly recorded?: boolean;
+}
+
+/** A watcher and the connection that it has. */
+export interface Seat {
+  readonly watcher: Watcher;
+  readonly stream: Stream;
+}
+
+export class Crowd implements AsyncDisposable {
+  readonly urls: readonly string[];
+  readonly outbox: Outbox;
+  /** Owns every room, and is a member of each. */
+  readonly owner: Account;
+  readonly #rooms: Room[] = [];
+  readonly #seats: Seat[] = [];
+  readonly #record: (line: Line) => void;
+  readonly #open = new Set<Seat>();
+  readonly #sockets = new DisposableStack();
+  #writers: Writers | undefined;
+  /** How many rooms the crowd has made for itself: the first. */
+  #busy = 0;
+  #named = 0;
+
+  private constructor({ urls, record }: CrowdOptions, owner: Account) {
+    this.urls = urls;
+    this.#record = record;
+    this.owner = owner;
+    this.outbox = new Outbox(urls, record);
+  }
+
+  /** Resolves when everyone watches; they have begun to write. */
+  static async start(options: CrowdOptions): Promise<Crowd> {
+    const { urls, random = Math.random, changeShare = 0.03, rate } = options;
+    const crowd = new Crowd(options, await signIn(urls, 'Owner'));
+    await using opened = new AsyncDisposableStack();
+    opened.use(crowd);
+    const viewers = await crowd.signIn(options.watchersPerRoom);
+    const writers = await crowd.signIn(options.writers);
+    const memberIds = [...viewers, ...writers].map(({ userId }) => userId);
+    for (let i = 0; i < options.rooms; i += 1) {
+      const room = await crowd.createRoom(i % 2 === 0 ? 'OPEN' : 'PRIVATE', memberIds);
+      for (const [j, viewer] of viewers.entries()) {
+        const protocol = protocols[Math.floor(j / urls.length + i) % protocols.length] as Protocol;
+        crowd.#seats.push(crowd.watch(room, viewer, { protocol, node: j }));
+      }
+    }
+    await waitFor(
+      startTimeoutMs,
+      () => crowd.#seats.find(({ watcher }) => !watcher.caughtUp),
+      ({ watcher }) => `${watcher.watch.name} was told nothing`,
+    );
+    const lanes = writers.flatMap((writer, i) => {
+      const ask = i % socketWriterShare === 0 ? crowd.#sockets.use(new SocketAsker(urls, writer)).ask : crowd.askFor(writer);
+      return crowd.rooms.map((room): Lane => ({ room: room.id, writer, ask }));
+    });
+    crowd.#busy = crowd.rooms.length;
+    crowd.#writers = new Writers(crowd.outbox, lanes, { rate, changeShare, random });
+    opened.move();
+    return crowd;
+  }
+
+  /** Those that the crowd writes into. */
+  get busyRooms(): readonly Room[] {
+    return this.#rooms.slice(0, this.#busy);
+  }
+
+  /** Those of the crowd, and those that faults have made. */
+  get rooms(): readonly Room[] {
+    return this.#rooms;
+  }
+
+  /** Messages that were acknowledged. */
+  get sent(): number {
+    return this.outbox.sent;
+  }
+
+  /** Messages that were handed to the watchers of the crowd. */
+  get delivered(): number {
+    return this.#seats.reduce((sum, { watcher }) => sum + watcher.delivered, 0);
+  }
+
+  /** Streams that were lost, over all watchers of the crowd. */
+  get losses(): number {
+    return this.#seats.reduce((sum, { watcher }) => sum + watcher.losses, 0);
+  }
+
+  /** Messages a second, over all writers. Zero: a pause. */
+  set rate(rate: number) {
+    if (this.#writers) this.#writers.rate = rate;
+  }
+
+  /** Writes nothing new. Resolves when of every message it is known what became of it. */
+  async stopWriting(timeoutMs?: number): Promise<void> {
+    await this.#writers?.stop(timeoutMs);
+  }
+
+  /** Resolves when every watcher of the crowd has seen everything that was acknowledged until now. */
+  caughtUp(timeoutMs = 30_000): Promise<void> {
+    return this.seen(this.#seats, timeoutMs);
+  }
+
+  /** The same of some watchers. Rejects with a sentence about the first that has not. */
+  async seen(seats: readonly Seat[], timeoutMs = 30_000): Promise<void> {
+    const target = new Map(this.#rooms.map(({ id }) => [id, this.outbox.acknowledged(id)]));
+    await waitFor(
+      timeoutMs,
+      () => seats.find(({ watcher }) => watcher.number < (target.get(watcher.watch.roomId) as number)),
+      ({ watcher }) => {
+        const { name, roomId } = watcher.watch;
+        const how = watcher.ended === undefined ? '' : ` and has ended (${watcher.ended})`;
+        return `${name} of ${roomId} has seen messages up to ${watcher.number} of ${target.get(roomId)}${how}`;
+      },
+    );
+  }
+
+  /** Signs in as many guests. */
+  async signIn(count: number): Promise<Account[]> {
+    const guests: Account[] = [];
+    while (guests.length < count) guests.push(await signIn(this.urls, `Guest ${this.#nextNumber()}`));
+    return guests;
+  }
+
+  /** A room of the owner's, with these members. */
+  async createRoom(kind: 'OPEN' | 'PRIVATE', memberIds: readonly string[]): Promise<Room> {
+    const input = { name: `Room ${this.#rooms.length + 1}`, kind, memberIds };
+    const { createRoom } = await must(this.urls, this.owner.token, createRoomMutation, { input });
+    const { id, messages } = createRoom.room;
+    const room = { id, start: messages.syncCursor };
+    this.#rooms.push(room);
+    return room;
+  }
+
+  async removeMember(room: Room, { userId }: Account): Promise<void> {
+    await must(this.urls, this.owner.token, removeMemberMutation, { input: { roomId: room.id, userId } });
+  }
+
+  /** Someone who watches a room from `after`, or else from its beginning. */
+  watch(room: Room, viewer: Account, options: WatchOptions): Seat {
+    const { protocol, node, after = room.start, recorded = true } = options;
+    const watcher = new Watcher({
+      name: `${protocol} ${this.#nextNumber()}`,
+      roomId: room.id,
+      after,
+      viewer: viewer.userId,
+      token: viewer.token,
+      urls: this.urls,
+      node: node % this.urls.length,
+      record: recorded ? this.#record : () => {},
+    });
+    const seat = { watcher, stream: openStream(protocol, watcher) };
+    this.#open.add(seat);
+    return seat;
+  }
+
+  /** Ends watching. Whoever is recorded must have seen everything by then. */
+  leave(seats: readonly Seat[]): void {
+    for (const seat of seats) {
+      seat.stream.close();
+      this.#open.delete(seat);
+    }
+  }
+
+  /** How someone asks over HTTP. */
+  askFor({ token }: Account): Lane['ask'] {
+    return (node, query, variables) => ask(this.urls[node] as string, token, query, variables);
+  }
+
+  /** Every room as it is now, read through one node. */
+  finalState(url: string): Promise<FinalRoom[]> {
+    return finalState(url, this.#rooms, this.owner.token);
+  }
+
+  #nextNumber(): number {
+    this.#named += 1;
+    return this.#named;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.stopWriting();
+    } finally {
+      this.leave([...this.#open]);
+      this.#sockets.dispose();
+    }
+  }
+}
+
+/** Waits until `find` finds none. Rejects with what `describe` says of the one that it finds. */
+async function waitFor<T>(timeoutMs: number, find: () => T | undefined, describe: (found: T) => string): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (let found = find(); found !== undefined; found = find()) {
+    if (performance.now() > deadline) throw new Error(`After ${timeoutMs} ms, ${describe(found)}.`);
+    await sleep(pollMs);
+  }
+}
+
+const createRoomMutation =
+  'mutation ($input: CreateRoomInput!) { createRoom(input: $input) { room { id messages(last: 1) { syncCursor } } } }';
+const removeMemberMutation = 'mutation ($input: RemoveMemberInput!) { removeMember(input: $input) { removedUserId } }';

@@ -1,0 +1,43 @@
+// Mutations on WebSockets: one socket to each node, opened when it is needed, and without the client's own retries, so
+// that every attempt is known.
+
+import { type Account, type Answer, answerTimeoutMs, Unanswered } from './api.ts';
+import { openStockSocket, type StockSocket } from './stock-socket.ts';
+
+/** How long a socket without an operation stays open. */
+const lazyCloseMs = 10_000;
+
+export class SocketAsker implements Disposable {
+  readonly #sockets: readonly StockSocket[];
+
+  constructor(urls: readonly string[], { token }: Account) {
+    this.#sockets = urls.map((url) => openStockSocket(token, { url, retryAttempts: 0, lazyCloseTimeout: lazyCloseMs }));
+  }
+
+  readonly ask = (node: number, query: string, variables: Record<string, unknown>): Promise<Answer> => {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const stop = (this.#sockets[node] as StockSocket).client.subscribe(
+      { query, variables },
+      {
+        next: (answer) => resolve(answer as Answer),
+        error: (error) => (Array.isArray(error) ? resolve({ errors: error }) : reject(new Unanswered(lost(error)))),
+        complete: () => reject(new Unanswered('completed without an answer')),
+      },
+    );
+    const timer = setTimeout(() => {
+      reject(new Unanswered('no answer in time'));
+      stop();
+    }, answerTimeoutMs);
+    promise.catch(() => {}).finally(() => clearTimeout(timer));
+    return promise;
+  };
+
+  [Symbol.dispose](): void {
+    for (const socket of this.#sockets) socket.dispose();
+  }
+}
+
+const lost = (error: unknown) => {
+  const { code, error: cause, message } = error as { code?: number | string; error?: { code?: string }; message?: string };
+  return typeof code === 'number' ? `socket closed with ${code}` : (cause?.code ?? code ?? message ?? 'socket lost');
+};

@@ -1,0 +1,63 @@
+// The client `graphql-ws` as its users have it, on sockets that are given up where nothing comes back.
+
+import { type Client, type ClientOptions, createClient } from 'graphql-ws';
+import type { WebSocket } from 'ws';
+import { BoundedSocket, pingMs, silenceMs } from './bounded-socket.ts';
+import { openTimeoutMs } from './stream.ts';
+import { Watchdog } from './watchdog.ts';
+
+export interface StockSocket {
+  readonly client: Client;
+  /** Stops reading, or goes on. */
+  pause(paused: boolean): void;
+  /** Cuts the connection, as a lost network does. */
+  terminate(): void;
+  dispose(): void;
+}
+
+type Options = Pick<ClientOptions, 'url' | 'retryAttempts' | 'retryWait' | 'lazyCloseTimeout'> & {
+  readonly connected?: () => void;
+  readonly closed?: (why: string) => void;
+};
+
+export function openStockSocket(token: string, { connected, closed, ...options }: Options): StockSocket {
+  let socket: WebSocket | undefined;
+  let watchdog: Watchdog | undefined;
+  const client = createClient({
+    ...options,
+    webSocketImpl: BoundedSocket,
+    connectionParams: { authorization: `Bearer ${token}` },
+    connectionAckWaitTimeout: openTimeoutMs,
+    keepAlive: pingMs,
+    shouldRetry: () => true,
+    on: {
+      opened: (opened) => {
+        const mine = opened as WebSocket;
+        socket = mine;
+        watchdog?.[Symbol.dispose]();
+        // Not the client's own terminate(): it leaves the socket to go on handing over beside the next one.
+        watchdog = new Watchdog(silenceMs, () => mine.terminate());
+      },
+      message: () => watchdog?.heard(),
+      connected: () => connected?.(),
+      closed: (event) => {
+        watchdog?.[Symbol.dispose]();
+        closed?.(`closed with ${(event as { code?: number }).code}`);
+      },
+    },
+  });
+  return {
+    client,
+    pause(paused) {
+      if (watchdog) watchdog.paused = paused;
+      if (paused) socket?.pause();
+      else socket?.resume();
+    },
+    terminate: () => socket?.terminate(),
+    dispose() {
+      watchdog?.[Symbol.dispose]();
+      void client.dispose();
+      socket?.terminate();
+    },
+  };
+}

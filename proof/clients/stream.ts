@@ -1,0 +1,57 @@
+// What all streams of a watcher share, whichever protocol carries them: when to ask again, and when not.
+
+import { reasonOf } from './api.ts';
+import type { Verdict, Watcher } from './watcher.ts';
+
+export interface Stream {
+  /** Stops reading, or goes on. */
+  pause(paused: boolean): void;
+  /** Gives its connection up, with what it has not read, and asks again on another. */
+  reconnect(): void;
+  close(): void;
+}
+
+/** For a connection to be made, and for the first that is said on it. */
+export const openTimeoutMs = 5000;
+
+const minRetryMs = 100;
+const maxRetryMs = 1000;
+
+/** With jitter, and not before the server wants it. */
+export const retryMs = (watcher: Watcher): number => watcher.retryAfterMs + minRetryMs + Math.random() * (maxRetryMs - minRetryMs);
+export const retryWait = (watcher: Watcher): Promise<void> => new Promise((resolve) => setTimeout(resolve, retryMs(watcher)));
+
+interface Sink {
+  next(result: object): void;
+  error(error: unknown): void;
+  complete(): void;
+}
+
+/** Subscribes, and anew where the server has ended a subscription for the time being. Returns how to stop. */
+export function subscribing(watcher: Watcher, subscribe: (sink: Sink) => () => void): () => void {
+  let closed = false;
+  let stop = () => {};
+  const begin = () => {
+    if (closed) return;
+    let current = true;
+    const obey = (verdict: Verdict) => {
+      if (verdict === 'go on') return;
+      current = false;
+      stop();
+      if (verdict === 'ask again') retryWait(watcher).then(begin, begin);
+    };
+    stop = subscribe({
+      next: (result) => current && obey(watcher.take(result)),
+      error: (error) => current && obey(Array.isArray(error) ? watcher.refused(error) : watcher.failed(describe(error))),
+      complete: () => current && !closed && obey(watcher.completed()),
+    });
+  };
+  begin();
+  return () => {
+    closed = true;
+    stop();
+  };
+}
+
+const describe = (error: unknown) =>
+  error instanceof Error ? reasonOf(error) : `closed with ${(error as { code?: number }).code} ${(error as { reason?: string }).reason}`;

@@ -1,0 +1,89 @@
+// Those who write. Each has a lane into each room, and on a lane one thing at a time: what comes next waits until it is
+// known what became of the last. The rate is over all lanes; a locked room stops its own lanes and no others.
+
+import { randomUUID } from 'node:crypto';
+import { answerTimeoutMs } from './api.ts';
+import type { Letter, Outbox, Sent } from './outbox.ts';
+
+const tickMs = 20;
+/** What may be owed while every lane is busy. More would come as a burst afterwards. */
+const maxOwedSeconds = 0.5;
+/** One message in so many is as long as one may be. */
+const longShare = 0.02;
+const longChars = 3800;
+
+/** A writer in a room. */
+export type Lane = Pick<Letter, 'room' | 'writer' | 'ask'>;
+
+export class Writers {
+  /** Messages a second, over all lanes. Infinity: each lane sends as fast as it is answered. */
+  rate: number;
+  /** How many of the messages are edited or deleted afterwards: a share of 1. */
+  changeShare: number;
+  readonly #outbox: Outbox;
+  readonly #random: () => number;
+  readonly #idle: Lane[];
+  readonly #busy = new Map<Lane, string>();
+  readonly #timer: NodeJS.Timeout;
+  #owed = 0;
+  #tickedAt = performance.now();
+  #stopped = false;
+
+  constructor(outbox: Outbox, lanes: readonly Lane[], options: { rate: number; changeShare: number; random: () => number }) {
+    this.#outbox = outbox;
+    this.#idle = [...lanes];
+    this.rate = options.rate;
+    this.changeShare = options.changeShare;
+    this.#random = options.random;
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+  }
+
+  /** Sends nothing new. Resolves when of everything that was sent it is known what became of it. */
+  async stop(timeoutMs = 6 * answerTimeoutMs): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    const deadline = performance.now() + timeoutMs;
+    while (this.#busy.size > 0) {
+      if (performance.now() > deadline) {
+        const [[lane, key]] = this.#busy as unknown as [[Lane, string]];
+        throw new Error(
+          `After ${timeoutMs} ms it is not known what became of ${this.#busy.size} messages, such as ${key} in ${lane.room}.`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, tickMs));
+    }
+  }
+
+  #tick(): void {
+    const at = performance.now();
+    // Never zero: no time at an infinite rate is no number.
+    const seconds = Math.max(at - this.#tickedAt, 0.001) / 1000;
+    this.#owed = Math.min(this.#owed + this.rate * seconds, Math.max(1, this.rate * maxOwedSeconds));
+    this.#tickedAt = at;
+    while (this.#owed >= 1 && this.#idle.length > 0) {
+      this.#owed -= 1;
+      this.#write(this.#idle.shift() as Lane);
+    }
+  }
+
+  #write(lane: Lane): void {
+    const key = randomUUID();
+    this.#busy.set(lane, key);
+    void this.#work(lane, key).finally(() => {
+      this.#busy.delete(lane);
+      this.#idle.push(lane);
+      if (this.rate === Number.POSITIVE_INFINITY && !this.#stopped) this.#tick();
+    });
+  }
+
+  async #work(lane: Lane, key: string): Promise<void> {
+    const long = this.#random() < longShare ? ` ${'long '.repeat(longChars / 5)}` : '';
+    const letter: Letter = { ...lane, key, body: `${key} hello${long}` };
+    const sent = await this.#outbox.send(letter);
+    if (sent && this.#random() < this.changeShare) await this.#change(letter, sent);
+  }
+
+  #change(letter: Letter, { id }: Sent): Promise<void> {
+    return this.#outbox.change(letter, id, this.#random() < 0.5 ? undefined : `${letter.key} edited`);
+  }
+}

@@ -1,0 +1,152 @@
+// Disks of PostgreSQL that fill up. A small disk takes the place of the real one first: a tmpfs, which wants root.
+
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Postgres } from '../../tests/support/postgres.ts';
+import { run, until } from '../../tests/support/process.ts';
+import type { Rig } from '../rig/rig.ts';
+import type { Fault } from './fault.ts';
+import { seconds } from './felt.ts';
+
+const megabyte = 1024 * 1024;
+/** How much is free on the small disk before it is filled, beside what is moved there. Log files are of 16. */
+const spareMegabytes = 64;
+/** The tables that grow with every message. */
+const growing = ['room_log', 'messages'];
+
+/** What grows with every message cannot: PostgreSQL says so (53100), and everything else goes on. */
+export const dataDiskFull = ({ lastsMs = 10_000 } = {}): Fault => ({
+  name: `the disk of PostgreSQL's tables full for ${seconds(lastsMs)}`,
+  async strike({ rig }) {
+    const [{ size }] = await rig.ask(`select sum(pg_table_size(name::regclass))::float8 as size from unnest($1::text[]) as name`, [
+      growing,
+    ]);
+    await using disk = await SmallDisk.mount(rig.postgres, Math.ceil(size / megabyte) + spareMegabytes);
+    await rig.ask(`create tablespace small location '${disk.folder}'`);
+    try {
+      await moveTables(rig, 'small');
+      const before = timesFull(rig.postgres);
+      disk.fill();
+      await sleep(lastsMs);
+      return { figure: 'times that PostgreSQL found no room', count: timesFull(rig.postgres) - before };
+    } finally {
+      disk.empty();
+      await moveTables(rig, 'pg_default');
+      await rig.ask('drop tablespace small');
+    }
+  },
+});
+
+/** PostgreSQL cannot write its log, and panics; once there is room it recovers, by itself or started again. */
+export const walDiskFull = ({ lastsMs = 10_000 } = {}): Fault => ({
+  name: `the disk of PostgreSQL's log full for ${seconds(lastsMs)}`,
+  async strike({ rig }) {
+    const { postgres } = rig;
+    const wal = join(postgres.data, 'pg_wal');
+    const aside = join(postgres.data, '..', 'pg_wal');
+    await postgres.stop();
+    const size = Number((await run('du', ['-sm', wal])).split('\t')[0]);
+    await using disk = await SmallDisk.mount(postgres, size + spareMegabytes);
+    await run('cp', ['-a', `${wal}/.`, disk.folder]);
+    renameSync(wal, aside);
+    symlinkSync(disk.folder, wal);
+    await postgres.start();
+    const before = timesFull(postgres);
+    disk.fill();
+    await useUpLog(rig);
+    await sleep(lastsMs);
+    const count = timesFull(postgres) - before;
+    disk.empty();
+    if (!(await recovers(rig))) await postgres.start();
+    // Back to the real disk, with what the small one has by now.
+    await postgres.stop();
+    rmSync(aside, { recursive: true });
+    rmSync(wal);
+    await run('cp', ['-a', disk.folder, wal]);
+    await postgres.start();
+    return { figure: 'times that PostgreSQL found no room', count };
+  },
+});
+
+/** A tmpfs that belongs to PostgreSQL. */
+class SmallDisk implements AsyncDisposable {
+  readonly folder: string;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async mount({ data }: Postgres, megabytes: number): Promise<SmallDisk> {
+    const folder = mkdtempSync(join(tmpdir(), 'gapless-disk-'));
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder]);
+    const { uid, gid } = statSync(data);
+    chownSync(folder, uid, gid);
+    chmodSync(folder, 0o700);
+    return new SmallDisk(folder);
+  }
+
+  /** Leaves not a page. */
+  fill(): void {
+    const file = openSync(this.#ballast, 'w');
+    for (const piece of [Buffer.alloc(megabyte), Buffer.alloc(4096)]) {
+      try {
+        while (writeSync(file, piece) > 0);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      }
+    }
+    closeSync(file);
+  }
+
+  empty(): void {
+    rmSync(this.#ballast, { force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await run('umount', [this.folder]);
+    rmdirSync(this.folder);
+  }
+
+  get #ballast(): string {
+    return join(this.folder, 'ballast');
+  }
+}
+
+// One at a time, and so one lock at a time: whoever writes messages takes both.
+async function moveTables(rig: Rig, tablespace: string): Promise<void> {
+  for (const table of growing) await rig.ask(`alter table ${table} set tablespace ${tablespace}`);
+}
+
+const timesFull = ({ output }: Postgres) => output.split('No space left on device').length - 1;
+
+/** Has file after file of the log begun, until there is no room for another, which ends the server. */
+async function useUpLog(rig: Rig): Promise<void> {
+  try {
+    for (;;) await rig.ask(`select pg_logical_emit_message(false, 'rig', ''), pg_switch_wal()`);
+  } catch {}
+}
+
+/** Whether the server recovers by itself. False once it has ended. */
+async function recovers(rig: Rig): Promise<boolean> {
+  const answers = () =>
+    rig.ask('select').then(
+      () => true,
+      () => false,
+    );
+  await until('PostgreSQL has recovered or ended', async () => !rig.postgres.running || (await answers()), 60_000);
+  return rig.postgres.running;
+}

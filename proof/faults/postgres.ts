@@ -1,0 +1,139 @@
+// Any state of PostgreSQL. A send answers, or fails within 5 s with UNAVAILABLE and is sent again with its key.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { pick } from '../../tests/support/random.ts';
+import { freeze, killAll, thaw } from '../rig/processes.ts';
+import type { Rig } from '../rig/rig.ts';
+import type { Fault } from './fault.ts';
+import { felt, repeatedly, seconds } from './felt.ts';
+
+export const postgresBackendsTerminated = ({ lastsMs = 20_000, everyMs = 2000 } = {}): Fault => ({
+  name: `all backends of PostgreSQL terminated every ${seconds(everyMs)}`,
+  async strike({ rig }) {
+    let terminated = 0;
+    await repeatedly(lastsMs, everyMs, async () => {
+      terminated += await terminateNodes(rig);
+    });
+    return { figure: 'backends that were terminated', count: terminated };
+  },
+});
+
+/** What it had not flushed is gone. It recovers from its log. */
+export const postgresKilled = ({ downMs = 3000 } = {}): Fault => ({
+  name: `PostgreSQL killed, and recovered after ${seconds(downMs)}`,
+  strike: (stage) =>
+    felt(stage, 'connections of nodes that found no PostgreSQL', ['links.postgres.unreached'], async () => {
+      const { postgres } = stage.rig;
+      await killAll(postgres.pid);
+      await sleep(downMs).finally(() => postgres.start());
+    }),
+});
+
+const reconnected = ['links.postgres.connections'];
+
+export const postgresSilent = ({ lastsMs = 10_000 } = {}): Fault => ({
+  name: `PostgreSQL silent for ${seconds(lastsMs)}`,
+  strike: (stage) =>
+    felt(stage, 'connections that nodes tried in place of silent ones', reconnected, async () => {
+      const { pid } = stage.rig.postgres;
+      freeze(pid);
+      await sleep(lastsMs).finally(() => thaw(pid));
+    }),
+});
+
+/** PostgreSQL lives, and keeps the locks of those who can no longer be heard. */
+export const nodeCutOffFromPostgres = ({ lastsMs = 10_000 } = {}): Fault => ({
+  name: `one node cut off from PostgreSQL for ${seconds(lastsMs)}`,
+  async strike(stage) {
+    const { postgres } = pick(stage.rig.nodes, stage.random).links;
+    const before = postgres.counts.swallowedBytes;
+    postgres.impair({ swallowing: true });
+    await sleep(lastsMs);
+    postgres.heal();
+    return { figure: 'bytes that were lost on the way', count: postgres.counts.swallowedBytes - before };
+  },
+});
+
+/** Others hold every connection that there is, those of the nodes as well. */
+export const postgresConnectionsExhausted = ({ lastsMs = 10_000 } = {}): Fault => ({
+  name: `connections of PostgreSQL exhausted for ${seconds(lastsMs)}`,
+  strike: (stage) =>
+    felt(stage, 'connections that nodes tried in vain', reconnected, async () => {
+      const { rig } = stage;
+      const holders: pg.Client[] = [];
+      try {
+        do await takeAll(rig, holders);
+        while ((await terminateNodes(rig)) > 0);
+        await sleep(lastsMs);
+      } finally {
+        await Promise.all(holders.map((holder) => holder.end()));
+      }
+    }),
+});
+
+/** Rule 11: the sends of that room wait, and no others. */
+export const roomLocked = ({ lastsMs = 10_000 } = {}): Fault => ({
+  name: `a room locked for ${seconds(lastsMs)}`,
+  async strike({ rig, crowd, random }) {
+    const { id } = pick(crowd.busyRooms, random);
+    const waited = new Set<string>();
+    let silenceMs = 0;
+    const holder = await rig.connectPostgres();
+    try {
+      await holder.query('begin');
+      await holder.query('select from rooms where id = $1 for update', [id]);
+      await repeatedly(lastsMs, 100, async () => {
+        for (const { pid, since } of await rig.ask(waiting)) waited.add(`${pid} ${since}`);
+        const [newest] = await rig.ask(newestElsewhere, [id]);
+        silenceMs = Math.max(silenceMs, newest.ago_ms);
+      });
+    } finally {
+      await holder.end();
+    }
+    const others = `the others were never silent for longer than ${Math.round(silenceMs)} ms`;
+    return { figure: `changes of it that waited, while ${others}`, count: waited.size };
+  },
+});
+
+/** The commit arrives, and nobody hears that it did: a retry must find what it wrote. */
+export const commitAnswersLost = ({ lastsMs = 10_000, share = 0.1 } = {}): Fault => ({
+  name: `the answer to every ${Math.round(1 / share)}th commit lost for ${seconds(lastsMs)}`,
+  strike: (stage) =>
+    felt(stage, 'answers to commits that were lost', ['links.postgres.answersLost'], async () => {
+      const { rig, random } = stage;
+      // As a statement of its own: no message's body ends so.
+      const losesAnswerTo = (request: Buffer) => request.includes('commit\0') && random() < share;
+      for (const { links } of rig.nodes) links.postgres.impair({ losesAnswerTo });
+      await sleep(lastsMs);
+      for (const { links } of rig.nodes) links.postgres.heal();
+    }),
+});
+
+const waiting = `select pid, xact_start::text as since from pg_stat_activity
+  where wait_event_type = 'Lock' and datname = current_database()`;
+
+/** How long ago the newest entry was written that is not of that room. */
+const newestElsewhere = `select (extract(epoch from clock_timestamp() - max(at)) * 1000)::float8 as ago_ms
+  from rooms join room_log on room_id = id and seq = head_seq where id <> $1`;
+
+/** Terminates the backends that serve nodes, and says how many they were. */
+async function terminateNodes(rig: Rig): Promise<number> {
+  const rows = await rig.ask(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'gapless'`);
+  return rows.length;
+}
+
+/** Takes connections until there is none left, as the user that the nodes are. */
+async function takeAll(rig: Rig, holders: pg.Client[]): Promise<void> {
+  for (;;) {
+    const holder = new pg.Client({ connectionString: rig.databaseUrl, application_name: 'holder' });
+    holder.on('error', () => {});
+    try {
+      await holder.connect();
+    } catch (error) {
+      if ((error as pg.DatabaseError).code === '53300') return;
+      throw error;
+    }
+    holders.push(holder);
+  }
+}

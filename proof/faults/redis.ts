@@ -1,0 +1,154 @@
+// Any state of Redis. No send may fail of it, and the head check brings what Redis lost.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { pick } from '../../tests/support/random.ts';
+import type { RigNode } from '../rig/node.ts';
+import type { Fault, Stage } from './fault.ts';
+import { felt, repeatedly, seconds } from './felt.ts';
+
+/** Heads are checked each second while Redis is away. */
+const awayDelayMs = 2500;
+/** Until its silence is noticed, they are checked every 5 s. */
+const silentDelayMs = 7000;
+
+export const redisKilled = ({ lastsMs = 30_000 } = {}): Fault => ({
+  name: `Redis killed for ${seconds(lastsMs)}`,
+  maxDelayMs: awayDelayMs,
+  strike: (stage) =>
+    felt(stage, 'entries that could not be published', ['redis.publishFailed'], () => without(stage, () => sleep(lastsMs))),
+});
+
+export const redisAbsent = ({ lastsMs = 60_000 } = {}): Fault => ({
+  name: `Redis absent for ${seconds(lastsMs)}, also when a node starts`,
+  strike: (stage) =>
+    felt(stage, 'entries that could not be published', ['redis.publishFailed'], () =>
+      without(stage, async () => {
+        const node = pick(stage.rig.nodes, stage.random);
+        const over = sleep(lastsMs);
+        await sleep(lastsMs / 4);
+        await node.drain();
+        await node.start();
+        await over;
+      }),
+    ),
+});
+
+export const redisSilent = ({ lastsMs = 30_000 } = {}): Fault => ({
+  name: `Redis silent for ${seconds(lastsMs)}`,
+  maxDelayMs: silentDelayMs,
+  strike: (stage) =>
+    felt(stage, 'probes that did not come back', ['redis.probesMissed'], async () => {
+      stage.rig.redis.signal('SIGSTOP');
+      await sleep(lastsMs).finally(() => stage.rig.redis.signal('SIGCONT'));
+    }),
+});
+
+/** Redis keeps nothing of ours: it is given something to forget. */
+export const redisFlushed = ({ times = 5, keys = 50_000 } = {}): Fault => ({
+  name: 'Redis flushed',
+  maxDelayMs: silentDelayMs,
+  strike: (stage) =>
+    asking(stage, async (redis) => {
+      let forgotten = 0;
+      for (let time = 0; time < times; time += 1) {
+        await redis.eval(`for i = 1, ${keys} do redis.call('set', 'key' .. i, i) end`, 0);
+        forgotten += await redis.dbsize();
+        await redis.flushall('SYNC');
+        await sleep(500);
+      }
+      return { figure: 'keys that Redis forgot', count: forgotten };
+    }),
+});
+
+export const redisSubscribersCut = ({ lastsMs = 20_000, everyMs = 500 } = {}): Fault => ({
+  name: `Redis cuts its subscribers every ${seconds(everyMs)}`,
+  maxDelayMs: awayDelayMs,
+  strike: (stage) =>
+    asking(stage, async (redis) => {
+      let cut = 0;
+      await repeatedly(lastsMs, everyMs, async () => {
+        cut += Number(await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub'));
+      });
+      return { figure: 'subscribers that were cut', count: cut };
+    }),
+});
+
+/** One node alone hears nothing and says nothing: its link loses everything, or nobody is let in. */
+export const nodeCutOffFromRedis = ({ lastsMs = 20_000 } = {}): Fault => ({
+  name: `one node cut off from Redis for ${seconds(lastsMs)}`,
+  maxDelayMs: silentDelayMs,
+  strike: (stage) =>
+    felt(stage, 'probes and entries that were lost', ['redis.probesMissed', 'redis.publishFailed'], async () => {
+      const { redis } = (pick(stage.rig.nodes, stage.random) as RigNode).links;
+      const refusing = stage.random() < 0.5;
+      redis.impair(refusing ? { refusing } : { swallowing: true });
+      if (refusing) redis.reset();
+      await sleep(lastsMs);
+      redis.heal();
+    }),
+});
+
+/** Larger than what Redis sends on without a look at the limit (16 KiB). */
+const largeBytes = 256 * 1024;
+
+/** Redis itself cuts a subscriber for whom more waits than a few bytes; something large now and then is more. */
+export const redisBuffersTiny = ({ lastsMs = 20_000, everyMs = 500 } = {}): Fault => ({
+  name: 'Redis with tiny output buffers',
+  maxDelayMs: awayDelayMs,
+  strike: (stage) =>
+    felt(stage, 'subscribers that Redis cut', ['redis.reconnects'], () =>
+      asking(stage, async (redis) => {
+        await redis.config('SET', 'client-output-buffer-limit', 'pubsub 1024 1024 0');
+        await repeatedly(lastsMs, everyMs, async () => {
+          for (const topic of await topics(redis)) await redis.publish(topic, 'x'.repeat(largeBytes));
+        });
+        await redis.config('SET', 'client-output-buffer-limit', 'pubsub 33554432 8388608 60');
+      }),
+    ),
+});
+
+/** Ways to turn clients away, and back. */
+const refusals: Record<string, { refuse: string[]; admit: string[] }> = {
+  'too many clients': { refuse: ['CONFIG', 'SET', 'maxclients', '1'], admit: ['CONFIG', 'SET', 'maxclients', '10000'] },
+  'a password': { refuse: ['CONFIG', 'SET', 'requirepass', 'unknown'], admit: ['CONFIG', 'SET', 'requirepass', ''] },
+  'no right to any channel': {
+    refuse: ['ACL', 'SETUSER', 'default', 'resetchannels'],
+    admit: ['ACL', 'SETUSER', 'default', 'allchannels'],
+  },
+};
+
+/** It is there and answers, and the answer is no: each time for one of these reasons. */
+export const redisRefusing = ({ lastsMs = 15_000 } = {}): Fault => ({
+  name: `Redis refusing for ${seconds(lastsMs)}`,
+  maxDelayMs: awayDelayMs,
+  async strike(stage) {
+    const [reason, { refuse, admit }] = pick(Object.entries(refusals), stage.random);
+    return felt(stage, `connections and entries refused (${reason})`, ['links.redis.connections', 'redis.publishFailed'], () =>
+      asking(stage, async (redis) => {
+        const [command, ...args] = refuse as [string, ...string[]];
+        await redis.call(command, ...args);
+        for (const type of ['normal', 'pubsub']) await redis.call('CLIENT', 'KILL', 'TYPE', type);
+        await sleep(lastsMs);
+        const [back, ...to] = admit as [string, ...string[]];
+        await redis.call(back, ...to);
+      }),
+    );
+  },
+});
+
+/** The topics that nodes listen to. */
+export async function topics(redis: Redis): Promise<string[]> {
+  return (await redis.call('PUBSUB', 'CHANNELS', 'gapless:*')) as string[];
+}
+
+/** Does `work` on a connection of the rig's own. */
+export async function asking<T>({ rig }: Stage, work: (redis: Redis) => Promise<T>): Promise<T> {
+  using connected = await rig.connectRedis();
+  return await work(connected.redis);
+}
+
+async function without({ rig: { redis } }: Stage, work: () => Promise<unknown>): Promise<void> {
+  await redis.stop('SIGKILL');
+  await work().finally(() => redis.start());
+}

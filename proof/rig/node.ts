@@ -1,0 +1,167 @@
+// One node: a process of its own that is started, stopped and killed, and its links to clients, PostgreSQL and Redis.
+// Its addresses stay the same however often it restarts. An end that nobody asked for is a crash, and it is started again.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startProgram } from '../../tests/support/node.ts';
+import { freePort, type Program, until } from '../../tests/support/process.ts';
+import { type Counts, flatten } from './counts.ts';
+import { Link } from './link.ts';
+import { memoryOf } from './processes.ts';
+
+const startTimeoutMs = 60_000;
+/** A node that was told to end has ended by then. */
+const drainTimeoutMs = 25_000;
+/** How long a node may take to say how it is. It asks the database first, for 4.5 s at most. */
+const answerTimeoutMs = 10_000;
+/** Before a node that crashed is started again. */
+const restartDelayMs = 1000;
+/** How much of what it printed tells of a crash, in characters. */
+const tailLength = 2000;
+
+export interface NodeOptions {
+  readonly index: number;
+  readonly env: Readonly<Record<string, string>>;
+  /** What Node is told before the program. */
+  readonly nodeArgs: readonly string[];
+  readonly databaseUrl: URL;
+  readonly redisPort: number;
+  readonly random: () => number;
+  onCrash(node: number, how: string): void;
+}
+
+export class RigNode implements AsyncDisposable {
+  readonly index: number;
+  /** The GraphQL endpoint, through the link between the clients and the node. */
+  readonly url: string;
+  readonly links: { readonly clients: Link; readonly postgres: Link; readonly redis: Link };
+  readonly #port: number;
+  readonly #options: NodeOptions;
+  #program: Program | undefined;
+  /** Whether it is to be there: an end is a crash then. */
+  #wanted = false;
+  #disposed = false;
+  #starting: Promise<void> | undefined;
+
+  private constructor(options: NodeOptions, port: number, links: RigNode['links']) {
+    this.index = options.index;
+    this.url = `http://127.0.0.1:${links.clients.port}/graphql`;
+    this.links = links;
+    this.#port = port;
+    this.#options = options;
+  }
+
+  /** Its links, and not yet its process. */
+  static async open(options: NodeOptions): Promise<RigNode> {
+    const { random, databaseUrl, redisPort } = options;
+    const port = await freePort();
+    const [clients, postgres, redis] = await Promise.all([
+      Link.open({ port }, random),
+      Link.open({ port: Number(databaseUrl.port) }, random),
+      Link.open({ port: redisPort }, random),
+    ]);
+    return new RigNode(options, port, { clients, postgres, redis });
+  }
+
+  /** Starts it, and waits until it is ready. */
+  start(): Promise<void> {
+    this.#starting ??= this.#start().finally(() => (this.#starting = undefined));
+    return this.#starting;
+  }
+
+  /** Ends it with a signal. Resolves with its exit code, or the signal. */
+  async stop(signal: NodeJS.Signals): Promise<number | NodeJS.Signals | undefined> {
+    this.#wanted = false;
+    return this.#program?.stop(signal);
+  }
+
+  /** Asks it to end in order. One that does not with 0 and in time has crashed. */
+  async drain(): Promise<void> {
+    const slow = setTimeout(() => {
+      this.#crashed(`was asked to end and had not after ${drainTimeoutMs} ms`);
+      void this.stop('SIGKILL');
+    }, drainTimeoutMs);
+    const code = await this.stop('SIGTERM');
+    clearTimeout(slow);
+    if (code !== 0) this.#crashed(`ended with ${code} when it was asked to end`);
+  }
+
+  /** It is there, and does nothing, until `resume`. */
+  pause(): void {
+    this.#program?.child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#program?.child.kill('SIGCONT');
+  }
+
+  /** What it says of itself, past its links. Undefined where it says nothing. */
+  async ready(timeoutMs = answerTimeoutMs): Promise<Record<string, unknown> | undefined> {
+    try {
+      const response = await fetch(`http://127.0.0.1:${this.#port}/ready`, { signal: AbortSignal.timeout(timeoutMs) });
+      return (await response.json()) as Record<string, unknown>;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Its counters, as far as it answers, and those of its links: `redis.reconnects`, `links.postgres.connections`. */
+  async counts(): Promise<Counts> {
+    const { redisCounts = {}, counts = {} } = (await this.ready()) ?? {};
+    const links = Object.entries(this.links).map(([name, link]) => [name, link.counts]);
+    return { ...flatten({ redis: redisCounts }), ...flatten(counts as object), ...flatten({ links: Object.fromEntries(links) }) };
+  }
+
+  get pid(): number {
+    return this.#program?.child.pid as number;
+  }
+
+  /** In bytes: what its process holds now, and the most that it ever held. */
+  memoryBytes(): { now: number; peak: number } {
+    return memoryOf(this.pid);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    await this.stop('SIGKILL');
+    await Promise.all(Object.values(this.links).map((link) => link[Symbol.asyncDispose]()));
+  }
+
+  async #start(): Promise<void> {
+    const { env, nodeArgs, databaseUrl } = this.#options;
+    const linked = new URL(databaseUrl);
+    linked.port = String(this.links.postgres.port);
+    const services = { DATABASE_URL: linked.href, REDIS_URL: `redis://127.0.0.1:${this.links.redis.port}`, IDENTITY: 'guest' };
+    const program = startProgram({ LOG_LEVEL: 'warn', ...services, PORT: String(this.#port), ...env }, nodeArgs);
+    this.#program = program;
+    const isReady = async () => {
+      if (program.child.exitCode !== null) throw new Error(`Node ${this.index} did not start:\n${program.output()}`);
+      return (await this.ready())?.['ready'] === true;
+    };
+    try {
+      await until(`node ${this.index} is ready`, isReady, startTimeoutMs);
+    } catch (error) {
+      await program.stop('SIGKILL');
+      throw error;
+    }
+    this.#wanted = true;
+    void program.exited.then((code) => this.#ended(program, code));
+  }
+
+  #ended(program: Program, code: number | NodeJS.Signals): void {
+    if (!this.#wanted || this.#program !== program) return;
+    this.#wanted = false;
+    this.#crashed(`ended with ${code}`);
+    void this.#startAgain();
+  }
+
+  #crashed(how: string): void {
+    this.#options.onCrash(this.index, `${how}:\n${this.#program?.output().slice(-tailLength)}`);
+  }
+
+  async #startAgain(): Promise<void> {
+    while (!this.#wanted && !this.#disposed) {
+      await sleep(restartDelayMs);
+      await this.start().catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,56 @@
+// Processes by their id, with the children that they started: stopped, let go on, and killed so that nothing is flushed.
+
+import { readFileSync } from 'node:fs';
+import { until } from '../../tests/support/process.ts';
+
+/** The process and its children, itself first. */
+function familyOf(pid: number): number[] {
+  return [pid, ...readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)];
+}
+
+/** Makes all of them silent, and says how many they are. The parent first: it starts no more. */
+export function freeze(pid: number): number {
+  process.kill(pid, 'SIGSTOP');
+  return sendAll(familyOf(pid), 'SIGSTOP');
+}
+
+/** Lets all of them go on. */
+export function thaw(pid: number): void {
+  sendAll(familyOf(pid), 'SIGCONT');
+}
+
+/** Kills all of them, and says how many they were. Returns when they are gone, and their memory with them. */
+export async function killAll(pid: number): Promise<number> {
+  freeze(pid);
+  const family = familyOf(pid);
+  sendAll(family, 'SIGKILL');
+  await until('every process is gone', () => family.every(isGone));
+  return family.length;
+}
+
+/** In bytes: what it holds now, and the most that it ever held. */
+export function memoryOf(pid: number): { now: number; peak: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024;
+  return { now: bytes('VmRSS'), peak: bytes('VmHWM') };
+}
+
+/** Children that end meanwhile are none the worse for it. */
+function sendAll(pids: readonly number[], signal: NodeJS.Signals): number {
+  return pids.filter((pid) => {
+    try {
+      return process.kill(pid, signal);
+    } catch {
+      return false;
+    }
+  }).length;
+}
+
+/** Gone, or a zombie: it holds nothing any more. */
+function isGone(pid: number): boolean {
+  try {
+    return / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return true;
+  }
+}
