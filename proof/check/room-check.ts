@@ -1,0 +1,125 @@
+// A room as it is in the end: its log is what everything that was handed over is held against.
+
+import type { FinalEntry, FinalMessage, FinalRoom, SeenMessage } from '../history.ts';
+import type { Findings } from './verdicts.ts';
+
+/** Entries of which a viewer has no right to hear: those between the one that took it and the one that gave it back. */
+export interface Rightless {
+  readonly left: number;
+  /** Infinity where it was never given back. */
+  readonly back: number;
+}
+
+interface Changes {
+  /** Where in the log it was changed last, and where it was deleted. -1: never. */
+  last: number;
+  deleted: number;
+  edits: number;
+  /** Ways in which it read, other than in the end. */
+  readonly bodies: Set<string>;
+}
+
+export class RoomCheck {
+  readonly id: string;
+  readonly log: readonly FinalEntry[];
+  readonly messages: readonly FinalMessage[];
+  /** By place in the log: when the message was first acknowledged, and first asked for. NaN where it was not. */
+  readonly ackedAt: Float64Array;
+  readonly invokedAt: Float64Array;
+  readonly #places = new Map<string, number>();
+  readonly #added = new Map<string, number>();
+  readonly #changes = new Map<string, Changes>();
+  readonly #rightless = new Map<string, Rightless[]>();
+
+  constructor({ room, kind, log, messages }: FinalRoom) {
+    this.id = room;
+    this.log = log;
+    this.messages = messages;
+    this.ackedAt = new Float64Array(log.length).fill(NaN);
+    this.invokedAt = new Float64Array(log.length).fill(NaN);
+    for (const [place, entry] of log.entries()) {
+      this.#places.set(entry.cursor, place);
+      if (entry.message) this.#place(place, entry.event, entry.message.id);
+      else if (entry.userId !== undefined && kind !== 'OPEN') this.#comeAndGo(place, entry.event, entry.userId);
+    }
+  }
+
+  /** Where in the log the entry with this cursor is. */
+  placeOf(cursor: string): number | undefined {
+    return this.#places.get(cursor);
+  }
+
+  /** Where in the log the message was added. */
+  placeOfMessage(id: string): number | undefined {
+    return this.#added.get(id);
+  }
+
+  rightless(userId: string): readonly Rightless[] {
+    return this.#rightless.get(userId) ?? [];
+  }
+
+  isDeleted(id: string): boolean {
+    return (this.#changes.get(id)?.deleted ?? -1) >= 0;
+  }
+
+  /**
+   * Whether the message of the entry at `place` may have read so when it was handed over: as it does in the end, unless
+   * it was changed behind that entry. Even then it had no more readings than edits have given it, and was empty only
+   * once deleted, or to someone who has lost the right to see what it became.
+   */
+  mayRead(place: number, { id, body }: SeenMessage, final: string | null, viewer: string): boolean {
+    if (body === final) return true;
+    const changes = this.#changes.get(id);
+    if (!changes || changes.last <= place) return false;
+    if (body === null) return changes.deleted > place || this.rightless(viewer).length > 0;
+    changes.bodies.add(body);
+    return changes.bodies.size + (final === null ? 0 : 1) <= changes.edits + 1;
+  }
+
+  /** Holds the log and the messages against each other, and the numbers against 1, 2, 3 … */
+  checkFinal(findings: Findings): void {
+    let number = 0;
+    for (const message of this.messages) {
+      const previous = number;
+      number = message.number;
+      if (number !== previous + 1)
+        findings.add('misnumbered', undefined, () => `In ${this.id}, message ${number} follows message ${previous}.`);
+    }
+    const added = this.log.filter(({ event }) => event === 'MessageAdded');
+    for (let i = 0; i < Math.max(added.length, this.messages.length); i += 1) {
+      const [entry, message] = [added[i], this.messages[i]];
+      if (entry && message && entry.cursor === message.cursor && entry.message && same(entry.message, message)) continue;
+      findings.add(
+        'differing',
+        undefined,
+        () => `In ${this.id}, the log has ${tell(entry?.message)} where the messages have ${tell(message)}.`,
+      );
+      // What follows is off by one, and one case of it is enough.
+      if (added.length !== this.messages.length) break;
+    }
+  }
+
+  #place(place: number, event: string, id: string): void {
+    if (event === 'MessageAdded') this.#added.set(id, place);
+    else {
+      const changes = this.#changes.get(id) ?? { last: -1, deleted: -1, edits: 0, bodies: new Set() };
+      changes.last = place;
+      if (event === 'MessageDeleted') changes.deleted = place;
+      else changes.edits += 1;
+      this.#changes.set(id, changes);
+    }
+  }
+
+  #comeAndGo(place: number, event: string, userId: string): void {
+    const spans = this.#rightless.get(userId) ?? [];
+    this.#rightless.set(userId, spans);
+    const last = spans.at(-1);
+    if (event === 'MemberLeft') spans.push({ left: place, back: Infinity });
+    else if (event === 'MemberJoined' && last?.back === Infinity) spans[spans.length - 1] = { left: last.left, back: place };
+  }
+}
+
+const same = (a: SeenMessage, b: SeenMessage) => a.id === b.id && a.number === b.number && a.body === b.body;
+
+export const tell = (message: SeenMessage | undefined): string =>
+  message ? `message ${message.number} (${message.id}, ${JSON.stringify(message.body)?.slice(0, 60)})` : 'nothing';

@@ -1,0 +1,89 @@
+// Judges a run: everything that was said while it lasted, held against what is there in the end. A pure function.
+
+import { RoomCheck } from './check/room-check.ts';
+import { type Bounds, type FaultTotals, Timeline } from './check/timeline.ts';
+import { type Finding, Findings, type Verdict, verdictNames } from './check/verdicts.ts';
+import { WatcherCheck } from './check/watcher-check.ts';
+import { WritersCheck } from './check/writers-check.ts';
+import type { FinalRoom, Line } from './history.ts';
+
+export interface Judgement {
+  /** No verdict has a case. */
+  readonly clean: boolean;
+  readonly findings: Readonly<Record<Verdict, Finding>>;
+  readonly totals: Totals;
+}
+
+export interface Totals {
+  readonly attempts: number;
+  /** Messages that were acknowledged, however often. */
+  readonly acknowledged: number;
+  /** Entries that were handed to watchers, each of them checked. CaughtUp is none. */
+  readonly deliveries: number;
+  readonly watchers: number;
+  readonly worstDelayMs: number;
+  readonly faults: Readonly<Record<string, FaultTotals>>;
+}
+
+/** Throws where the history cannot be: then the run itself is at fault, and nothing is known of the servers. */
+export function check(lines: Iterable<Line>, finalRooms: readonly FinalRoom[], bounds: Bounds): Judgement {
+  const timeline = new Timeline(bounds);
+  const findings = new Findings(timeline);
+  const rooms = new Map(finalRooms.map((room) => [room.room, new RoomCheck(room)]));
+  const writers = new WritersCheck(rooms, findings);
+  const watchers = new Map<string, WatcherCheck>();
+  let deliveries = 0;
+  const roomOf = (cursor: string) => rooms.values().find((room) => room.placeOf(cursor) !== undefined)?.id;
+  const watcherOf = (name: string) => watchers.get(name) ?? broken(`watcher ${name} was told something before it asked`);
+
+  for (const line of lines) {
+    timeline.begin(line.at);
+    switch (line.type) {
+      case 'event':
+        if (line.event !== 'CaughtUp') deliveries += 1;
+        watcherOf(line.watcher).event(line, roomOf);
+        break;
+      case 'open': {
+        const room = rooms.get(line.room) ?? broken(`nobody has read ${line.room} in the end`);
+        const watcher = watchers.get(line.watcher) ?? new WatcherCheck(line, room, findings, timeline);
+        watchers.set(line.watcher, watcher);
+        watcher.open(line);
+        break;
+      }
+      case 'end':
+        watcherOf(line.watcher).end(line);
+        break;
+      case 'invoke':
+      case 'ok':
+      case 'fail':
+        writers[line.type](line as never);
+        break;
+      case 'crash':
+        findings.add('crashed', line.at, () => `Node ${line.node} ended: ${line.how}.`);
+        break;
+      case 'fault':
+      case 'healed':
+      case 'recovered':
+        timeline.happen(line);
+    }
+  }
+  for (const watcher of watchers.values()) watcher.finish();
+  writers.finish();
+  for (const room of rooms.values()) room.checkFinal(findings);
+  return {
+    clean: verdictNames.every((name) => findings.byVerdict[name].count === 0),
+    findings: findings.byVerdict,
+    totals: {
+      attempts: writers.attempts,
+      acknowledged: writers.acknowledged,
+      deliveries,
+      watchers: watchers.size,
+      worstDelayMs: timeline.worstDelayMs,
+      faults: timeline.totals,
+    },
+  };
+}
+
+function broken(what: string): never {
+  throw new Error(`The history is broken: ${what}.`);
+}
