@@ -1,0 +1,24 @@
+// Passes on what it hears as it hears it, beside doing what the original does.
+
+import { LiveRoom as Original } from '../../../../src/feed/live-room.ts';
+import type { LogEntry } from '../../../../src/storage/room-log.ts';
+
+export * from '../../../../src/feed/live-room.ts';
+
+type Listener = (entry: LogEntry) => void;
+
+const listeners = new Map<string, Set<Listener>>();
+
+/** Calls `listener` with what is heard of a watched room, until `ended` is aborted. */
+export function listen(roomId: string, listener: Listener, ended: AbortSignal): void {
+  const ofRoom = listeners.get(roomId) ?? new Set();
+  listeners.set(roomId, ofRoom.add(listener));
+  ended.addEventListener('abort', () => ofRoom.delete(listener));
+}
+
+export class LiveRoom extends Original {
+  override hear(entry: LogEntry): void {
+    super.hear(entry);
+    for (const listener of listeners.get(this.roomId) ?? []) listener(entry);
+  }
+}

@@ -1,0 +1,99 @@
+// Every kind of fault, as long as it takes to show everything, or as short as still shows that it bites.
+
+import { manyReturn, memberRemoved, oneKeyAtOnce, readersStop } from './clients.ts';
+import { dataDiskFull, walDiskFull } from './disk.ts';
+import type { Fault } from './fault.ts';
+import { redisGarbage } from './garbage.ts';
+import { clientsByteByByte, clientsCut, clientsDelayed, clientsHalfOpen, clientsReset, clientsSlow } from './links.ts';
+import { nodeKilled, nodePaused, rollingRestart } from './nodes.ts';
+import {
+  commitAnswersLost,
+  nodeCutOffFromPostgres,
+  postgresBackendsTerminated,
+  postgresConnectionsExhausted,
+  postgresKilled,
+  postgresSilent,
+  roomLocked,
+} from './postgres.ts';
+import {
+  nodeCutOffFromRedis,
+  redisAbsent,
+  redisBuffersTiny,
+  redisFlushed,
+  redisKilled,
+  redisRefusing,
+  redisSilent,
+  redisSubscribersCut,
+} from './redis.ts';
+
+export const everyFault = (): Fault[] => [
+  redisKilled({ lastsMs: 15_000 }),
+  redisAbsent(),
+  redisSilent(),
+  redisFlushed(),
+  redisSubscribersCut({ lastsMs: 10_000 }),
+  nodeCutOffFromRedis({ lastsMs: 10_000 }),
+  redisBuffersTiny({ lastsMs: 10_000 }),
+  redisRefusing({ lastsMs: 10_000 }),
+  redisGarbage({ lastsMs: 10_000 }),
+  nodeKilled(),
+  rollingRestart(),
+  nodePaused(),
+  postgresBackendsTerminated({ lastsMs: 10_000 }),
+  postgresKilled(),
+  postgresSilent(),
+  nodeCutOffFromPostgres(),
+  postgresConnectionsExhausted(),
+  roomLocked(),
+  commitAnswersLost(),
+  ...onSmallDisks(dataDiskFull(), walDiskFull()),
+  clientsReset({ lastsMs: 6000 }),
+  clientsHalfOpen({ lastsMs: 6000 }),
+  clientsSlow({ lastsMs: 6000 }),
+  clientsByteByByte({ lastsMs: 6000 }),
+  clientsDelayed({ lastsMs: 6000 }),
+  clientsCut({ lastsMs: 6000 }),
+  readersStop(),
+  manyReturn(),
+  oneKeyAtOnce(),
+  memberRemoved(),
+];
+
+export const shortFaults = (): Fault[] => [
+  redisKilled({ lastsMs: 8000 }),
+  redisAbsent({ lastsMs: 10_000 }),
+  redisSilent({ lastsMs: 10_000 }),
+  redisFlushed({ times: 3, keys: 20_000 }),
+  redisSubscribersCut({ lastsMs: 8000 }),
+  nodeCutOffFromRedis({ lastsMs: 8000 }),
+  redisBuffersTiny({ lastsMs: 8000 }),
+  redisRefusing({ lastsMs: 8000 }),
+  redisGarbage({ lastsMs: 8000 }),
+  nodeKilled({ downMs: 2000 }),
+  rollingRestart(),
+  nodePaused({ lastsMs: 8000 }),
+  postgresBackendsTerminated({ lastsMs: 8000 }),
+  postgresKilled({ downMs: 2000 }),
+  postgresSilent(),
+  nodeCutOffFromPostgres({ lastsMs: 8000 }),
+  postgresConnectionsExhausted({ lastsMs: 8000 }),
+  roomLocked(),
+  commitAnswersLost({ lastsMs: 8000 }),
+  ...onSmallDisks(dataDiskFull({ lastsMs: 5000 })),
+  clientsReset({ lastsMs: 8000 }),
+  clientsHalfOpen({ lastsMs: 8000 }),
+  clientsSlow({ lastsMs: 8000 }),
+  clientsByteByByte({ lastsMs: 5000 }),
+  clientsDelayed({ lastsMs: 8000 }),
+  clientsCut({ lastsMs: 8000 }),
+  manyReturn({ clients: 300, behind: 200 }),
+  oneKeyAtOnce(),
+  memberRemoved({ messages: 300 }),
+];
+
+/** Only root may mount the small disks that these fill. */
+function onSmallDisks(...faults: Fault[]): Fault[] {
+  if (process.getuid?.() === 0) return faults;
+  console.log(`Left out, since only root may do it: ${faults.map(({ name }) => name).join(', ')}.`);
+  return [];
+}

@@ -1,0 +1,189 @@
+// The controls are what they are called: each starts, answers, and is wrong in its own way where the server is right.
+
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { argumentsFor, controls } from '../../proof/controls/controls.ts';
+import { shortFaults } from '../../proof/faults/catalogue.ts';
+import * as gql from '../gql/graphql.ts';
+import { type ServerNode, startNode } from '../support/node.ts';
+import { createDatabase, startPostgres } from '../support/postgres.ts';
+import { freePort, until } from '../support/process.ts';
+import { Guest, type Server, startServer } from '../support/server.ts';
+import { Watch } from '../support/watch.ts';
+
+type Events = Watch<gql.RoomEventsSubscription>;
+
+/** Starts a node as a control, or as it should be. */
+function start(control: string | undefined, env: Record<string, string>): Promise<ServerNode> {
+  const flags = control === undefined ? {} : { NODE_OPTIONS: argumentsFor({ name: control }).join(' ') };
+  return startNode({ IDENTITY: 'guest', LOG_LEVEL: 'warn', ...flags, ...env });
+}
+
+const numbersOf = ({ results }: Events) =>
+  results.flatMap(({ roomEvents }) => (roomEvents.__typename === 'MessageAdded' ? [roomEvents.message.number] : []));
+const caughtUp = ({ results }: Events) => results.some(({ roomEvents }) => roomEvents.__typename === 'CaughtUp');
+
+/** A stream, once it is live. */
+async function watch(guest: Guest, roomId: string, after?: string): Promise<Events> {
+  const events: Events = new Watch(guest, gql.RoomEventsDocument, { roomId, ...(after === undefined ? {} : { after }) });
+  await until('the stream is live', () => caughtUp(events));
+  return events;
+}
+
+const has = (events: Events, number: number) => until(`message ${number} is there`, () => numbersOf(events).includes(number));
+
+describe('a control', () => {
+  const services = new AsyncDisposableStack();
+  const env: Record<string, string> = { REDIS_URL: process.env['REDIS_URL'] as string };
+  /** As it should be. */
+  let sound: ServerNode;
+  /** Of the same database, and heard by nobody: what is sent here is lost on the bus. */
+  let unheard: Server;
+  before(async () => {
+    env['DATABASE_URL'] = services.use(await createDatabase()).url;
+    unheard = services.use(await startServer({ env: { DATABASE_URL: env['DATABASE_URL'], IDENTITY: 'guest' } }));
+    sound = services.use(await start(undefined, env));
+  });
+  after(() => services.disposeAsync());
+
+  /** Runs it on a node as it should be and on the control, side by side. */
+  async function compare<T>(control: string, run: (url: string) => Promise<T>): Promise<{ right: T; wrong: T }> {
+    await using node = await start(control, env);
+    const [right, wrong] = await Promise.all([run(sound.url), run(node.url)]);
+    return { right, wrong };
+  }
+
+  it('is listed by the name of its folder', () => {
+    const folders = readdirSync(join(import.meta.dirname, '../../proof/controls'), { withFileTypes: true }).filter((each) =>
+      each.isDirectory(),
+    );
+    assert.deepEqual(controls.map(({ name }) => name).sort(), folders.map(({ name }) => name).sort());
+  });
+
+  it('names faults that there are', () => {
+    const names = shortFaults().map(({ name }) => name);
+    for (const words of controls.flatMap(({ broughtOutBy }) => broughtOutBy))
+      assert.ok(
+        names.some((name) => name.includes(words)),
+        words,
+      );
+  });
+
+  it('no-gap-read passes over what was lost when the next one comes', async () => {
+    const { right, wrong } = await compare('no-gap-read', async (url) => {
+      const ada = await Guest.signIn(url);
+      const roomId = await ada.createRoom();
+      await using events = await watch(ada, roomId);
+      await ada.send(roomId, 'one');
+      await has(events, 1);
+      await ada.at(unheard.url).send(roomId, 'two');
+      await ada.send(roomId, 'three');
+      await has(events, 3);
+      return numbersOf(events);
+    });
+    assert.deepEqual(right, [1, 2, 3]);
+    assert.deepEqual(wrong, [1, 3]);
+  });
+
+  it('no-head-check does not find what was lost last', async () => {
+    const nowhere = `redis://127.0.0.1:${await freePort()}`;
+    await using right = await start(undefined, { ...env, REDIS_URL: nowhere });
+    await using wrong = await start('no-head-check', { ...env, REDIS_URL: nowhere });
+    const ada = await Guest.signIn(right.url);
+    const roomId = await ada.createRoom();
+    await using found = await watch(ada, roomId);
+    await using missed = await watch(ada.at(wrong.url), roomId);
+    for (let number = 1; number <= 4; number += 1) {
+      await ada.send(roomId, 'lost');
+      await has(found, number);
+    }
+    assert.deepEqual(numbersOf(missed), []);
+  });
+
+  it('history-before-listening passes over what comes between the two', async () => {
+    const { right, wrong } = await compare('history-before-listening', async (url) => {
+      const ada = await Guest.signIn(url);
+      const roomId = await ada.createRoom();
+      let { cursor } = (await ada.send(roomId, 'first')).message;
+      let sending = true;
+      const senders = Array.from({ length: 4 }, async () => {
+        while (sending) ({ cursor } = (await ada.send(roomId, 'more')).message);
+      });
+      let gaps = 0;
+      for (let resumed = 0; resumed < 30 && gaps === 0; resumed += 1) {
+        await using events = await watch(ada, roomId, cursor);
+        const seen = numbersOf(events).length;
+        await until('it goes on', () => numbersOf(events).length > seen);
+        const numbers = numbersOf(events);
+        gaps += (numbers.at(-1) as number) - (numbers[0] as number) + 1 - numbers.length;
+      }
+      sending = false;
+      await Promise.all(senders);
+      return gaps;
+    });
+    assert.equal(right, 0);
+    assert.notEqual(wrong, 0);
+  });
+
+  it('no-idempotency-key writes a retry as a message of its own', async () => {
+    const { right, wrong } = await compare('no-idempotency-key', async (url) => {
+      const ada = await Guest.signIn(url);
+      const roomId = await ada.createRoom();
+      return [(await ada.send(roomId, 'once', 'key')).message.number, (await ada.send(roomId, 'once', 'key')).message.number];
+    });
+    assert.deepEqual(right, [1, 1]);
+    assert.deepEqual(wrong, [1, 2]);
+  });
+
+  it('yoga-pubsub hands over live events, and nothing of what was missed', async () => {
+    const { right, wrong } = await compare('yoga-pubsub', async (url) => {
+      const ada = await Guest.signIn(url);
+      const roomId = await ada.createRoom();
+      const { cursor } = (await ada.send(roomId, 'one')).message;
+      await ada.send(roomId, 'two');
+      await using events = await watch(ada, roomId, cursor);
+      // Its SUBSCRIBE is waited for by nobody: what is sent before Redis has it is lost, too.
+      let last = 0;
+      await until('something is heard', async () => {
+        last = (await ada.send(roomId, 'three')).message.number;
+        return numbersOf(events).includes(last - 1);
+      });
+      await ada.at(unheard.url).send(roomId, 'four');
+      await ada.send(roomId, 'five');
+      await has(events, last + 2);
+      const numbers = numbersOf(events);
+      return { missed: numbers.includes(2), lost: numbers.includes(last + 1) };
+    });
+    assert.deepEqual(right, { missed: true, lost: true });
+    assert.deepEqual(wrong, { missed: false, lost: false });
+  });
+
+  it('no-synchronous-commit acknowledges what a crash of PostgreSQL takes', async () => {
+    const { postgresSettings } = controls.find(({ name }) => name === 'no-synchronous-commit') ?? {};
+    await using postgres = await startPostgres();
+    await postgres.stop();
+    await postgres.start(postgresSettings);
+    const nodes = await Promise.all([undefined, 'no-synchronous-commit'].map((control) => start(control, { DATABASE_URL: postgres.url })));
+    await using stack = new AsyncDisposableStack();
+    for (const node of nodes) stack.use(node);
+    const rooms: { ada: Guest; roomId: string }[] = [];
+    for (const { url } of nodes) {
+      const ada = await Guest.signIn(url);
+      rooms.push({ ada, roomId: await ada.createRoom() });
+    }
+    // The control last: what the other has written to the disk takes with it whatever was to be written before.
+    for (const { ada, roomId } of rooms) for (let count = 0; count < 10; count += 1) await ada.send(roomId, 'hello');
+    await postgres.stop('SIGQUIT');
+    await postgres.start(postgresSettings);
+    const kept = await Promise.all(
+      rooms.map(async ({ ada, roomId }) => {
+        const read = () => ada.ask(gql.RoomViewDocument, { id: roomId, last: 100 });
+        await until('the node reads again', async () => (await read()).data?.room != null);
+        return (await read()).data?.room?.messages.edges.length;
+      }),
+    );
+    assert.deepEqual(kept, [10, 0]);
+  });
+});
