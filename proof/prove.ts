@@ -1,0 +1,112 @@
+// `npm run prove`: breaks everything that a cluster stands on while people write and watch, and checks what each was handed.
+
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { randomFrom, shuffle } from '../tests/support/random.ts';
+import { argumentsFor, controls } from './controls/controls.ts';
+import { everyFault, shortFaults } from './faults/catalogue.ts';
+import type { Fault } from './faults/fault.ts';
+import { type ControlRun, caught, controlTable, document, faultTable, findingsOf, summaryOf, verdictTable } from './report.ts';
+import { holds, type Plan, type Run, run } from './run.ts';
+
+const usage = `npm run prove                 every kind of fault three times, 100,000 messages, and the controls; writes docs/proof.md
+npm run prove -- --quick      short faults of eight kinds, 10,000 messages; under 6 minutes
+npm run prove -- --controls   variants that are broken on purpose, which must fail; under 6 minutes
+  --seed <number>             repeats the choices of an earlier run
+  --fault <name>              this fault only; may be given several times
+  --rate <number>             messages a second while faults strike
+  --times <number>            how often each fault strikes in the full run, in place of three times
+  --control <name>            this control only
+  --journal <file>            where to write everything that was said, as lines of JSON`;
+
+const crowd = { rooms: 10, watchersPerRoom: 12, writers: 6, recoveryMs: 60_000 };
+/** Messages for each time that every fault strikes. */
+const full = { ...crowd, messages: 34_000, rate: 60 };
+const quick = { ...crowd, messages: 10_000, rate: 50 };
+/** Enough for a broken variant to show. */
+const control = { ...crowd, rooms: 4, messages: 500, rate: 40, recoveryMs: 15_000 };
+const quickKinds = 8;
+
+const { values } = parse();
+const seed = numberOf('seed') ?? Math.floor(Math.random() * 2 ** 31);
+const rate = numberOf('rate');
+const times = numberOf('times') ?? 3;
+if (values.help) {
+  console.log(usage);
+  process.exit(0);
+}
+console.log(`seed ${seed}`);
+
+if (values.controls || values.control) {
+  const runs = await runControls();
+  process.exitCode = runs.every(caught) ? 0 : 1;
+} else if (values.quick || values.fault) {
+  const faults = values.fault?.map(faultNamed) ?? shuffle(shortFaults(), randomFrom(seed)).slice(0, quickKinds);
+  process.exitCode = holds(await prove({ ...quick, faults })) ? 0 : 1;
+} else {
+  const faults = shuffle(Array.from({ length: times }, () => everyFault()).flat(), randomFrom(seed));
+  const done = await prove({ ...full, messages: full.messages * times, faults });
+  const runs = await runControls();
+  writeFileSync(new URL('../docs/proof.md', import.meta.url), document(done, runs, `--seed ${seed} --times ${times}`));
+  process.exitCode = holds(done) && runs.every(caught) ? 0 : 1;
+}
+
+async function prove(plan: Omit<Plan, 'seed' | 'journal'>): Promise<Run> {
+  const done = await run({ ...plan, rate: rate ?? plan.rate, seed, journal: values.journal }, console.log);
+  console.log([faultTable(done), verdictTable(done), summaryOf(done), ...findingsOf(done)].join('\n\n'));
+  return done;
+}
+
+async function runControls(): Promise<ControlRun[]> {
+  const chosen = values.control === undefined ? controls : [named(controls, values.control)];
+  const runs: ControlRun[] = [];
+  for (const each of chosen) {
+    const rig = { nodeArgs: argumentsFor(each), postgresSettings: each.postgresSettings ?? {} };
+    const plan = { ...control, seed, faults: each.broughtOutBy.slice(0, 1).map(faultNamed), rig, journal: values.journal };
+    runs.push({ control: each, run: await run(plan) });
+    console.log(controlTable(runs.slice(-1)));
+  }
+  return runs;
+}
+
+/** The fault, short, that has these words in its name. */
+function faultNamed(words: string): Fault {
+  const faults = shortFaults();
+  return faults.find(({ name }) => name.includes(words)) ?? named(faults, words);
+}
+
+function named<T extends { readonly name: string }>(all: readonly T[], name: string): T {
+  return all.find((each) => each.name === name) ?? fail(`There is no ${name}. There are:\n  ${all.map((each) => each.name).join('\n  ')}`);
+}
+
+function numberOf(option: 'seed' | 'rate' | 'times'): number | undefined {
+  const text = values[option];
+  if (text === undefined || /^[1-9]\d{0,9}$/.test(text)) return text === undefined ? undefined : Number(text);
+  return fail(`--${option} ${text} is no whole number from 1 on.`);
+}
+
+function parse() {
+  const flag = { type: 'boolean', default: false } as const;
+  const text = { type: 'string' } as const;
+  const options = {
+    help: flag,
+    quick: flag,
+    controls: flag,
+    seed: text,
+    journal: text,
+    rate: text,
+    times: text,
+    fault: { ...text, multiple: true },
+    control: text,
+  } as const;
+  try {
+    return parseArgs({ options });
+  } catch (error) {
+    return fail(`${(error as Error).message}\n\n${usage}`);
+  }
+}
+
+function fail(sentence: string): never {
+  console.error(sentence);
+  process.exit(2);
+}

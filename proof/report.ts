@@ -1,0 +1,117 @@
+// What a run came to, as tables that read the same in a terminal and in docs/proof.md.
+
+import { readFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { verdictNames, verdicts } from './check/verdicts.ts';
+import type { Control } from './controls/controls.ts';
+import { bounds, holds, type Run } from './run.ts';
+
+type Row = readonly (string | number)[];
+
+/** One line for each fault: how often, that it bit, how long until all was well, and what was found in its time. */
+export function faultTable({ bites, judgement }: Run): string {
+  const rows = [...bites].map(([name, each]): Row => {
+    const totals = judgement.totals.faults[name];
+    const figures = each.map(({ figure, count }) => (count > 0 ? `${count} ${figure}` : `**none:** ${figure}`));
+    const findings = totals?.findings ?? 0;
+    return [
+      name,
+      each.length,
+      figures.join('; '),
+      seconds(totals?.worstRecoveryMs),
+      seconds(totals?.worstDelayMs),
+      findings === 0 ? 'sound' : `${findings} findings`,
+    ];
+  });
+  return table(['fault', 'times', 'that it bit', 'worst recovery', 'worst delay', 'verdict'], rows);
+}
+
+/** One line for each verdict: how often, and what it would mean. */
+export function verdictTable({ judgement }: Run): string {
+  const rows = verdictNames.map((name): Row => [name, judgement.findings[name].count, verdicts[name]]);
+  return table(['verdict', 'found', 'an entry, a message or a node that was'], rows);
+}
+
+/** The first cases of every verdict that has some, and what broke the run off. */
+export function findingsOf({ judgement, brokenOff, bites }: Run): string[] {
+  const cases = verdictNames.flatMap((name) => judgement.findings[name].examples.map((example) => `${name}: ${example}`));
+  const idle = [...bites].flatMap(([name, each]) => (each.some(({ count }) => count === 0) ? [`${name} changed nothing.`] : []));
+  return [...(brokenOff === undefined ? [] : [`broken off: ${brokenOff}`]), ...idle, ...cases];
+}
+
+export function summaryOf({ judgement, seconds: lasted }: Run): string {
+  const { acknowledged, attempts, deliveries, watchers, worstDelayMs } = judgement.totals;
+  const told = `${count(acknowledged)} messages acknowledged in ${count(attempts)} attempts, ${count(deliveries)} deliveries to ${count(watchers)} watchers checked`;
+  return `${told}, in ${Math.round(lasted)} s; worst delay ${seconds(worstDelayMs)}.`;
+}
+
+export interface ControlRun {
+  readonly control: Control;
+  readonly run: Run;
+}
+
+/** Whether the checker found in a broken variant what it had to find. */
+export const caught = ({ control, run }: ControlRun): boolean =>
+  control.verdicts.some((verdict) => run.judgement.findings[verdict].count > 0);
+
+export function controlTable(runs: readonly ControlRun[]): string {
+  const rows = runs.map((each): Row => {
+    const found = verdictNames.flatMap((name) => {
+      const { count: cases } = each.run.judgement.findings[name];
+      return cases > 0 ? [`${cases} ${name}`] : [];
+    });
+    return [each.control.name, each.control.breaks, found.join(', ') || 'nothing', caught(each) ? 'caught' : '**passed**'];
+  });
+  return table(['control', 'what is broken', 'found', ''], rows);
+}
+
+/** What docs/proof.md says: what was run, on what, and what came of it. */
+export function document(run: Run, controls: readonly ControlRun[], options: string): string {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+  const [cpu] = cpus();
+  const findings = findingsOf(run);
+  return `# The proof
+
+Three nodes, one PostgreSQL, one Redis, people who write and people who watch, and everything broken that can be broken.
+What was acknowledged is held against what everyone was handed. \`npm run prove\` has written this page, and repeats it.
+
+**${holds(run) ? 'Everything held.' : 'It did not hold.'}** ${summaryOf(run)}
+
+- Gapless ${version}, Node ${process.versions.node}, ${run.services.join(', ')}
+- ${cpus().length} cores (${cpu?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform}
+- ${new Date().toISOString().slice(0, 10)}, \`npm run prove -- ${options}\`
+
+## What was found
+
+${verdictTable(run)}
+${findings.length === 0 ? '' : `\n${findings.map((finding) => `- ${finding}`).join('\n')}\n`}
+## What was done to it
+
+Each fault strikes a cluster under load, and the next only once every watcher has everything. *That it bit* is what the
+nodes, the services or the links counted meanwhile: a fault that changes nothing proves nothing. *Worst recovery* is from
+the end of the fault until every watcher had seen all that was acknowledged; *worst delay* is from the acknowledgement of a
+message to its receipt, the time of the fault included. While all is well a message may take ${seconds(bounds.delayMs)}, and a fault may be
+felt for ${seconds(bounds.healedMs)} after its end; what is later counts as late.
+
+${faultTable(run)}
+
+## What would have been found
+
+The same checker, over runs of variants that are broken on purpose (\`proof/controls\`). A proof that they pass would prove
+nothing.
+
+${controlTable(controls)}
+`;
+}
+
+const count = (n: number) => n.toLocaleString('en');
+const seconds = (ms: number | undefined) => (ms === undefined ? '' : `${(ms / 1000).toFixed(1)} s`);
+
+/** A Markdown table, with its columns in line. */
+function table(heads: Row, rows: readonly Row[]): string {
+  const cells = [heads, ...rows].map((row) => row.map(String));
+  const widths = heads.map((_, column) => Math.max(3, ...cells.map((row) => (row[column] as string).length)));
+  const line = (row: readonly string[]) => `| ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join(' | ')} |`;
+  const [head, ...body] = cells as [string[], ...string[][]];
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n');
+}

@@ -1,0 +1,28 @@
+// The short form of `proof/measure/stalled-readers.ts`.
+
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { measureStalledReaders } from '../proof/measure/stalled-readers.ts';
+import { startNode } from './support/node.ts';
+import { createPlace } from './support/server.ts';
+
+it('keeps the memory of a node within bounds while 20 clients do not read, and those who read miss nothing', {
+  timeout: 280_000,
+}, async () => {
+  await using place = await createPlace('PostgreSQL');
+  await using node = await startNode({ ...place.env, REDIS_URL: process.env['REDIS_URL'] as string, LOG_LEVEL: 'warn' });
+  const measured = await measureStalledReaders(node, {
+    clients: 20,
+    perSecond: 40,
+    copies: 30,
+    warmUpSeconds: 3,
+    seconds: 10,
+    untilClosed: false,
+  });
+  const [before, ...since] = measured.parts.map(({ maxRssMiB }) => maxRssMiB) as [number, ...number[]];
+  assert.ok(measured.heldUp >= 20);
+  // 64 KiB and one event of each.
+  assert.ok(measured.maxWaitingBytes < 20 * (64 * 1024 + 2 * 30 * 2000));
+  assert.ok(Math.max(...since) - before < 128, `it grew from ${before} to ${Math.max(...since)} MiB`);
+  assert.ok(measured.complete);
+});
