@@ -64,19 +64,22 @@ function eventExecutor(feed: Feed, key: string, context: Context) {
     // Either the database is away, or what the event is about has been removed: handed over, it would be passed by.
     const fatal = result.errors?.map(causeOf).find((cause) => isUnavailable(cause) || isExpired(cause));
     if (fatal) throw fatal;
-    return { by: feed, forEveryone: !watched.viewerSeen(), result: maskErrors(result, context) };
+    return { forEveryone: !watched.viewerSeen(), result: maskErrors(result, context) };
   };
   const executeShared = async (event: ValidatedSubscriptionArgs) => {
     const delivery = event.rootValue as Delivery;
-    if (delivery.type === 'CaughtUp') return executeOnce(event);
-    const shared = await feed.fanOut.share(delivery, key, () => executeOnce(event));
-    return shared.forEveryone || shared.by === feed ? shared : executeOnce(event);
+    if (delivery.type === 'CaughtUp') return (await executeOnce(event)).result;
+    let own: ExecutionResult | undefined;
+    const shared = await feed.fanOut.share(delivery, key, async () => {
+      const { forEveryone, result } = await executeOnce(event);
+      own = result;
+      // What is one viewer's own is not kept for others: nothing but that each has to ask for theirs.
+      return forEveryone ? result : undefined;
+    });
+    return own ?? shared ?? (await executeOnce(event)).result;
   };
   // What failed for want of the database is executed again: handed over as an error, the event would be passed by.
-  return async (event: ValidatedExecutionArgs): Promise<ExecutionResult> => {
-    const execute = () => executeShared(event as ValidatedSubscriptionArgs);
-    return (await feed.retry(execute)).result;
-  };
+  return (event: ValidatedExecutionArgs) => feed.retry(() => executeShared(event as ValidatedSubscriptionArgs));
 }
 
 const isExpired = (cause: unknown) => cause instanceof GaplessError && cause.code === 'CURSOR_EXPIRED';
