@@ -86,8 +86,8 @@ export class Timeline {
   isLate(from: number, at: number, aways: readonly Away[]): boolean {
     const delayMs = at - from;
     if (delayMs > this.worstDelayMs) this.worstDelayMs = delayMs;
-    for (const { from: struck, until, totals } of this.#strikes) {
-      if (delayMs > totals.worstDelayMs && struck <= at && until > from) totals.worstDelayMs = delayMs;
+    for (const { from: struck, recoveredAt, totals } of this.#strikes) {
+      if (delayMs > totals.worstDelayMs && struck <= at && recoveredAt > from) totals.worstDelayMs = delayMs;
     }
     return delayMs > this.#bounds.delayMs && at > this.#deadline(from, aways);
   }

@@ -63,6 +63,8 @@ describe('a message is late', () => {
     assert.deepEqual(totals.faults, { 'Redis killed': { times: 1, worstDelayMs: 0, worstRecoveryMs: 250, findings: 0 } });
     const under = check([open(0), ...sent(0), fault(100), seen(700), healed(800)], [finalOf()], bounds);
     assert.equal(under.totals.faults['Redis killed']?.worstDelayMs, 700);
+    const behind = check([open(0), fault(0), healed(100), recovered(150), ...sent(200), seen(500)], [finalOf()], bounds);
+    assert.equal(behind.totals.faults['Redis killed']?.worstDelayMs, 0);
   });
 });
 
