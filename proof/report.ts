@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { verdictNames, verdicts } from './check/verdicts.ts';
 import type { Control } from './controls/controls.ts';
-import { bounds, holds, type Run } from './run.ts';
+import { bounds, holds, type Run, wrongRefusals } from './run.ts';
 
 type Row = readonly (string | number)[];
 
@@ -33,16 +33,20 @@ export function verdictTable({ judgement }: Run): string {
 }
 
 /** The first cases of every verdict that has some, and what broke the run off. */
-export function findingsOf({ judgement, brokenOff, bites }: Run): string[] {
+export function findingsOf(run: Run): string[] {
+  const { judgement, brokenOff, bites } = run;
   const cases = verdictNames.flatMap((name) => judgement.findings[name].examples.map((example) => `${name}: ${example}`));
   const idle = [...bites].flatMap(([name, each]) => (each.some(({ count }) => count === 0) ? [`${name} changed nothing.`] : []));
-  return [...(brokenOff === undefined ? [] : [`broken off: ${brokenOff}`]), ...idle, ...cases];
+  const refused = wrongRefusals(run).map((code) => `Somebody who may was refused with ${code}.`);
+  return [...(brokenOff === undefined ? [] : [`broken off: ${brokenOff}`]), ...refused, ...idle, ...cases];
 }
 
-export function summaryOf({ judgement, seconds: lasted }: Run): string {
+export function summaryOf({ judgement, answers, seconds: lasted }: Run): string {
   const { acknowledged, attempts, deliveries, watchers, worstDelayMs } = judgement.totals;
   const told = `${count(acknowledged)} messages acknowledged in ${count(attempts)} attempts, ${count(deliveries)} deliveries to ${count(watchers)} watchers checked`;
-  return `${told}, in ${Math.round(lasted)} s; worst delay ${seconds(worstDelayMs)}.`;
+  const refused = answers.refusals.get('UNAVAILABLE') ?? 0;
+  const slow = `${answers.slowAttempts.length} not answered in 5.5 s by a node that could be reached`;
+  return `${told}, in ${Math.round(lasted)} s; worst delay ${seconds(worstDelayMs)}. ${count(refused)} attempts were UNAVAILABLE, ${slow}.`;
 }
 
 export interface ControlRun {
@@ -52,7 +56,7 @@ export interface ControlRun {
 
 /** Whether the checker found in a broken variant what it had to find. */
 export const caught = ({ control, run }: ControlRun): boolean =>
-  control.verdicts.some((verdict) => run.judgement.findings[verdict].count > 0);
+  control.verdicts.every((verdict) => run.judgement.findings[verdict].count > 0);
 
 export function controlTable(runs: readonly ControlRun[]): string {
   const rows = runs.map((each): Row => {

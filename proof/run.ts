@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { randomFrom } from '../tests/support/random.ts';
 import { check, type Judgement } from './checker.ts';
 import { Crowd } from './clients/crowd.ts';
+import type { Outbox } from './clients/outbox.ts';
 import type { Bite, Fault } from './faults/fault.ts';
 import { Journal, now } from './journal.ts';
 import { Rig, type RigOptions } from './rig/rig.ts';
@@ -36,6 +37,8 @@ export interface Run {
   readonly judgement: Judgement;
   /** By fault, once for each time that it struck. */
   readonly bites: ReadonlyMap<string, readonly Bite[]>;
+  /** What the nodes answered those who write, beside what went through. */
+  readonly answers: Pick<Outbox, 'refusals' | 'slowAttempts' | 'worstAnswerMs'>;
   /** What kept the run from its end. Then the judgement is of what came until then. */
   readonly brokenOff: string | undefined;
   readonly seconds: number;
@@ -80,12 +83,18 @@ export async function run(plan: Plan, tell: (what: string) => void = () => {}): 
   if (brokenOff !== undefined) await crowd.stopWriting().catch(() => {});
   const witness = await rig.startWitness();
   const judgement = check(journal.lines, await crowd.finalState(witness.url), bounds);
-  return { judgement, bites, brokenOff, seconds: (performance.now() - began) / 1000, services };
+  return { judgement, bites, answers: crowd.outbox, brokenOff, seconds: (performance.now() - began) / 1000, services };
 }
 
-/** Whether everything held, and every fault was felt. */
-export const holds = ({ judgement, bites, brokenOff }: Run): boolean =>
-  judgement.clean && brokenOff === undefined && [...bites.values()].flat().every(({ count }) => count > 0);
+/** Codes with which a node refused somebody who may do what they ask: with any but UNAVAILABLE, it was wrong. */
+export const wrongRefusals = ({ answers }: Run): string[] => [...answers.refusals.keys()].filter((code) => code !== 'UNAVAILABLE');
+
+/** Whether everything held, nobody was refused for a wrong reason, and every fault was felt. */
+export const holds = (run: Run): boolean =>
+  run.judgement.clean &&
+  run.brokenOff === undefined &&
+  wrongRefusals(run).length === 0 &&
+  [...run.bites.values()].flat().every(({ count }) => count > 0);
 
 async function versionsOf(rig: Rig): Promise<string[]> {
   const [{ server_version: postgres }] = (await rig.ask('show server_version')) as [{ server_version: string }];

@@ -114,16 +114,6 @@ export class Crowd implements AsyncDisposable {
     return this.outbox.sent;
   }
 
-  /** Messages that were handed to the watchers of the crowd. */
-  get delivered(): number {
-    return this.#seats.reduce((sum, { watcher }) => sum + watcher.delivered, 0);
-  }
-
-  /** Streams that were lost, over all watchers of the crowd. */
-  get losses(): number {
-    return this.#seats.reduce((sum, { watcher }) => sum + watcher.losses, 0);
-  }
-
   /** Messages a second, over all writers. Zero: a pause. */
   set rate(rate: number) {
     if (this.#writers) this.#writers.rate = rate;

@@ -41,8 +41,8 @@ const maxBackoffMs = 2000;
 
 export class Outbox {
   readonly urls: readonly string[];
-  /** Answers other than ok, and why there was none, with how often. */
-  readonly troubles = new Map<string, number>();
+  /** How often a node answered with an error, by its code. */
+  readonly refusals = new Map<string, number>();
   readonly slowAttempts: SlowAttempt[] = [];
   /** The longest that an answer took, whatever it was. */
   worstAnswerMs = 0;
@@ -118,8 +118,6 @@ export class Outbox {
     for (let tried = 0, node = first; ; tried += 1, node = (node + 1) % this.urls.length) {
       const outcome = await attempt(node);
       if ('data' in outcome) return outcome.data;
-      const why = 'fail' in outcome ? outcome.fail : outcome.unknown;
-      this.troubles.set(why, (this.troubles.get(why) ?? 0) + 1);
       if ('fail' in outcome) return undefined;
       await sleep(outcome.retryAfterMs + Math.random() * Math.min(firstBackoffMs * 2 ** tried, maxBackoffMs));
     }
@@ -133,6 +131,7 @@ export class Outbox {
       this.worstAnswerMs = Math.max(this.worstAnswerMs, now() - at);
       if (!errors) return { data };
       const code = codeOf(errors);
+      this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
       return isPassing(code) ? { unknown: code, retryAfterMs: retryAfterMsOf(errors) } : { fail: code };
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;

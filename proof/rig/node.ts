@@ -6,7 +6,6 @@ import { startProgram } from '../../tests/support/node.ts';
 import { freePort, type Program, until } from '../../tests/support/process.ts';
 import { type Counts, flatten } from './counts.ts';
 import { Link } from './link.ts';
-import { memoryOf } from './processes.ts';
 
 const startTimeoutMs = 60_000;
 /** A node that was told to end has ended by then. */
@@ -113,11 +112,6 @@ export class RigNode implements AsyncDisposable {
 
   get pid(): number {
     return this.#program?.child.pid as number;
-  }
-
-  /** In bytes: what its process holds now, and the most that it ever held. */
-  memoryBytes(): { now: number; peak: number } {
-    return memoryOf(this.pid);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -28,13 +28,6 @@ export async function killAll(pid: number): Promise<number> {
   return family.length;
 }
 
-/** In bytes: what it holds now, and the most that it ever held. */
-export function memoryOf(pid: number): { now: number; peak: number } {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024;
-  return { now: bytes('VmRSS'), peak: bytes('VmHWM') };
-}
-
 /** Children that end meanwhile are none the worse for it. */
 function sendAll(pids: readonly number[], signal: NodeJS.Signals): number {
   return pids.filter((pid) => {

@@ -26,8 +26,6 @@ describe('the rig', { timeout: 120_000 }, () => {
     assert.ok(growth(earlier, await rig.counts(), 'links.clients.connections', 'links.postgres.connections') >= 1);
     assert.equal(growth(earlier, await rig.counts(), 'links.redis.resets'), 2);
     assert.equal(growth(earlier, [{}], 'redis.reconnects'), 0);
-    const { now, peak } = node.memoryBytes();
-    assert.ok(now > 10_000_000 && peak >= now);
   });
 
   it('keeps connections of PostgreSQL for itself when the nodes have none', async () => {

@@ -1,0 +1,51 @@
+// What a run must have shown for its proof to hold, and what a control must have.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { check } from '../../proof/checker.ts';
+import { controls } from '../../proof/controls/controls.ts';
+import { caught, findingsOf } from '../../proof/report.ts';
+import { holds, type Run } from '../../proof/run.ts';
+
+const judgement = check([], [], { delayMs: 1, healedMs: 1 });
+const sound: Run = {
+  judgement,
+  bites: new Map([['Redis killed', [{ figure: 'entries that could not be published', count: 1 }]]]),
+  answers: { refusals: new Map([['UNAVAILABLE', 7]]), slowAttempts: [], worstAnswerMs: 0 },
+  brokenOff: undefined,
+  seconds: 1,
+  services: [],
+};
+const withFindings = (...verdicts: readonly string[]): Run => {
+  const found = Object.entries(judgement.findings).map(([name, finding]) => [name, { ...finding, count: verdicts.includes(name) ? 1 : 0 }]);
+  return { ...sound, judgement: { ...judgement, clean: verdicts.length === 0, findings: Object.fromEntries(found) } };
+};
+
+describe('a run', () => {
+  it('holds where nothing was found, every fault bit, and nobody was refused but for a while', () => {
+    assert.deepEqual([holds(sound), findingsOf(sound)], [true, []]);
+  });
+
+  const cases: [string, Run, RegExp | undefined][] = [
+    ['something was found', withFindings('lost'), undefined],
+    ['it was broken off', { ...sound, brokenOff: 'somebody has not caught up' }, /somebody has not caught up/],
+    ['a fault changed nothing', { ...sound, bites: new Map([['Redis killed', [{ figure: 'entries', count: 0 }]]]) }, /changed nothing/],
+    ['somebody was refused who may', { ...sound, answers: { ...sound.answers, refusals: new Map([['INTERNAL', 1]]) } }, /INTERNAL/],
+  ];
+  for (const [name, run, told] of cases) {
+    it(`does not hold where ${name}`, () => {
+      assert.equal(holds(run), false);
+      if (told) assert.match(findingsOf(run).join(), told);
+    });
+  }
+});
+
+describe('a control', () => {
+  for (const control of controls) {
+    it(`${control.name} is caught by all of its verdicts, and by no fewer`, () => {
+      assert.equal(caught({ control, run: withFindings(...control.verdicts) }), true);
+      assert.equal(caught({ control, run: withFindings(...control.verdicts.slice(1)) }), false);
+      assert.equal(caught({ control, run: sound }), false);
+    });
+  }
+});
