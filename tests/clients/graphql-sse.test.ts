@@ -5,6 +5,7 @@ import { createClient } from 'graphql-sse';
 import * as gql from '../gql/graphql.ts';
 import { until } from '../support/process.ts';
 import { Guest, startServer } from '../support/server.ts';
+import { ask, tour } from '../support/tour.ts';
 
 describe('the client graphql-sse, in distinct connections mode', () => {
   const connect = (guest: { url: string; token: string | undefined }, retryAttempts = 0) =>
@@ -19,30 +20,8 @@ describe('the client graphql-sse, in distinct connections mode', () => {
     await using server = await startServer({ storage: 'PostgreSQL' });
     const ada: { url: string; token: string | undefined } = { url: server.url, token: undefined };
     const client = connect(ada);
-    const ask = async <Data>(document: Parameters<typeof print>[0], variables: Record<string, unknown>) => {
-      const { value } = await client.iterate<Data>({ query: print(document), variables }).next();
-      return value.data as Data;
-    };
-    ada.token = (await ask<gql.SignInMutation>(gql.SignInDocument, { name: 'Ada' })).signIn?.token;
-    const { createRoom } = await ask<gql.CreateRoomMutation>(gql.CreateRoomDocument, { input: { name: 'Hello' } });
-    const roomId = createRoom?.room.id as string;
-    const { room } = await ask<gql.RoomViewQuery>(gql.RoomViewDocument, { id: roomId });
-    const stream = client.iterate<gql.MessageAddedSubscription>({
-      query: print(gql.MessageAddedDocument),
-      variables: { roomId, after: room?.messages.syncCursor },
-    });
-    for (const body of ['one', 'two', 'three']) {
-      await ask(gql.SendMessageDocument, { input: { roomId, body } });
-      assert.equal((await stream.next()).value.data.messageAdded.body, body);
-    }
-    const last = await ask<gql.RoomViewQuery>(gql.RoomViewDocument, { id: roomId, last: 1 });
-    const before = last.room?.messages.pageInfo.startCursor;
-    const page = await ask<gql.RoomViewQuery>(gql.RoomViewDocument, { id: roomId, last: 2, before });
-    assert.deepEqual(
-      page.room?.messages.edges.map(({ node }) => node.body),
-      ['one', 'two'],
-    );
-    await stream.return?.();
+    ada.token = (await ask<gql.SignInMutation>(client, gql.SignInDocument, { name: 'Ada' })).signIn?.token;
+    await tour(client);
     await until('nobody watches', () => server.app.liveRooms.size === 0);
     client.dispose();
   });

@@ -6,6 +6,7 @@ import { WebSocket } from 'ws';
 import * as gql from '../gql/graphql.ts';
 import { until } from '../support/process.ts';
 import { Guest, startServer, storages } from '../support/server.ts';
+import { ask, tour } from '../support/tour.ts';
 
 for (const storage of storages) {
   describe(`the client graphql-ws, on ${storage}`, () => {
@@ -18,32 +19,10 @@ for (const storage of storages) {
         retryAttempts: 0,
         connectionParams: () => (token === undefined ? {} : { authorization: `Bearer ${token}` }),
       });
-      const ask = async <Data>(document: Parameters<typeof print>[0], variables: Record<string, unknown>) => {
-        const { value } = await client.iterate<Data>({ query: print(document), variables }).next();
-        return value.data as Data;
-      };
-      const { signIn } = await ask<gql.SignInMutation>(gql.SignInDocument, { name: 'Ada' });
-      token = signIn?.token;
+      token = (await ask<gql.SignInMutation>(client, gql.SignInDocument, { name: 'Ada' })).signIn?.token;
       // Who a socket belongs to is said once, when it opens.
       client.terminate();
-      const { createRoom } = await ask<gql.CreateRoomMutation>(gql.CreateRoomDocument, { input: { name: 'Hello' } });
-      const roomId = createRoom?.room.id as string;
-      const { room } = await ask<gql.RoomViewQuery>(gql.RoomViewDocument, { id: roomId });
-      const stream = client.iterate<gql.MessageAddedSubscription>({
-        query: print(gql.MessageAddedDocument),
-        variables: { roomId, after: room?.messages.syncCursor },
-      });
-      for (const body of ['one', 'two', 'three']) {
-        await ask(gql.SendMessageDocument, { input: { roomId, body } });
-        assert.equal((await stream.next()).value.data.messageAdded.body, body);
-      }
-      const last = await ask<gql.RoomViewQuery>(gql.RoomViewDocument, { id: roomId, last: 1 });
-      const before = last.room?.messages.pageInfo.startCursor;
-      const page = await ask<gql.RoomViewQuery>(gql.RoomViewDocument, { id: roomId, last: 2, before });
-      assert.deepEqual(
-        page.room?.messages.edges.map(({ node }) => node.body),
-        ['one', 'two'],
-      );
+      await tour(client);
       await client.dispose();
     });
 
