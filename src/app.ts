@@ -45,7 +45,7 @@ export async function openApp(config: Config, log: Log, bounds: Partial<Bounds> 
   const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, log));
   const chat = { db: storage.db, bus, queue: new RoomQueue() };
   const retention = opened.use(new Retention(chat, config.retentionDays, log));
-  const identity = await openIdentity(config.identity, storage.db);
+  const identity = await openIdentity(config.identity, storage);
   const services = { storage, chat, liveRooms, identity, log };
 
   const connections = opened.use(new Connections(bounds));

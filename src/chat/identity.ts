@@ -4,9 +4,11 @@ import { randomBytes } from 'node:crypto';
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose';
 import type { IdentityConfig } from '../config.ts';
 import { forbidden, GaplessError } from '../errors.ts';
+import type { Storage } from '../storage/database.ts';
+import type { Rows } from '../storage/rows.ts';
 import { getSecret } from '../storage/secrets.ts';
 import type { Db, UserRow } from '../storage/tables.ts';
-import { createGuest, findUser, upsertUser } from '../storage/users.ts';
+import { createGuest, upsertUser } from '../storage/users.ts';
 
 /** A signed-in person, for as long as their token holds. */
 export interface Viewer {
@@ -31,20 +33,22 @@ const knownUsers = 10_000;
 /** For so long: one who was erased, or is of a past that a restore undid, appears anew. */
 const knownMs = 60_000;
 
-export async function openIdentity(config: IdentityConfig, db: Db): Promise<Identity> {
-  return config.mode === 'guest' ? openGuests(db) : openHostUsers(config, db);
+/** Tokens that were found good, for as long: a key that is withdrawn holds no longer than that. */
+const knownTokens = 10_000;
+
+export async function openIdentity(config: IdentityConfig, { db, rows }: Storage): Promise<Identity> {
+  return config.mode === 'guest' ? openGuests(db, rows) : openHostUsers(config, db);
 }
 
-async function openGuests(db: Db): Promise<Identity> {
+async function openGuests(db: Db, rows: Rows): Promise<Identity> {
   const secret = await getSecret(db, 'guest-token-key', () => randomBytes(32).toString('base64url'));
   const key = Buffer.from(secret, 'base64url');
+  const check = checkerOf((token) => jwtVerify(token, key, { algorithms: ['HS256'], audience: guestAudience, requiredClaims }));
   return {
     mode: 'guest',
     async verify(token) {
-      const { payload, expiresAt } = await check(token, () =>
-        jwtVerify(token, key, { algorithms: ['HS256'], audience: guestAudience, requiredClaims }),
-      );
-      const user = await findUser(db, payload.sub as string);
+      const { payload, expiresAt } = await check(token);
+      const [user] = await rows.users([payload.sub as string]);
       if (!user) throw unauthenticated('The token is of a user who is no longer there: sign in again.');
       return { userId: user.id, expiresAt };
     },
@@ -69,12 +73,12 @@ function openHostUsers(config: Extract<IdentityConfig, { mode: 'jwt' }>, db: Db)
     ...(config.issuer === undefined ? {} : { issuer: config.issuer }),
     ...(config.audience === undefined ? {} : { audience: config.audience }),
   };
-  const verify = verifierOf(config.key, options);
+  const check = checkerOf(verifierOf(config.key, options));
   const known = new Map<string, { name: string; userId: string; seenAt: number }>();
   return {
     mode: 'jwt',
     async verify(token) {
-      const { payload, expiresAt } = await check(token, () => verify(token));
+      const { payload, expiresAt } = await check(token);
       const subject = payload.sub as string;
       const name = nameOf(payload);
       let user = known.get(subject);
@@ -103,10 +107,31 @@ function verifierOf(key: Extract<IdentityConfig, { mode: 'jwt' }>['key'], option
   return (token: string) => jwtVerify(token, jwks, options);
 }
 
-async function check(token: string, verify: () => Promise<{ payload: JWTPayload }>): Promise<{ payload: JWTPayload; expiresAt: Date }> {
+type Verify = (token: string) => Promise<{ payload: JWTPayload }>;
+
+interface Checked {
+  readonly payload: JWTPayload;
+  readonly expiresAt: Date;
+}
+
+/** What a token says. It is checked once in a while: who comes back shows one that was good a moment ago. */
+function checkerOf(verify: Verify): (token: string) => Promise<Checked> {
+  const known = new Map<string, Checked & { readonly checkedAt: number }>();
+  return async (token) => {
+    const now = Date.now();
+    const found = known.get(token);
+    if (found && now < found.expiresAt.getTime() && now - found.checkedAt < knownMs) return found;
+    const checked = { ...(await check(token, verify)), checkedAt: now };
+    if (known.size >= knownTokens) known.clear();
+    known.set(token, checked);
+    return checked;
+  };
+}
+
+async function check(token: string, verify: Verify): Promise<Checked> {
   if (token === '') throw unauthenticated('The token is empty.');
   try {
-    const { payload } = await verify();
+    const { payload } = await verify(token);
     if (
       typeof payload.sub !== 'string' ||
       payload.sub === '' ||

@@ -3,10 +3,10 @@
 
 import type { Bus } from '../bus/bus.ts';
 import type { Log } from '../log.ts';
+import { Batch } from '../storage/batch.ts';
 import type { Position } from '../storage/cursor.ts';
 import type { LogEntry } from '../storage/room-log.ts';
 import type { RoomHead, RoomView } from '../storage/rooms.ts';
-import { Batch } from './batch.ts';
 import { LiveRoom } from './live-room.ts';
 import { LogReader, type LogSource } from './log-reader.ts';
 import { backoff, untilAvailable } from './retry.ts';

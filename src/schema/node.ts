@@ -3,10 +3,8 @@
 import { noSuchRoom } from '../chat/chat.ts';
 import { isWellFormed, kindOf } from '../storage/id.ts';
 import { findMemberships } from '../storage/members.ts';
-import { findMessages } from '../storage/messages.ts';
 import { findRooms } from '../storage/rooms.ts';
 import type { MembershipRow, MessageRow, RoomKind, RoomRow, UserRow } from '../storage/tables.ts';
-import { findUsers } from '../storage/users.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 
@@ -17,7 +15,7 @@ export const User = builder.loadableNodeRef<UserRow>('User', {
   id,
   toKey,
   sort: true,
-  load: (ids: string[], { storage }: Context) => findUsers(storage.db, ids.filter(isWellFormed)),
+  load: (ids: string[], { storage }: Context) => storage.rows.users(ids.filter(isWellFormed)),
 });
 
 /** A room, and whether the viewer may see it. One they may not shows nothing but its id and kind. */
@@ -42,7 +40,7 @@ export const Message = builder.loadableNodeRef<MessageRow>('Message', {
   id,
   toKey,
   sort: true,
-  load: (ids: string[], { storage }: Context) => findMessages(storage.db, ids.filter(isWellFormed)),
+  load: (ids: string[], { storage }: Context) => storage.rows.messages(ids.filter(isWellFormed)),
 });
 
 /** The room, if the viewer may see it. */

@@ -18,6 +18,7 @@ import pg from 'pg';
 import { type Config, ConfigError } from '../config.ts';
 import type { Log } from '../log.ts';
 import { migrate } from './migrate.ts';
+import { Rows } from './rows.ts';
 import type { Database, Db } from './tables.ts';
 import { isUnavailable } from './unavailable.ts';
 
@@ -31,8 +32,10 @@ const feedReaders = 4;
 
 export interface Storage extends AsyncDisposable {
   readonly db: Db;
+  readonly rows: Rows;
   /** The same database, for those who watch: feeds, and what their events show. */
   readonly feedDb: Db;
+  readonly feedRows: Rows;
 }
 
 /** Opens it and brings its tables up to date. Throws ConfigError where a setting is at fault. */
@@ -58,7 +61,8 @@ async function openFolder(dataDir: string): Promise<Storage> {
     await close();
     throw error;
   }
-  return { db, feedDb: db, [Symbol.asyncDispose]: close };
+  const rows = new Rows(db);
+  return { db, rows, feedDb: db, feedRows: rows, [Symbol.asyncDispose]: close };
 }
 
 // PGlite opens a folder that is open elsewhere without a word, and then loses one side's rows. SQLite, which comes with
@@ -113,12 +117,17 @@ async function openServer(databaseUrl: string, poolSize: number, log: Log): Prom
   const feedDb = connect({ ...bounds, max: feedReaders });
   return {
     db,
+    rows: new Rows(db),
     feedDb,
+    feedRows: new Rows(feedDb),
     async [Symbol.asyncDispose]() {
       await Promise.all([db.destroy(), feedDb.destroy()]);
     },
   };
 }
+
+/** How a statement begins that is asked for so often that the server is to keep its plan, and by which name. */
+const preparedName = /^\/\* prepared: (\w+) \*\//;
 
 /** A client that does not outlive a query without an answer: what waits on its connection would wait behind that. */
 class BoundedClient extends pg.Client {
@@ -130,7 +139,10 @@ class BoundedClient extends pg.Client {
 
   // biome-ignore lint/suspicious/noExplicitAny: passes on whatever form of query it is handed
   override query(...args: any[]): any {
-    const answer = (super.query as (...query: unknown[]) => unknown).apply(this, args);
+    const [text, values] = args;
+    const name = typeof text === 'string' ? preparedName.exec(text)?.[1] : undefined;
+    const query = name === undefined ? args : [{ name, text, values }];
+    const answer = (super.query as (...query: unknown[]) => unknown).apply(this, query);
     if (answer instanceof Promise) {
       answer.catch((error: Error) => {
         if (error.message === 'Query read timeout') this.connection.stream.destroy(error);
