@@ -102,8 +102,9 @@ export const commitAnswersLost = ({ lastsMs = 10_000, share = 0.1 } = {}): Fault
   strike: (stage) =>
     felt(stage, 'answers to commits that were lost', ['links.postgres.answersLost'], async () => {
       const { rig, random } = stage;
-      // As a statement of its own: no message's body ends so.
-      const losesAnswerTo = (request: Buffer) => request.includes('commit\0') && random() < share;
+      // As a statement of its own, no message's body ends so; and sends are a transaction that is one statement, prepared.
+      const commits = (request: Buffer) => request.includes('commit\0') || request.includes('\0sends\0');
+      const losesAnswerTo = (request: Buffer) => commits(request) && random() < share;
       for (const { links } of rig.nodes) links.postgres.impair({ losesAnswerTo });
       await sleep(lastsMs);
       for (const { links } of rig.nodes) links.postgres.heal();

@@ -2,7 +2,7 @@
 
 import { badInput, notFound } from '../errors.ts';
 import { deleteMember, findMember, findOldestMember, insertMembers, makeOwner } from '../storage/members.ts';
-import { addMessages } from '../storage/messages.ts';
+import { addNotice } from '../storage/messages.ts';
 import type { LockedRoom } from '../storage/room-log.ts';
 import type { MembershipRow } from '../storage/tables.ts';
 import { findUser } from '../storage/users.ts';
@@ -62,13 +62,13 @@ async function enter(room: LockedRoom, userId: string): Promise<MembershipRow> {
   const { memberCount } = room.row;
   const [membership] = await insertMembers(room.trx, room.row.id, [userId], memberCount === 0 ? 'OWNER' : 'MEMBER');
   await room.append({ type: 'MemberJoined', userId }, { memberCount: memberCount + 1 });
-  await addMessages(room, [{ kind: 'ENTER', senderId: userId }]);
+  await addNotice(room, 'ENTER', userId);
   return membership as MembershipRow;
 }
 
 async function exit(room: LockedRoom, { id, userId }: MembershipRow): Promise<void> {
   await deleteMember(room.trx, id);
-  await addMessages(room, [{ kind: 'LEAVE', senderId: userId }]);
+  await addNotice(room, 'LEAVE', userId);
   await room.append({ type: 'MemberLeft', userId }, { memberCount: room.row.memberCount - 1 });
 }
 

@@ -1,20 +1,16 @@
 // Sending, editing and deleting.
 
 import { conflict, forbidden, notFound } from '../errors.ts';
-import { findMembersAmong } from '../storage/members.ts';
-import { addMessages, changeMessage, findMessages, findSent, hashOf, isKeyTaken, type NewMessage } from '../storage/messages.ts';
-import type { LockedRoom } from '../storage/room-log.ts';
-import type { MessageRow, Trx } from '../storage/tables.ts';
+import { changeMessage, findMessages, hashOf, isKeyTaken } from '../storage/messages.ts';
+import { type LockedRoom, lockRoom } from '../storage/room-log.ts';
+import { type Send, type SendResult, writeSends } from '../storage/sends.ts';
+import type { Db, MessageRow } from '../storage/tables.ts';
 import { isUnavailable } from '../storage/unavailable.ts';
-import { joinFirst, requireMember, requireSeen } from './access.ts';
-import { type Chat, changeRoom, inRoom } from './chat.ts';
+import { joinFirst, refusalOf, requireSeen } from './access.ts';
+import { type Chat, changeRoom, commit, publish } from './chat.ts';
+import type { Outcomes } from './lane.ts';
 
-export interface Sending {
-  readonly roomId: string;
-  readonly body: string;
-  /** Idempotency key, unique per sender. */
-  readonly clientMessageId?: string | null | undefined;
-}
+export type Sending = Omit<Send, 'senderId'>;
 
 export interface Sent {
   readonly message: MessageRow;
@@ -22,87 +18,86 @@ export interface Sent {
   readonly deduplicated: boolean;
 }
 
-interface OwnSending extends Sending {
-  readonly senderId: string;
-}
-
-type Outcomes = PromiseSettledResult<Sent>[];
-
-/** Sends a message, or finds it where its key was sent before. Throws CONFLICT for a key with another room or body. */
-export async function sendMessage(chat: Chat, senderId: string, sending: Sending): Promise<Sent> {
-  const { roomId } = sending;
-  return chat.queue.runTogether(roomId, { ...sending, senderId }, (sendings: OwnSending[]) => sendAll(chat, roomId, sendings));
-}
-
-/** Sends to one room, in this order and in one transaction. Each has an outcome of its own. */
-async function sendAll(chat: Chat, roomId: string, sendings: readonly OwnSending[]): Promise<Outcomes> {
-  try {
-    return await inRoom(chat, roomId, (room, trx) => sendInto(room, trx, sendings));
-  } catch (error) {
-    // Another room's transaction has used a key between the look and the write, and is committed by now.
-    if (isKeyTaken(error)) return sendAll(chat, roomId, sendings);
-    if (sendings.length === 1 || isUnavailable(error)) return sendings.map(() => ({ status: 'rejected', reason: error }));
-    // None is written, for what is wrong with one: sent one at a time, that one fails alone.
-    const outcomes: Outcomes = [];
-    for (const sending of sendings) outcomes.push(...(await sendAll(chat, roomId, [sending])));
-    return outcomes;
-  }
-}
+/** What has come of a send. Undefined where somebody else holds its room. */
+type Answer = Sent | undefined;
 
 /**
- * 1. The keys go first: a retry finds its message also when its sender has lost the right to the room since.
- * 2. What is new is written, if its sender may; a key that comes twice here is new once.
- * 3. What is not new is answered with what was sent first.
+ * Sends a message, or finds it where its key was sent before. Throws CONFLICT for a key with another room or body.
+ *
+ * 1. Sends of all rooms go together. One whose room somebody else holds is not waited for there.
+ * 2. It waits for the room in the room's own lane, as what comes after it does.
  */
-async function sendInto(room: LockedRoom | undefined, trx: Trx, sendings: readonly OwnSending[]): Promise<Outcomes> {
-  const [{ roomId }] = sendings as [OwnSending];
-  const keys = sendings.flatMap(({ senderId, clientMessageId }) => (clientMessageId == null ? [] : [{ senderId, clientMessageId }]));
-  const sent = new Map<unknown, MessageRow>((await findSent(trx, keys)).map((message) => [keyOf(message), message])); // 1
-  const senderIds = [...new Set(sendings.map(({ senderId }) => senderId))];
-  const members = new Map((await findMembersAmong(trx, roomId, senderIds)).map((membership) => [membership.userId, membership]));
-
-  const fresh = new Map<unknown, OwnSending>(); // 2
-  const refused = new Map<OwnSending, unknown>();
-  for (const sending of sendings) {
-    const key = keyOf(sending);
-    if (sent.has(key) || fresh.has(key)) continue;
-    try {
-      requireMember(room, members.get(sending.senderId));
-      fresh.set(key, sending);
-    } catch (error) {
-      refused.set(sending, error);
-    }
-  }
-  const rows = fresh.size === 0 ? [] : await addMessages(room as LockedRoom, [...fresh.values()].map(toMessage));
-  for (const [index, key] of [...fresh.keys()].entries()) sent.set(key, rows[index] as MessageRow);
-
-  return Promise.allSettled(
-    sendings.map(async (sending) => {
-      if (refused.has(sending)) throw refused.get(sending);
-      const key = keyOf(sending);
-      const message = sent.get(key) as MessageRow;
-      if (fresh.get(key) === sending) return { message, deduplicated: false };
-      return { message: requireSame(message, sending), deduplicated: true }; // 3
-    }),
-  );
+export async function sendMessage(chat: Chat, senderId: string, sending: Sending): Promise<Sent> {
+  const { roomId, body } = sending;
+  const send = { ...sending, senderId };
+  const sent = chat.rooms.isBusy(roomId)
+    ? undefined
+    : await chat.sends.runTogether(send, body.length, (sends: Send[]) => settleAll(sends, (some) => sendAll(chat, some))); // 1
+  if (sent) return sent;
+  const inRoom = (sends: Send[]) => settleAll(sends, (some) => sendInto(chat, roomId, some));
+  return (await chat.rooms.lane(roomId).runTogether(send, body.length, inRoom)) as Sent; // 2
 }
 
-/** A sending without a key is like no other. */
-const keyOf = (sending: { senderId: string | null; clientMessageId?: string | null | undefined }) =>
-  sending.clientMessageId == null ? sending : `${sending.senderId} ${sending.clientMessageId}`;
+/** Sends as one statement, and tells the nodes that watch. */
+async function sendAll(chat: Chat, sends: readonly Send[]): Promise<SendResult[]> {
+  const results = await writeSends(chat.db, sends);
+  publish(chat, entriesOf(results));
+  return results;
+}
 
-const toMessage = ({ senderId, body, clientMessageId }: OwnSending): NewMessage => ({
-  kind: 'TALK',
-  senderId,
-  body,
-  clientMessageId: clientMessageId ?? undefined,
-});
+/** Waits for the room that all of them go to, and then sends them as one statement. */
+function sendInto(chat: Chat, roomId: string, sends: readonly Send[]): Promise<SendResult[]> {
+  return commit(chat, async (trx) => {
+    await lockRoom(trx, roomId);
+    const result = await writeHeld(trx, sends);
+    return { entries: entriesOf(result), result };
+  });
+}
+
+/** With the room locked, nothing is passed over but what has the key of another of them, which it finds by then. */
+async function writeHeld(db: Db, sends: readonly Send[]): Promise<SendResult[]> {
+  const results = await writeSends(db, sends);
+  const passedOver = sends.filter((_, index) => results[index]?.outcome === 'held');
+  if (passedOver.length === 0) return results;
+  const found = await writeHeld(db, passedOver);
+  return results.map((result) => (result.outcome === 'held' ? (found.shift() as SendResult) : result));
+}
+
+const entriesOf = (results: readonly SendResult[]) => results.flatMap((result) => (result.outcome === 'written' ? [result.entry] : []));
+
+/** What comes of each send. Where none is written for what is wrong with one, that one fails alone. */
+async function settleAll(sends: readonly Send[], write: (sends: readonly Send[]) => Promise<SendResult[]>): Promise<Outcomes<Answer>> {
+  try {
+    const results = await write(sends);
+    return sends.map((send, index) => answerTo(send, results[index] as SendResult));
+  } catch (error) {
+    // Another statement has used a key between the look and the write, and is committed by now.
+    if (isKeyTaken(error)) return settleAll(sends, write);
+    if (sends.length === 1 || isUnavailable(error)) return sends.map(() => ({ status: 'rejected', reason: error }));
+    const middle = sends.length >> 1;
+    return [...(await settleAll(sends.slice(0, middle), write)), ...(await settleAll(sends.slice(middle), write))];
+  }
+}
+
+function answerTo(send: Send, result: SendResult): PromiseSettledResult<Answer> {
+  switch (result.outcome) {
+    case 'written':
+      return { status: 'fulfilled', value: { message: result.message, deduplicated: false } };
+    case 'known':
+      if (isSame(result.message, send)) return { status: 'fulfilled', value: { message: result.message, deduplicated: true } };
+      return {
+        status: 'rejected',
+        reason: conflict('This clientMessageId was used for another message: take a new one.', 'clientMessageId'),
+      };
+    case 'refused':
+      return { status: 'rejected', reason: refusalOf(result) };
+    case 'held':
+      return { status: 'fulfilled', value: undefined };
+  }
+}
 
 // By what was first sent: a message that was edited since is still the one that the retry means.
-function requireSame(sent: MessageRow, sending: Sending): MessageRow {
-  if (sent.roomId === sending.roomId && sent.sentHash === hashOf(sending.body)) return sent;
-  throw conflict('This clientMessageId was used for another message: take a new one.', 'clientMessageId');
-}
+const isSame = (sent: MessageRow, send: Send) => sent.roomId === send.roomId && sent.sentHash === hashOf(send.body);
 
 /** Throws FORBIDDEN unless the viewer sent it, as a TALK message, and is still a member; CONFLICT once it is deleted. */
 export async function editMessage(chat: Chat, viewerId: string, messageId: string, body: string): Promise<MessageRow> {

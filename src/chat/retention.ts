@@ -49,13 +49,13 @@ export class Retention implements AsyncDisposable {
   #cleanRoom(roomId: string, trimBefore: Date | undefined, purgeBefore: Date): Promise<boolean> {
     return commit(this.#chat, async (trx) => {
       // Before the room is locked: another node finds out at once, and does not stand among the room's senders.
-      if (!(await isCleaner(trx))) return { room: undefined, result: false };
+      if (!(await isCleaner(trx))) return { entries: [], result: false };
       const room = await lockRoom(trx, roomId);
       // As it is under the lock: a room that was to be trimmed may have been deleted this moment.
       const deletedAt = room?.row.deletedAt;
       if (room && deletedAt && deletedAt < purgeBefore) await purgeRoom(room);
       else if (room && !deletedAt && trimBefore) await trimRoom(room, trimBefore);
-      return { room, result: true };
+      return { entries: room?.entries ?? [], result: true };
     });
   }
 

@@ -10,11 +10,6 @@ export async function findMember(db: Db, roomId: string, userId: string): Promis
   return db.selectFrom('memberships').selectAll().where('userId', '=', userId).where('roomId', '=', roomId).executeTakeFirst();
 }
 
-/** Those of the users who are in the room. */
-export async function findMembersAmong(db: Db, roomId: string, userIds: readonly string[]): Promise<MembershipRow[]> {
-  return db.selectFrom('memberships').selectAll().where('userId', 'in', userIds).where('roomId', '=', roomId).execute();
-}
-
 export async function findMemberships(db: Db, ids: readonly string[]): Promise<MembershipRow[]> {
   return db.selectFrom('memberships').selectAll().where('id', 'in', ids).execute();
 }

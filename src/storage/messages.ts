@@ -7,50 +7,19 @@ import { decodeCursor, encodeCursor, expiredCursor, type Position } from './curs
 import { newId } from './id.ts';
 import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
 import { floorOf, headOf, type LockedRoom } from './room-log.ts';
-import { type Db, type MessageKind, type MessageRow, now, type RoomRow } from './tables.ts';
+import { type Db, type MessageRow, now, type RoomRow } from './tables.ts';
 
-export interface NewMessage {
-  readonly kind: MessageKind;
-  readonly senderId: string;
-  readonly body?: string;
-  readonly clientMessageId?: string | undefined;
+/** Writes that someone came or went, and the MessageAdded entry of it. */
+export async function addNotice(room: LockedRoom, kind: 'ENTER' | 'LEAVE', senderId: string): Promise<void> {
+  const [position] = room.nextPositions(1) as [Position];
+  const number = room.row.lastNumber + 1;
+  const message = { id: newId('message'), roomId: room.row.id, ...position, changedSeq: position.seq, number, kind, senderId };
+  await room.trx
+    .insertInto('messages')
+    .values({ ...message, createdAt: now })
+    .execute();
+  await room.appendAll([{ ...position, type: 'MessageAdded', messageId: message.id }], { lastNumber: number });
 }
-
-/**
- * Writes messages and their MessageAdded entries, in this order. Fails with nothing written where a sender's
- * clientMessageId is of an earlier message, in whatever room: `isKeyTaken` tells.
- */
-export async function addMessages(room: LockedRoom, messages: readonly NewMessage[]): Promise<MessageRow[]> {
-  const positions = room.nextPositions(messages.length);
-  const values = messages.map((message, index) => {
-    const position = positions[index] as Position;
-    return {
-      id: newId('message'),
-      roomId: room.row.id,
-      ...position,
-      changedSeq: position.seq,
-      number: room.row.lastNumber + 1 + index,
-      kind: message.kind,
-      senderId: message.senderId,
-      body: message.body ?? null,
-      createdAt: now,
-      clientMessageId: message.clientMessageId ?? null,
-      sentHash: message.clientMessageId === undefined ? null : hashOf(message.body ?? ''),
-    };
-  });
-  // Keys go in in the same order on every node: two that write the same ones would otherwise wait for each other.
-  const byKey = values.toSorted((a, b) => compare(a.clientMessageId ?? '', b.clientMessageId ?? ''));
-  const rows = await room.trx.insertInto('messages').values(byKey).returningAll().execute();
-  rows.sort((a, b) => a.seq - b.seq);
-  const lastTalk = rows.findLast(({ kind }) => kind === 'TALK');
-  await room.appendAll(
-    rows.map(({ seq, tag, id }) => ({ seq, tag, type: 'MessageAdded', messageId: id })),
-    { lastNumber: room.row.lastNumber + rows.length, ...(lastTalk ? { lastActiveAt: lastTalk.createdAt } : {}) },
-  );
-  return rows;
-}
-
-const compare = (a: string, b: string) => (a < b ? -1 : Number(a > b));
 
 /** Whether a statement failed because a clientMessageId is taken. */
 export const isKeyTaken = (error: unknown) =>
@@ -75,21 +44,6 @@ export async function changeMessage(
 }
 
 export const hashOf = (body: string) => createHash('sha256').update(body).digest('hex');
-
-/** What a sender sent with a clientMessageId. */
-export interface SentKey {
-  readonly senderId: string;
-  readonly clientMessageId: string;
-}
-
-/** The messages that were sent with these keys, in whatever room. */
-export async function findSent(db: Db, keys: readonly SentKey[]): Promise<MessageRow[]> {
-  return db
-    .selectFrom('messages')
-    .selectAll()
-    .where((eb) => eb.or(keys.map(({ senderId, clientMessageId }) => eb.and({ senderId, clientMessageId }))))
-    .execute();
-}
 
 /** The messages, those behind their room's floor included: an entry that is still kept may name them. */
 export async function findMessages(db: Db, ids: readonly string[]): Promise<MessageRow[]> {

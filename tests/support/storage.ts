@@ -3,8 +3,7 @@
 import { sql } from 'kysely';
 import type { Bus } from '../../src/bus/bus.ts';
 import { MemoryBus } from '../../src/bus/memory-bus.ts';
-import type { Chat } from '../../src/chat/chat.ts';
-import { RoomQueue } from '../../src/chat/room-queue.ts';
+import { type Chat, openChat } from '../../src/chat/chat.ts';
 import { createRoom } from '../../src/chat/rooms.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { Position } from '../../src/storage/cursor.ts';
@@ -31,7 +30,7 @@ export async function openTestStorage(name: StorageName): Promise<TestStorage> {
 }
 
 /** A chat on that database, whose entries travel in process unless told otherwise. */
-export const chatOn = (db: Db, bus: Bus = new MemoryBus()): Chat => ({ db, bus, queue: new RoomQueue() });
+export const chatOn = (db: Db, bus: Bus = new MemoryBus()): Chat => openChat(db, bus);
 
 /** A guest, and a room that they own. */
 export async function createOwnedRoom(chat: Chat, kind: 'OPEN' | 'PRIVATE' = 'OPEN', memberIds: string[] = []) {

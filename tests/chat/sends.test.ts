@@ -1,0 +1,91 @@
+// Sends that are written together, whatever their rooms.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { sql } from 'kysely';
+import { removeMember } from '../../src/chat/members.ts';
+import { sendMessage } from '../../src/chat/messages.ts';
+import type { GaplessError } from '../../src/errors.ts';
+import { createGuest } from '../../src/storage/users.ts';
+import { Lock } from '../support/lock.ts';
+import { until } from '../support/process.ts';
+import { chatOn, createOwnedRoom, getRoom, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
+
+describe('sends to many rooms', () => {
+  let opened: TestStorage;
+  let url: string;
+  before(async () => {
+    opened = await openTestStorage('PostgreSQL');
+    url = (opened.config as { databaseUrl: string }).databaseUrl;
+  });
+  after(() => opened[Symbol.asyncDispose]());
+
+  it('that wait while one is written are the next statement, each room numbered in the order in which they came', async () => {
+    const chat = chatOn(opened.db);
+    const rooms = await Promise.all(range(1, 10).map(() => createOwnedRoom(chat)));
+    const sent = await Promise.all(
+      range(0, 99).map((i) => {
+        const { roomId, userId } = rooms[i % rooms.length] as (typeof rooms)[0];
+        return sendMessage(chat, userId, { roomId, body: `message ${i}`, clientMessageId: `key ${i}` });
+      }),
+    );
+    assert.deepEqual(
+      sent.map(({ message }) => [message.number, message.seq, message.body]),
+      range(0, 99).map((i) => [Math.floor(i / 10) + 1, Math.floor(i / 10) + 1, `message ${i}`]),
+    );
+    for (const { roomId } of rooms) {
+      const log = await readAll(opened.db, roomId);
+      const ofRoom = sent.filter(({ message }) => message.roomId === roomId).map(({ message }) => message);
+      assert.deepEqual(
+        log.map((entry) => [entry.seq, entry.tag, 'messageId' in entry && entry.messageId]),
+        ofRoom.map(({ seq, tag, id }) => [seq, tag, id]),
+      );
+      const { headSeq, headTag, lastNumber, lastActiveAt } = await getRoom(opened.db, roomId);
+      const last = ofRoom.at(-1);
+      assert.deepEqual([headSeq, headTag, lastNumber, lastActiveAt], [last?.seq, last?.tag, last?.number, last?.createdAt]);
+    }
+    const { rows } = await sql<{ count: number }>`
+      select count(distinct xmin::text) from messages where room_id = any(${rooms.map(({ roomId }) => roomId)})`.execute(opened.db);
+    assert.equal(rows[0]?.count, 2);
+  });
+
+  it('pass over one that somebody holds, which is sent once it is let go', async () => {
+    const chat = chatOn(opened.db);
+    const [held, ...others] = await Promise.all(range(1, 6).map(() => createOwnedRoom(chat)));
+    assert.ok(held);
+    await using lock = await Lock.take(url, 'select 1 from rooms where id = $1 for update', [held.roomId]);
+    const waiting = range(1, 3).map((i) => sendMessage(chat, held.userId, { roomId: held.roomId, body: `held ${i}` }));
+    const began = performance.now();
+    for (const round of range(1, 5)) {
+      await Promise.all(others.map(({ roomId, userId }) => sendMessage(chat, userId, { roomId, body: `round ${round}` })));
+    }
+    assert.ok(performance.now() - began < 1500, 'the others waited');
+    await until('one waits for the row', async () => (await lock.waiting()) > 0);
+    await lock.release();
+    const numbers = (await Promise.all(waiting)).map(({ message }) => message.number);
+    assert.deepEqual(numbers, [1, 2, 3]);
+  });
+
+  it('never take somebody who has just been removed for a member', { timeout: 60_000 }, async () => {
+    const [here, there] = [chatOn(opened.db), chatOn(opened.db)];
+    for (const _ of range(1, 40)) {
+      const bob = (await createGuest(opened.db, 'Bob')).id;
+      const { roomId, userId } = await createOwnedRoom(here, 'PRIVATE', [bob]);
+      let refused: string | undefined;
+      const sendOn = async () => {
+        while (!refused) {
+          await sendMessage(here, bob, { roomId, body: 'still here' }).catch(({ code }: GaplessError) => (refused = code));
+        }
+      };
+      const sending = sendOn();
+      await removeMember(there, userId, roomId, bob);
+      await sending;
+      assert.equal(refused, 'NOT_FOUND');
+      const { rows } = await sql<{ count: number }>`
+        select count(*) from messages
+        where room_id = ${roomId} and sender_id = ${bob} and kind = 'TALK'
+          and seq > (select seq from room_log where room_id = ${roomId} and type = 'MemberLeft')`.execute(opened.db);
+      assert.equal(rows[0]?.count, 0);
+    }
+  });
+});
