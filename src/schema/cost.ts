@@ -2,7 +2,7 @@
 // lines would have the server fetch millions of rows.
 
 import { createComplexityRule } from '@pothos/plugin-complexity';
-import { GraphQLError, type ValidatedExecutionArgs, validate } from 'graphql';
+import { type DocumentNode, GraphQLError, Kind, type ValidatedExecutionArgs, validate, visit } from 'graphql';
 import type { PageArgs } from '../storage/page.ts';
 import type { Context } from './context.ts';
 
@@ -17,6 +17,9 @@ export const costOfPage = ({ first, last }: PageArgs) => ({ field: pageCost, mul
 /** The list within a page: its length is counted already. */
 export const costOfList = { field: 1, multiplier: 1 };
 
+/** Operations that were found to ask for little, by document, whatever their variables: most are asked for again and again. */
+const little = new WeakMap<DocumentNode, Set<string | undefined>>();
+
 /** The errors of an operation that asks for too much; none for one that may be executed. */
 export function costErrors({
   schema,
@@ -25,9 +28,11 @@ export function costErrors({
   rawVariableValues,
   contextValue,
 }: ValidatedExecutionArgs): readonly GraphQLError[] {
+  const operationName = operation.name?.value;
+  if (little.get(document)?.has(operationName)) return [];
   const rule = createComplexityRule({
     variableValues: rawVariableValues ?? {},
-    operationName: operation.name?.value ?? null,
+    operationName: operationName ?? null,
     context: contextValue as Context,
     validate({ complexity, depth }, report) {
       if (depth > maxDepth) report(new GraphQLError(`The operation is ${depth} fields deep, and may be ${maxDepth}.`));
@@ -36,5 +41,21 @@ export function costErrors({
       }
     },
   });
-  return validate(schema, document, [rule]);
+  const errors = validate(schema, document, [rule]);
+  if (errors.length === 0 && !hasVariableCost(document)) little.set(document, (little.get(document) ?? new Set()).add(operationName));
+  return errors;
+}
+
+/** Whether what it costs depends on a variable. */
+function hasVariableCost(document: DocumentNode): boolean {
+  let found = false;
+  visit(document, {
+    Argument({ name, value }) {
+      if (value.kind === Kind.VARIABLE && (name.value === 'first' || name.value === 'last')) found = true;
+    },
+    Directive() {
+      found = true;
+    },
+  });
+  return found;
 }
