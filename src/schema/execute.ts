@@ -1,10 +1,10 @@
 // Runs an operation, whichever door it came in by. Every execution, that of each event too, has a context of its own.
 
+import { execute } from '@graphql-tools/executor';
 import {
   createSourceEventStream,
   type ExecutionArgs,
   type ExecutionResult,
-  executeRootSelectionSet,
   executeSubscriptionEvent,
   type GraphQLError,
   mapSourceToResponseEvent,
@@ -33,7 +33,7 @@ export async function executeOperation(args: ExecutionArgs): Promise<ExecutionRe
   const context = args.contextValue as Context;
   const valid = validateExecutionArgs(args);
   const errors = 'schema' in valid ? costErrors(valid) : valid;
-  return maskErrors(errors.length > 0 ? { errors } : await executeRootSelectionSet(valid as ValidatedExecutionArgs), context);
+  return maskErrors(errors.length > 0 ? { errors } : ((await execute(args)) as ExecutionResult), context);
 }
 
 /** Begins a subscription. The stream throws a GraphQLError for the client where it cannot go on. */
