@@ -1,6 +1,8 @@
 // Feeds that hand over something else than they would: what controls put in the place of the server's own.
 
-import type { Delivery, Feed, openFeed, Watch } from '../../src/feed/feed.ts';
+import type { Delivery } from '../../src/feed/delivery.ts';
+import type { Feed } from '../../src/feed/feed.ts';
+import type { openFeed, Opening as Watch } from '../../src/feed/open-feed.ts';
 import type { LogEntry } from '../../src/storage/room-log.ts';
 
 /** All that feeds are opened with: what the server shares, and last what is to be watched. */
@@ -44,7 +46,7 @@ export function handOver(feed: Feed, { wants }: Watch, deliver: (ended: AbortSig
       const result = await source.next();
       if (result.done) return end();
       position = result.value;
-      if (wants(result.value)) return result;
+      if (wants(result.value.type)) return result;
     }
   };
   const end = async () => {
@@ -58,6 +60,8 @@ export function handOver(feed: Feed, { wants }: Watch, deliver: (ended: AbortSig
     get position() {
       return position;
     },
+    // What it hands over is not what others at the head are handed.
+    follow: () => undefined,
     next: () => Promise.race([ended.promise, next()]),
     return: end,
     throw: (error: unknown) => end().then(() => Promise.reject(error)),

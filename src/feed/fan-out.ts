@@ -1,6 +1,8 @@
-// What feeds at the same entry share: the operation is executed once, however many of them ask for it.
+// What feeds of a room share: the operation is executed once for an entry, however many of them ask for it.
 
+import type { Position } from '../storage/cursor.ts';
 import type { LogEntry } from '../storage/room-log.ts';
+import { Group, type Member, type Operation, type Tail } from './group.ts';
 
 /**
  * How long a result is shared: by those who are at the head, within milliseconds, and by a crowd that resumes all at once.
@@ -9,6 +11,8 @@ import type { LogEntry } from '../storage/room-log.ts';
 const sharedMs = 5000;
 /** Entries whose results are kept. About 2 KB each. */
 const maxEntries = 1024;
+/** Different things asked for of which one is kept. What is asked for beside them is kept by each who asks. */
+const maxKept = 100;
 
 interface Shared {
   readonly entry: LogEntry;
@@ -16,7 +20,36 @@ interface Shared {
 }
 
 export class FanOut {
+  readonly #room: Tail;
   readonly #shared = new Map<string, Shared>();
+  // biome-ignore lint/suspicious/noExplicitAny: those with the same key have results of the same type
+  readonly #groups = new Map<string, Group<any>>();
+  readonly #kept = new Map<string, unknown>();
+
+  constructor(room: Tail) {
+    this.#room = room;
+  }
+
+  /** What `make` gave for the first with that key, for as long as the room is watched: one for all of a crowd. */
+  once<Value>(key: string, make: () => Value): Value {
+    const known = this.#kept.get(key) as Value | undefined;
+    if (known) return known;
+    const made = make();
+    if (this.#kept.size < maxKept) this.#kept.set(key, made);
+    return made;
+  }
+
+  /** The group of those who ask for the same, with `member` in it, which is at the head. */
+  join<Result>(key: string, operation: Operation<Result>, head: Position, member: Member<Result>): Group<Result> {
+    const known = this.#groups.get(key);
+    if (known) {
+      known.add(member);
+      return known;
+    }
+    const group = new Group(this.#room, operation, head, member, () => this.#groups.delete(key));
+    this.#groups.set(key, group);
+    return group;
+  }
 
   /** What `execute` gives for this entry, from whoever with the same key asked first. A failure is not kept. */
   share<Result>(entry: LogEntry, key: string, execute: () => Promise<Result>): Promise<Result> {

@@ -1,74 +1,22 @@
 // What one subscriber is handed: the entries of a room behind a position, each exactly once and in order, or a typed
-// error. It pulls: nothing is queued for a subscriber, so a slow one costs a position in the log and nothing else.
+// error. It pulls, alone or at the head with others: nothing is queued for a subscriber, so a slow one costs a position in
+// the log and nothing else.
 
-import { notFound } from '../errors.ts';
-import { decodeCursor, type Position } from '../storage/cursor.ts';
-import { follows, headOf, type LogEntry } from '../storage/room-log.ts';
-import type { RoomKind } from '../storage/tables.ts';
+import { type Position, samePosition } from '../storage/cursor.ts';
+import { follows, type LogEntry } from '../storage/room-log.ts';
+import type { RoomHead } from '../storage/rooms.ts';
+import type { CaughtUp, Delivery, Sink, Watch } from './delivery.ts';
 import type { FanOut } from './fan-out.ts';
+import type { Execute, Member, Operation } from './group.ts';
 import type { LiveRoom } from './live-room.ts';
 import type { LiveRooms } from './live-rooms.ts';
 
-/** All that was missed has been handed over. Not an entry: it has the position of the head, and takes none. */
-export interface CaughtUp extends Position {
-  readonly type: 'CaughtUp';
-  readonly roomId: string;
-  readonly at: Date;
-}
+const nothing = () => {};
 
-export type Delivery = LogEntry | CaughtUp;
-
-export interface Watch {
-  readonly roomId: string;
-  readonly viewerId: string;
-  /** Cursor behind which to begin. Without one: live only. */
-  readonly after: string | undefined;
-  /** What the subscriber wants to be handed. The rest moves the position, and ends the feed, all the same. */
-  readonly wants: (delivery: Delivery) => boolean;
-}
-
-/**
- * Opens a feed. Throws NOT_FOUND where the viewer may not see the room, CURSOR_INVALID, or CURSOR_EXPIRED.
- *
- * 1. The viewer's right is looked at, before anything is opened for them.
- * 2. The node listens to the room.
- * 3. Only then are the room's head and the first page read. The other way round, an entry that is committed between
- *    would be neither read nor heard.
- */
-export async function openFeed(liveRooms: LiveRooms, watch: Watch): Promise<Feed> {
-  const { roomId } = watch;
-  const after = watch.after === undefined ? undefined : decodeCursor(roomId, watch.after);
-  await look(liveRooms, watch); // 1
-  const { room, leave } = await liveRooms.join(roomId); // 2
-  try {
-    const then = room.head;
-    const seen = await look(liveRooms, watch); // 3
-    room.learn(then, seen.head);
-    const { history } = room;
-    const page = after === undefined || same(after, seen.head) ? [] : await liveRooms.readPage(roomId, after);
-    return new Feed(liveRooms, room, leave, { ...watch, seen, history, position: after ?? seen.head, page });
-  } catch (error) {
-    leave();
-    throw error;
-  }
-}
-
-/** The room as its viewer saw it last, when they had the right to: what took it up to this head, they have had back since. */
-interface Look {
-  readonly kind: RoomKind;
-  readonly head: Position;
-}
-
-async function look(liveRooms: LiveRooms, { viewerId, roomId }: Watch): Promise<Look> {
-  const room = await liveRooms.findVisible({ viewerId, roomId });
-  if (!room) throw notFound('There is no such room.', 'roomId');
-  return { kind: room.kind, head: headOf(room) };
-}
-
-const same = (a: Position, b: Position | undefined) => a.seq === b?.seq && a.tag === b.tag;
-
-interface Start extends Watch {
-  readonly seen: Look;
+interface Start {
+  readonly watch: Watch;
+  /** The room as its viewer saw it last, when they had the right to: what took it up to this head, they have had back since. */
+  readonly seen: RoomHead;
   /** The live room's, before `page` was read. */
   readonly history: number;
   readonly position: Position;
@@ -79,9 +27,8 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
   readonly #liveRooms: LiveRooms;
   readonly #room: LiveRoom;
   readonly #leave: () => void;
-  readonly #stopListening: () => void;
   readonly #watch: Watch;
-  #seen: Look;
+  #seen: RoomHead;
   #history: number;
   #position: Position;
   #page: readonly LogEntry[];
@@ -90,20 +37,21 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
   #caughtUp = false;
   #ended = false;
   #closed = false;
-  #wake: () => void = () => {};
+  #wake: () => void = nothing;
   /** The call of next() that waits, if any. */
   #pending: PromiseWithResolvers<IteratorResult<Delivery, undefined>> | undefined;
+  /** Has it go on alone, while it is at the head with others. */
+  #leaveGroup: () => void = nothing;
 
   constructor(liveRooms: LiveRooms, room: LiveRoom, leave: () => void, start: Start) {
     this.#liveRooms = liveRooms;
     this.#room = room;
     this.#leave = leave;
-    this.#watch = start;
+    this.#watch = start.watch;
     this.#seen = start.seen;
     this.#history = start.history;
     this.#position = start.position;
     this.#page = start.page;
-    this.#stopListening = room.onChange(() => this.#wake());
   }
 
   /** Where the subscriber is: behind the entry that was handed over last. */
@@ -139,6 +87,35 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
     return pending.promise;
   }
 
+  /**
+   * Has `sink` take what comes, together with the others at the head who ask for the same: `key` is theirs alone. Resolves
+   * once that is over, for the feed to be read by next() again: from behind what the sink took last, and with nothing between
+   * left out. Undefined where the feed is not at the head, or has yet to hand something over there.
+   */
+  follow<Result>(key: string, execute: Execute<Result>, sink: Sink<Result>): Promise<void> | undefined {
+    const { wants, viewerId } = this.#watch;
+    if (this.#ended || !this.#atHead || (!this.#caughtUp && wants('CaughtUp'))) return undefined;
+    this.#caughtUp = true;
+    const { promise: alone, resolve } = Promise.withResolvers<void>();
+    const member: Member<Result> = {
+      take: (entry, result) => {
+        if (entry.seq <= this.#position.seq) return true;
+        // Their own departure may end the feed, which next() sees to.
+        const isOwnEnd = entry.type === 'MemberLeft' && entry.userId === viewerId;
+        if (isOwnEnd || !follows(entry, this.#position) || (result !== undefined && !sink.ready)) return false;
+        this.#position = entry;
+        if (result !== undefined) sink.write(result);
+        return true;
+      },
+      dismiss: resolve,
+    };
+    const liveRooms = this.#liveRooms;
+    const operation: Operation<Result> = { wants, execute: (entries, wanted) => liveRooms.retry(() => execute(entries), wanted) };
+    const group = this.fanOut.join(key, operation, this.#position, member);
+    this.#leaveGroup = () => group.remove(member);
+    return alone;
+  }
+
   /** Ends the feed and settles at once, even while next() waits for an entry or for the database. */
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#closed = true;
@@ -165,8 +142,8 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
    *    at a position that is still there goes on; the others are told by their next read.
    * 2. What was read from the log goes first, then what the live room remembers: always the entry right behind the
    *    position, so nothing is passed over whichever of the two it comes from.
-   * 3. The promise to be woken is made before the head is looked at: an entry that arrives between the look and the wait
-   *    would wake nobody.
+   * 3. The feed listens before the head is looked at: an entry that arrives between the look and the wait would wake
+   *    nobody.
    * 4. Elsewhere than at the head, the log is read. The live room may itself be behind what was seen of the log.
    */
   async #pull(): Promise<Delivery | undefined> {
@@ -175,28 +152,44 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
       const entry = this.#nextOfPage() ?? this.#room.entryAfter(this.#position); // 2
       if (entry) {
         this.#moveBehind(entry);
-        if (this.#watch.wants(entry)) return entry;
+        if (this.#watch.wants(entry.type)) return entry;
         continue;
       }
       const { promise: woken, resolve } = Promise.withResolvers<void>(); // 3
       this.#wake = resolve;
-      if (!same(this.#position, this.#room.head) || this.#position.seq < this.#seen.head.seq) {
-        this.#page = await this.#readOn(); // 4
-        if (this.#page.length > 0) continue;
+      const stopListening = this.#room.onChange(resolve);
+      try {
+        if (!this.#atHead) {
+          this.#page = await this.#readOn(); // 4
+          if (this.#page.length > 0) continue;
+        }
+        if (!this.#caughtUp) {
+          this.#caughtUp = true;
+          const { seq, tag } = this.#position;
+          const caughtUp: CaughtUp = { type: 'CaughtUp', roomId: this.roomId, seq, tag, at: new Date() };
+          if (this.#watch.wants('CaughtUp')) return caughtUp;
+        }
+        await woken;
+      } finally {
+        stopListening();
       }
-      if (!this.#caughtUp) {
-        this.#caughtUp = true;
-        const caughtUp: CaughtUp = { type: 'CaughtUp', roomId: this.#room.roomId, ...this.#position, at: new Date() };
-        if (this.#watch.wants(caughtUp)) return caughtUp;
-      }
-      await woken;
     }
     return undefined;
   }
 
+  /** Whether all that is known of the room has been handed over. */
+  get #atHead(): boolean {
+    return (
+      this.#history === this.#room.history &&
+      this.#taken === this.#page.length &&
+      samePosition(this.#position, this.#room.head) &&
+      this.#position.seq >= this.#seen.headSeq
+    );
+  }
+
   #readOn(): Promise<readonly LogEntry[]> {
     return this.#liveRooms.retry(
-      () => this.#liveRooms.readPage(this.#room.roomId, this.#position),
+      () => this.#liveRooms.readPage(this.roomId, this.#position),
       () => !this.#ended,
     );
   }
@@ -206,7 +199,7 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
     this.#page = [];
     this.#taken = 0;
     this.#seen = await this.#liveRooms.retry(
-      () => look(this.#liveRooms, this.#watch),
+      () => this.#liveRooms.look(this.#watch),
       () => !this.#ended,
     );
     this.#history = history;
@@ -223,14 +216,14 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
     if (!follows(entry, this.#position)) throw new Error(`A feed was about to skip from ${this.#position.seq} to ${entry.seq}.`);
     this.#position = { seq: entry.seq, tag: entry.tag };
     const lostRight =
-      entry.type === 'MemberLeft' && entry.userId === this.#watch.viewerId && this.#seen.kind !== 'OPEN' && entry.seq > this.#seen.head.seq;
+      entry.type === 'MemberLeft' && entry.userId === this.#watch.viewerId && this.#seen.kind !== 'OPEN' && entry.seq > this.#seen.headSeq;
     if (lostRight || entry.type === 'RoomDeleted') this.#end();
   }
 
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#stopListening();
+    this.#leaveGroup();
     this.#leave();
     this.#wake();
   }

@@ -2,14 +2,14 @@
 // Its head only ever moves to the entry that follows it; what does not follow means that something was lost, and the log
 // is read.
 
-import type { Position } from '../storage/cursor.ts';
+import { type Position, samePosition } from '../storage/cursor.ts';
 import { follows, type LogEntry } from '../storage/room-log.ts';
 import { isUnavailable } from '../storage/unavailable.ts';
 import { FanOut } from './fan-out.ts';
 import { logPageSize } from './log-reader.ts';
 
 /** Entries kept in memory for feeds that are a little behind, and of those heard during a read. About 200 bytes each. */
-const tailLength = 256;
+const tailLength = 512;
 
 /** What a live room reads of its log. Neither fails for want of a database: they try again while the room is watched. */
 export interface RoomLog {
@@ -31,7 +31,7 @@ export interface Findings {
 
 export class LiveRoom {
   readonly roomId: string;
-  readonly fanOut = new FanOut();
+  readonly fanOut: FanOut = new FanOut(this);
   readonly #log: RoomLog;
   readonly #findings: Findings;
   readonly #wakes = new Set<() => void>();
@@ -71,6 +71,17 @@ export class LiveRoom {
   /** The entry right behind `position`, where the tail still has it, and has the same entry at `position`. */
   entryAfter({ seq, tag }: Position): LogEntry | undefined {
     return this.#positionAt(seq)?.tag === tag ? this.#tail[seq - (this.#tailStart as Position).seq] : undefined;
+  }
+
+  /** Keeps what was read right in front of the tail, while there is room: a crowd that comes back is behind by about as much. */
+  remember(after: Position, entries: readonly LogEntry[]): void {
+    const start = this.#tailStart;
+    if (!start || after.seq >= start.seq) return;
+    const inFront = entries.slice(0, start.seq - after.seq);
+    const last = inFront.at(-1);
+    if (!last || !samePosition(last, start) || inFront.length + this.#tail.length > 2 * tailLength) return;
+    this.#tail = [...inFront, ...this.#tail];
+    this.#tailStart = after;
   }
 
   /** Hears an entry from the bus. */

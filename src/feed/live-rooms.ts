@@ -2,6 +2,7 @@
 // Every few seconds their heads are checked against the database, which finds what the bus lost with nothing after it.
 
 import type { Bus } from '../bus/bus.ts';
+import { notFound } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Batch } from '../storage/batch.ts';
 import type { Position } from '../storage/cursor.ts';
@@ -80,14 +81,18 @@ export class LiveRooms implements AsyncDisposable {
     return { room: watched.room, leave };
   }
 
-  /** The room as it is now, if the viewer may see it. */
-  findVisible(view: RoomView): Promise<RoomHead | undefined> {
-    return this.#looks.ask(view);
+  /** The room as it is now. Throws NOT_FOUND where the viewer may not see it. */
+  async look(view: RoomView): Promise<RoomHead> {
+    const room = await this.#looks.ask(view);
+    if (!room) throw notFound('There is no such room.', 'roomId');
+    return room;
   }
 
   /** The page of the log behind `after`. */
-  readPage(roomId: string, after: Position): Promise<readonly LogEntry[]> {
-    return this.#reader.read(roomId, after);
+  async readPage(roomId: string, after: Position): Promise<readonly LogEntry[]> {
+    const entries = await this.#reader.read(roomId, after);
+    this.#watched.get(roomId)?.room.remember(after, entries);
+    return entries;
   }
 
   /** Does `work`, again and again while the database is away and somebody wants it. */

@@ -1,7 +1,7 @@
 // Every way to fail, for clients to read in the schema, and how an error becomes what a client is told of it.
 
 import { randomUUID } from 'node:crypto';
-import { GraphQLError } from 'graphql';
+import { type ExecutionResult, GraphQLError } from 'graphql';
 import { type ErrorCode, GaplessError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { isUnavailable, unavailable } from '../storage/unavailable.ts';
@@ -47,6 +47,12 @@ export function toClientError(error: unknown, log: Log): GraphQLError {
   const errorId = randomUUID();
   log.error({ errorId, error: cause }, 'an unforeseen error');
   return located(error, 'Something went wrong that nobody foresaw. It was logged under errorId.', { code: 'INTERNAL', errorId });
+}
+
+/** The result with its errors as a client is told of them. */
+export function maskErrors(result: ExecutionResult, log: Log): ExecutionResult {
+  const errors = result.errors?.map((error: GraphQLError) => toClientError(error, log));
+  return errors ? { ...result, errors } : result;
 }
 
 function extensionsOf({ code, field, retryAfterMs }: GaplessError) {

@@ -5,6 +5,7 @@ import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';
 import { idOf } from './input.ts';
 import { findRoom, getRoom, Membership, Room, roomOf, User } from './node.ts';
+import { dependsOnViewer } from './sharing.ts';
 
 export const RoomRole = builder.enumType('RoomRole', {
   description: 'What a member may do in a room.',
@@ -22,7 +23,12 @@ export const MembershipConnection = builder.connectionObject(
 Membership.implement({
   description: 'The place of a user in a room, from joining to leaving. Whoever joins again gets a new one.',
   fields: (t) => ({
-    room: t.field({ type: Room, description: 'The room.', resolve: ({ roomId }, _args, context) => roomOf(context, roomId) }),
+    room: t.field({
+      type: Room,
+      description: 'The room.',
+      extensions: dependsOnViewer,
+      resolve: ({ roomId }, _args, context) => roomOf(context, roomId),
+    }),
     user: t.field({ type: User, description: 'The member.', resolve: ({ userId }) => userId }),
     role: t.expose('role', { type: RoomRole, description: 'What they may do in the room.' }),
     joinedAt: t.expose('joinedAt', { type: 'DateTime', description: 'When they joined, or were brought in.' }),

@@ -6,6 +6,7 @@ import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';
 import { idOf, limits, line } from './input.ts';
 import { Message, Room, roomOf, User } from './node.ts';
+import { dependsOnViewer } from './sharing.ts';
 
 const MessageKind = builder.enumType('MessageKind', {
   description: 'What a message is.',
@@ -30,6 +31,7 @@ Message.implement({
     room: t.field({
       type: Room,
       description: 'The room it was sent to.',
+      extensions: dependsOnViewer,
       resolve: ({ roomId }, _args, context) => roomOf(context, roomId),
     }),
     kind: t.expose('kind', { type: MessageKind, description: 'What it is.' }),

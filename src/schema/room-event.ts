@@ -1,14 +1,16 @@
 // What is watched: the events of a room, one type for each type of entry in its log, and the two streams of them.
 
-import { type Delivery, openFeed } from '../feed/feed.ts';
+import type { Delivery, Watch } from '../feed/delivery.ts';
+import { openFeed } from '../feed/open-feed.ts';
 import { encodeCursor, expiredCursor } from '../storage/cursor.ts';
 import { findMember } from '../storage/members.ts';
-import type { LogEntry } from '../storage/room-log.ts';
+import { hasAnyoneLeft, type LogEntry } from '../storage/room-log.ts';
 import type { MessageRow } from '../storage/tables.ts';
 import { builder } from './builder.ts';
 import { type Context, requireViewer } from './context.ts';
 import { idOf } from './input.ts';
 import { findRoom, Membership, Message, Room, roomOf, User } from './node.ts';
+import { dependsOnViewer } from './sharing.ts';
 
 type MessageEvent = Extract<LogEntry, { messageId: string }>;
 type MemberEvent = Extract<LogEntry, { userId: string }>;
@@ -27,6 +29,7 @@ const RoomEvent = builder.interfaceRef<Delivery>('RoomEvent').implement({
       type: Room,
       nullable: true,
       description: 'The room, as it is now. Null once the viewer may not see it any more.',
+      extensions: dependsOnViewer,
       resolve: (event, _args, context) => findRoom(context, event.roomId),
     }),
     at: t.expose('at', { type: 'DateTime', description: 'When it happened.' }),
@@ -58,6 +61,7 @@ builder.objectType(builder.objectRef<MemberEvent>('MemberJoined'), {
       type: Membership,
       nullable: true,
       description: 'Their place in the room. Null when they have left since.',
+      extensions: dependsOnViewer,
       resolve: async ({ roomId, userId }, _args, context) =>
         (await findRoom(context, roomId)) && findMember(context.storage.db, roomId, userId),
     }),
@@ -107,25 +111,24 @@ builder.subscriptionFields((t) => {
         'Cursor behind which to begin: what was missed first, then live. CURSOR_INVALID where it is not of this room, CURSOR_EXPIRED where it is not kept.',
     }),
   };
-  const watch =
-    (wants: (delivery: Delivery) => boolean) => (_root: unknown, input: { roomId: string; after?: string | null }, context: Context) =>
-      // To a client an error would be the end of a stream that can be continued: it waits for the database instead.
-      context.liveRooms.retry(
-        () =>
-          openFeed(context.liveRooms, {
-            roomId: input.roomId,
-            viewerId: requireViewer(context),
-            after: context.lastEventId ?? input.after ?? undefined,
-            wants,
-          }),
-        context.wanted,
-      );
+  const watch = (wants: Watch['wants']) => (_root: unknown, input: { roomId: string; after?: string | null }, context: Context) =>
+    // To a client an error would be the end of a stream that can be continued: it waits for the database instead.
+    context.liveRooms.retry(
+      () =>
+        openFeed(context.liveRooms, {
+          roomId: input.roomId,
+          viewerId: requireViewer(context),
+          after: context.lastEventId ?? input.after ?? undefined,
+          wants,
+        }),
+      context.wanted,
+    );
   return {
     messageAdded: t.field({
       type: Message,
       description: 'The messages of one room, in order. With after: first what was missed, then live, with no seam. Without: live only.',
       args,
-      subscribe: watch((delivery) => delivery.type === 'MessageAdded') as never,
+      subscribe: watch((type) => type === 'MessageAdded') as never,
       resolve: (event, _args, context) => messageOf(event as unknown as MessageEvent, _args, context),
     }),
     roomEvents: t.field({
@@ -140,13 +143,15 @@ builder.subscriptionFields((t) => {
 
 /**
  * The message of an event. To someone who has lost the right to the room, what was changed after the event is not shown:
- * the change comes behind the entry that took the right.
+ * the change comes behind the entry that took the right. Where nobody has left in between, nobody has lost it.
  */
 async function messageOf(event: MessageEvent, _args: object, context: Context): Promise<MessageRow> {
   const message = await Message.getDataloader(context).load(event.messageId);
   // Retention has removed it while the entry was still in memory, or the entry was made up.
   if (message?.roomId !== event.roomId) throw expiredCursor();
-  if (message.changedSeq <= event.seq || (await roomOf(context, event.roomId)).visible) return message;
+  if (message.changedSeq <= event.seq) return message;
+  if (!(await hasAnyoneLeft(context.storage.db, event, message.changedSeq))) return message;
+  if ((await roomOf(context, event.roomId)).visible) return message;
   return { ...message, body: null, editedAt: null, deletedAt: null, deletionReason: null };
 }
 

@@ -16,6 +16,7 @@ import { loaderOf } from './loaders.ts';
 import { MembershipConnection } from './membership.ts';
 import { MessageConnection } from './message.ts';
 import { findRoom, Membership, Message, Room, type RoomShape, User } from './node.ts';
+import { dependsOnViewer } from './sharing.ts';
 
 const RoomKind = builder.enumType('RoomKind', {
   description: 'Who may see a room and how they get in. Never changes.',
@@ -60,6 +61,7 @@ Room.implement({
       type: User,
       nullable: true,
       description: 'The other member of a DIRECT room, for its title and picture. Null in other rooms. Depends on the viewer.',
+      extensions: dependsOnViewer,
       resolve: async (room, _args, context) => {
         if (!room.visible || room.kind !== 'DIRECT') return null;
         return (await peers(context).load(room.id))?.userId ?? null;
@@ -69,6 +71,7 @@ Room.implement({
       type: Membership,
       nullable: true,
       description: 'The place of the viewer in the room. Null when the viewer is not a member.',
+      extensions: dependsOnViewer,
       resolve: (room, _args, context) => (room.visible ? viewerMemberships(context).load(room.id) : null),
     }),
     lastMessage: t.field({

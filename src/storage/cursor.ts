@@ -10,6 +10,8 @@ export interface Position {
   readonly tag: number;
 }
 
+export const samePosition = (a: Position, b: Position | undefined) => a.seq === b?.seq && a.tag === b.tag;
+
 export const newTag = () => randomBytes(4).readInt32BE();
 
 /** The cursor of a position, as clients hold it. */

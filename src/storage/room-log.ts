@@ -169,6 +169,20 @@ export async function readHeads(db: Db, roomIds: readonly string[]): Promise<Map
   return new Map(rows.map((row) => [row.id, headOf(row)]));
 }
 
+/** Whether anyone lost the right to the room behind this entry, and no later than `throughSeq`. */
+export async function hasAnyoneLeft(db: Db, { roomId, seq }: LogEntry, throughSeq: number): Promise<boolean> {
+  const left = await db
+    .selectFrom('roomLog')
+    .select('seq')
+    .where('roomId', '=', roomId)
+    .where('seq', '>', seq)
+    .where('seq', '<=', throughSeq)
+    .where('type', 'in', ['MemberLeft', 'RoomDeleted'])
+    .limit(1)
+    .executeTakeFirst();
+  return left !== undefined;
+}
+
 type EntryColumns = Omit<Selectable<RoomLogTable>, 'roomId'>;
 
 function toColumns(event: Position & LogEvent): Omit<EntryColumns, 'at'> {

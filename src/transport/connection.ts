@@ -2,6 +2,7 @@
 // client that stops reading costs a bounded number of bytes, and is let go when it takes nothing for a while.
 
 import type { Socket } from 'node:net';
+import { flushSoon } from './turn.ts';
 
 export interface Bounds {
   /** What may wait at one connection before its streams ask for no further event. They go on from their cursors once it drains. */
@@ -29,22 +30,39 @@ export interface Backlog {
   stalled: number;
 }
 
+/** Where bytes go: the connection itself, or what frames them for it. */
+export interface Outlet {
+  /** Writes bytes, one for each character. Calls `done` once the kernel has them, or they are of no use any more. */
+  write(bytes: string, encoding: 'latin1', done: () => void): unknown;
+}
+
+/** What goes on over a connection for longer than it takes to answer a request. */
+export interface Use {
+  /** Looks after it, every second or so: the token of its client may have expired, or its client gone without a word. */
+  attend?(nowMs: number): void;
+  /** Lets go a client that has stalled. Without this it is cut off. */
+  stall?(): void;
+  /** Ends it when the node stops, so that its client goes on at another. */
+  end(): Promise<void> | void;
+}
+
 export class Connection {
   readonly #node: Backlog;
   readonly #stream: Socket;
+  /** What is to be written at the end of this turn of the event loop. */
+  #outgoing = '';
   #waitingBytes = 0;
   #drained: PromiseWithResolvers<void> | undefined;
   #progress: readonly (number | undefined)[] = [];
   #checksWithoutProgress = 0;
-  /** How a client that has stalled is let go. */
-  onStalled: () => void;
-  /** Ends what goes on over it when the node stops, so that its client goes on at another. Undefined where nothing but requests does. */
-  onEnd: (() => Promise<void> | void) | undefined;
+  outlet: Outlet;
+  /** Undefined where there is nothing but requests. */
+  use: Use | undefined;
 
   constructor(node: Backlog, stream: Socket) {
     this.#node = node;
     this.#stream = stream;
-    this.onStalled = () => this.destroy();
+    this.outlet = stream;
   }
 
   /** Whether so much waits that streams are to wait as well. */
@@ -68,6 +86,24 @@ export class Connection {
 
   get unused(): boolean {
     return this.#stream.bytesRead === 0;
+  }
+
+  /** Writes bytes, one for each character, together with what else is written in this turn of the event loop. */
+  write(bytes: string): void {
+    if (this.#outgoing === '') flushSoon(this);
+    this.#outgoing += bytes;
+    this.#waitingBytes += bytes.length;
+    this.#node.waitingBytes += bytes.length;
+    if (this.full) this.flush();
+  }
+
+  /** Writes what has yet to be. To be called before anything is written past this connection, and when the turn ends. */
+  flush(): void {
+    if (this.#outgoing === '') return;
+    const bytes = this.#outgoing;
+    this.#outgoing = '';
+    this.outlet.write(bytes, 'latin1', this.measure);
+    this.measure();
   }
 
   /**
@@ -106,7 +142,8 @@ export class Connection {
   /** Lets go a client that takes nothing, or does not answer. */
   giveUp(): void {
     this.#node.stalled += 1;
-    this.onStalled();
+    if (this.use?.stall) this.use.stall();
+    else this.destroy();
   }
 
   destroy(): void {
@@ -118,7 +155,7 @@ export class Connection {
   }
 
   get #bytes(): number {
-    return this.#stream.destroyed ? 0 : this.#stream.writableLength;
+    return this.#stream.destroyed ? 0 : this.#outgoing.length + this.#stream.writableLength;
   }
 
   // What writes have been done, and what is left of the one that is under way: Node says so to nobody but its own

@@ -14,6 +14,8 @@ const defaultBounds: Bounds = {
   pingMs: 12_000,
 };
 
+/** How often connections are looked after: by so much a token may outlive its end. */
+const attendMs = 1000;
 /** Where a stop ends connections in waves: so much time for each of them, but no more than this for all. */
 const endEachMs = 10;
 const endAllMs = 5000;
@@ -23,16 +25,22 @@ export class Connections implements Disposable {
   readonly #backlog: Backlog;
   readonly #known = new WeakMap<Duplex, Connection>();
   readonly #open = new Set<Connection>();
-  readonly #checkTimer: NodeJS.Timeout;
+  readonly #timers: readonly NodeJS.Timeout[];
   #draining = false;
   #ending = false;
 
   constructor(bounds: Partial<Bounds> = {}) {
     this.#backlog = { bounds: { ...defaultBounds, ...bounds }, waitingBytes: 0, heldUp: 0, stalled: 0 };
-    this.#checkTimer = setInterval(() => {
+    const { stalledMs, pingMs } = this.#backlog.bounds;
+    const check = () => {
       for (const connection of this.#open) connection.check();
-    }, this.#backlog.bounds.stalledMs / checksToStall);
-    this.#checkTimer.unref();
+    };
+    const attend = () => {
+      const nowMs = Date.now();
+      for (const { use } of this.#open) use?.attend?.(nowMs);
+    };
+    this.#timers = [setInterval(check, stalledMs / checksToStall), setInterval(attend, Math.min(attendMs, pingMs))];
+    for (const timer of this.#timers) timer.unref();
   }
 
   /** Takes in a connection that a server has accepted. */
@@ -78,13 +86,13 @@ export class Connections implements Disposable {
   /** Ends what goes on over each, in waves unless `now`: clients that all came back at once would be a burden to the next node. */
   async end({ now }: { now: boolean }): Promise<void> {
     this.#ending = true;
-    const ongoing = [...this.#open].filter(({ onEnd }) => onEnd !== undefined);
+    const ongoing = [...this.#open].filter(({ use }) => use !== undefined);
     const eachMs = now ? 0 : Math.min(endEachMs, endAllMs / ongoing.length);
     await Promise.all(
       ongoing.map(async (connection, index) => {
         const wave = Math.floor((index * eachMs) / waveMs);
         if (wave > 0) await sleep(wave * waveMs);
-        await connection.onEnd?.();
+        await connection.use?.end();
       }),
     );
   }
@@ -95,6 +103,6 @@ export class Connections implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#checkTimer);
+    for (const timer of this.#timers) clearInterval(timer);
   }
 }

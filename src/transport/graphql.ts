@@ -1,13 +1,14 @@
 // Yoga, with its execution replaced by ours, and its event stream and everything that calls a CDN left out.
 
-import { type ExecutionResult, type GraphQLError, parse } from 'graphql';
+import type { ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Context } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
-import { executeOperation, type ResultStream, subscribeOperation } from '../schema/execute.ts';
+import { executeOperation, subscribeOperation } from '../schema/execute.ts';
 import { schema } from '../schema/index.ts';
+import type { ResultStream } from '../schema/subscription.ts';
+import { parseDocument, validateDocument } from './documents.ts';
 import { graphiql, renderPage } from './graphiql.ts';
-import { maxTokens } from './limits.ts';
 import { statusOf } from './refusal.ts';
 import { once } from './sse.ts';
 
@@ -16,8 +17,6 @@ export interface Exchange {
   readonly context: Context;
   /** `events` is set where the answer is an event stream, in place of a body. */
   readonly answer: { events?: ResultStream };
-  /** Aborted once the client is gone. */
-  readonly gone: AbortSignal;
 }
 
 export function createGraphQL() {
@@ -32,12 +31,16 @@ export function createGraphQL() {
     multipart: false,
     batching: false,
     cors: false,
+    parserAndValidationCache: false,
+    // Read and measured before it gets here.
+    maxRequestBodySize: false,
     plugins: [ourExecution, ourResults],
   });
 }
 
 const ourExecution: Plugin<Exchange> = {
-  onParse: ({ setParseFn }) => setParseFn((source, options) => parse(source, { ...options, maxTokens })),
+  onParse: ({ setParseFn }) => setParseFn((source) => parseDocument(String(source))),
+  onValidate: ({ setValidationFn }) => setValidationFn((_schema, document) => validateDocument(document)),
   onExecute: ({ setExecuteFn }) => setExecuteFn(executeOperation),
   onSubscribe: ({ args, setSubscribeFn }) =>
     setSubscribeFn(async () => {
@@ -46,7 +49,7 @@ const ourExecution: Plugin<Exchange> = {
       if (Symbol.asyncIterator in result) {
         args.contextValue.answer.events = result;
         // A client that left while its room was looked up leaves nobody to end the stream later.
-        if (args.contextValue.gone.aborted) await result.return();
+        if (!args.contextValue.context.wanted()) await result.return();
       }
       return result;
     }),

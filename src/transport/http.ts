@@ -5,6 +5,7 @@ import { guestTokenDays } from '../chat/identity.ts';
 import type { Config } from '../config.ts';
 import type { Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
+import type { Use } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { inTime } from './deadline.ts';
 import { createGraphQL, type Exchange } from './graphql.ts';
@@ -25,9 +26,9 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
     requireAllowedOrigin(request, config.allowedOrigins);
     allowOrigin(request, response);
     const answered: Exchange['answer'] = {};
-    const gone = new AbortController();
+    let gone = false;
     response.once('close', () => {
-      if (!response.writableFinished) gone.abort();
+      if (!response.writableFinished) gone = true;
       answered.events?.return();
     });
     const { method = 'GET', headers } = request;
@@ -36,7 +37,7 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
     const lastEventId = headers['last-event-id'];
     if (lastEventId === completedId) return void response.writeHead(204).end();
     const connection = connections.of(request.socket);
-    const wanted = () => !gone.signal.aborted;
+    const wanted = () => !gone;
     const ask = async (identified: Promise<Identified>) => {
       const { viewer, staleCookie } = await identified;
       const setCookie = (token: string | null) =>
@@ -45,13 +46,11 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
       const exchange: Exchange = {
         context: { ...services, viewer, setCookie, wanted, lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined },
         answer: answered,
-        gone: gone.signal,
       };
       const init = {
         method,
         headers: { ...(headers as Record<string, string>), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body }),
-        signal: gone.signal,
       };
       return { answer: await yoga.fetch(target.href, init, exchange), viewer };
     };
@@ -60,14 +59,16 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
     // waiting where an answer may yet be had, and cut off when the server stops meanwhile.
     const isEventSource = headers.accept?.startsWith('text/event-stream');
     if (isEventSource && connections.ending) return void response.destroy();
-    if (isEventSource) connection.onEnd = () => void response.destroy();
+    const cutOff: Use = { end: () => void response.destroy() };
+    if (isEventSource) connection.use ??= cutOff;
     const { answer, viewer } = await (isEventSource ? ask(services.liveRooms.retry(identified, wanted)) : inTime(ask(identified())))
       .catch((error: unknown) => {
-        gone.abort();
+        gone = true;
         throw error;
       })
       .finally(() => {
-        connection.onEnd = undefined;
+        // Unless it is another's by now, which was asked for by the same connection.
+        if (connection.use === cutOff) connection.use = undefined;
       });
     for (const [name, value] of answer.headers) if (name !== 'content-length') response.setHeader(name, value);
     const { events } = answered;

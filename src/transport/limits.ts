@@ -44,12 +44,16 @@ export async function readBody(request: IncomingMessage): Promise<string> {
   if (type !== 'application/json') throw new Refusal(415, 'Send the operation as application/json.');
   const tooLarge = () => new Refusal(413, `The body may have ${maxBodyBytes} bytes at most.`);
   if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge();
+  const { promise: body, resolve, reject } = Promise.withResolvers<string>();
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxBodyBytes) throw tooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
+  request
+    .on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > maxBodyBytes) reject(tooLarge());
+      else chunks.push(chunk);
+    })
+    .on('end', () => resolve(Buffer.concat(chunks).toString()))
+    .on('error', reject);
+  return body;
 }

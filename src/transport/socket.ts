@@ -1,130 +1,156 @@
 // One client's WebSocket: what goes out over it, no faster than the client reads; what is under way on it; how it ends.
+// There may be a hundred thousand of them, so what can be shared is: no timer and hardly a closure is one socket's own.
 
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import type { ExecutionResult } from 'graphql';
 import type { WebSocket } from 'ws';
 import type { Viewer } from '../chat/identity.ts';
 import { GaplessError } from '../errors.ts';
-import type { ResultStream } from '../schema/execute.ts';
-import type { Connection } from './connection.ts';
-import { encode } from './encode.ts';
+import type { Log } from '../log.ts';
+import { toClientError } from '../schema/error-code.ts';
+import type { ResultStream } from '../schema/subscription.ts';
+import type { Connection, Outlet, Use } from './connection.ts';
+import { encode, textFrame, toBytes } from './encode.ts';
+import { handOver, type ResultSink } from './hand-over.ts';
 
 /** A client is given up when so many pings in a row have not been answered by the next. */
 const pingsToMiss = 2;
 /** How long queries and mutations may still take when the server stops. A change is answered within 5 seconds. */
 const finishMs = 5000;
 
-/** Why the server ends a socket. graphql-ws adds its own, from 4400 on. */
-export const closeCodes = {
+/** Why the server ends a socket: a code and a reason. graphql-ws adds its own, from 4400 on. */
+export const closings = {
   /** The server stops: come back, another node answers. */
-  restart: { code: 1012, reason: 'Service restart' },
+  restart: [1012, 'Service restart'],
   /** The token has expired. graphql-ws says the same of one that is bad. */
-  forbidden: { code: 4403, reason: 'Forbidden' },
+  forbidden: [4403, 'Forbidden'],
   /** Nobody foresaw it; it is logged. */
-  internal: { code: 1011, reason: 'Internal server error' },
+  internal: [1011, 'Internal server error'],
   /** Who it is cannot be found out just now, or it reads nothing: come back. */
-  unavailable: { code: 1013, reason: 'Try again later' },
+  unavailable: [1013, 'Try again later'],
 } as const;
 
-export class ClientSocket {
+export class ClientSocket implements Use, Outlet {
   readonly #socket: WebSocket;
   readonly #connection: Connection;
-  /** Queries and mutations. */
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #stream: Outlet;
+  readonly #log: Log;
+  /** Queries and mutations that are under way. */
+  #running = 0;
+  #finished: PromiseWithResolvers<void> | undefined;
   #ending = false;
+  #unansweredPings = 0;
+  #pingAtMs: number;
   /** Who the handshake's own header or cookie names. connection_init may name another. */
   viewer: Viewer | undefined;
 
-  constructor(socket: WebSocket, connection: Connection, viewer: Viewer | undefined) {
+  constructor(socket: WebSocket, connection: Connection, viewer: Viewer | undefined, log: Log) {
     this.#socket = socket;
     this.#connection = connection;
     this.viewer = viewer;
-    connection.onStalled = () => this.close(closeCodes.unavailable);
-    connection.onEnd = () => this.#end();
+    this.#log = log;
+    this.#stream = connection.outlet;
+    connection.outlet = this;
+    connection.use = this;
+    this.#pingAtMs = Date.now() + connection.bounds.pingMs;
     // ws answers pings by itself.
     socket.on('ping', () => this.#heed());
-    this.#keepAlive();
+    socket.on('pong', () => {
+      this.#unansweredPings = 0;
+    });
   }
 
   /** Whether what the client says is still heard. */
   get open(): boolean {
-    return this.#socket.readyState === this.#socket.OPEN && !this.#ending;
+    return this.writable && !this.#ending;
   }
 
-  /** Calls `handle` with each message. */
-  onMessage(handle: (message: string) => void): void {
+  /** Whether anything may still be said to the client. */
+  get writable(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN;
+  }
+
+  get protocol(): string {
+    return this.#socket.protocol;
+  }
+
+  /** Calls `handle` with each message. Where that fails, the socket is closed. */
+  onMessage(handle: (message: string) => Promise<void>): void {
+    const onFailure = (error: unknown) => {
+      const unavailable = toClientError(error, this.#log).extensions['code'] === 'UNAVAILABLE';
+      const [code, reason] = closings[unavailable ? 'unavailable' : 'internal'];
+      if (this.open) this.close(code, reason);
+    };
     // What was begun now could not be answered any more. The client asks again, once it is back.
-    this.#socket.on('message', (data) => this.open && handle(String(data)));
+    this.#socket.on('message', (data) => this.open && handle(String(data)).catch(onFailure));
   }
 
-  onceClosed(listener: (code: number, reason: string) => void): void {
-    this.#socket.once('close', (code, reason) => listener(code, String(reason)));
-  }
-
-  /** Writes at once. What is no answer to the client waits for room before. */
+  /** Writes an answer. What is none waits for room before. */
   send(message: string): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
-    this.#socket.send(message, this.#connection.measure);
+    if (!this.writable) return;
+    this.#connection.write(textFrame(toBytes(message)));
     this.#heed();
   }
 
-  /**
-   * The stream, writing its results by itself, and handing on nothing but its end: graphql-ws would encode each one again
-   * for every subscriber, and they differ in nothing but the id.
-   */
+  /** Writes frames. ws may have said goodbye by itself meanwhile, and after that nothing may be said. */
+  write(frames: string, encoding: 'latin1', done: () => void): void {
+    if (this.writable) this.#stream.write(frames, encoding, done);
+  }
+
+  /** The stream, writing its results by itself, and handing on nothing but its end. */
   written(id: string, results: ResultStream): ResultStream {
-    const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
-    let returned = false;
-    const stream: ResultStream = {
-      ...results,
-      next: async () => {
-        for (;;) {
-          while (this.#connection.full) await this.#connection.drained();
-          // Whoever is being closed is read nothing more for.
-          if (this.#socket.readyState !== this.#socket.OPEN) return results.return();
-          const { done, value } = await results.next();
-          if (done) return { done, value };
-          // Others on this socket may have filled it meanwhile: a thousand that all had their next event would be a thousand too many.
-          while (this.#connection.full) await this.#connection.drained();
-          if (!returned) this.send(`${head}${encode(value)}}`);
-        }
-      },
-      return: () => {
-        returned = true;
-        return results.return();
-      },
-      [Symbol.asyncIterator]: () => stream,
-    };
-    return stream;
+    return new WrittenResults(this, this.#connection, id, results);
   }
 
   /** Runs a query or mutation, once the client has read what it asked for before. */
   async run<Result>(operation: () => Promise<Result>): Promise<Result> {
     while (this.#connection.full) await this.#connection.drained();
     if (!this.open) throw new GaplessError('UNAVAILABLE', 'The socket is closed.');
-    const running = operation();
-    this.#running.add(running);
+    this.#running += 1;
     try {
-      return await running;
+      return await operation();
     } finally {
-      this.#running.delete(running);
+      this.#running -= 1;
+      if (this.#running === 0) this.#finished?.resolve();
     }
   }
 
-  close({ code, reason }: { code: number; reason: string }): void {
+  close(code: number, reason: string): void {
+    this.#connection.flush();
     this.#socket.close(code, reason);
     // Its own close is to be read, even if nothing else is.
     this.#socket.resume();
   }
 
   /** Has the client go on elsewhere, as soon as what is under way has been answered. */
-  async #end(): Promise<void> {
+  async end(): Promise<void> {
     this.#ending = true;
-    if (this.#running.size > 0) {
-      await Promise.race([Promise.allSettled(this.#running), new Promise((resolve) => setTimeout(resolve, finishMs).unref())]);
-      // What has just been worked out is written in this turn of the event loop. Behind the close, it would be lost.
+    if (this.#running > 0) {
+      this.#finished = Promise.withResolvers();
+      await Promise.race([this.#finished.promise, sleep(finishMs, undefined, { ref: false })]);
+      // What has just been worked out is sent in this turn of the event loop. Behind the close, it would be lost.
       await setImmediate();
     }
-    this.close(closeCodes.restart);
+    this.close(...closings.restart);
+  }
+
+  stall(): void {
+    this.close(...closings.unavailable);
+  }
+
+  /** Lets go whose token has expired, and pings. A client at which something waits shows by that whether it lives. */
+  attend(nowMs: number): void {
+    if (this.viewer && nowMs >= this.viewer.expiresAt.getTime()) this.close(...closings.forbidden);
+    else if (nowMs >= this.#pingAtMs) {
+      this.#pingAtMs = nowMs + this.#connection.bounds.pingMs;
+      if (this.#connection.idle) this.#ping();
+    }
+  }
+
+  #ping(): void {
+    if (this.#unansweredPings === pingsToMiss) this.#connection.giveUp();
+    else this.#socket.ping();
+    this.#unansweredPings += 1;
   }
 
   /** A client that goes on asking and reads no answers is not heard until it does. */
@@ -134,20 +160,56 @@ export class ClientSocket {
     this.#socket.pause();
     void this.#connection.drained().then(() => this.#socket.resume());
   }
+}
 
-  /** Pings, and gives up a client that does not answer. One at which something waits shows by that whether it lives. */
-  #keepAlive(): void {
-    let unanswered = 0;
-    this.#socket.on('pong', () => {
-      unanswered = 0;
-    });
-    const timer = setInterval(() => {
-      if (!this.#connection.idle) return;
-      if (unanswered === pingsToMiss) return this.#connection.giveUp();
-      unanswered += 1;
-      this.#socket.ping();
-    }, this.#connection.bounds.pingMs);
-    timer.unref();
-    this.#socket.once('close', () => clearInterval(timer));
+/** Results as frames: graphql-ws would encode each one again for every subscriber, and they differ in nothing but the id. */
+class WrittenResults implements ResultStream, ResultSink {
+  readonly #socket: ClientSocket;
+  readonly #connection: Connection;
+  readonly #head: string;
+  readonly #results: ResultStream;
+  #returned = false;
+
+  constructor(socket: ClientSocket, connection: Connection, id: string, results: ResultStream) {
+    this.#socket = socket;
+    this.#connection = connection;
+    this.#head = toBytes(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+    this.#results = results;
+  }
+
+  get open(): boolean {
+    return !this.#returned && this.#socket.writable;
+  }
+
+  get ready(): boolean {
+    return this.open && !this.#connection.full;
+  }
+
+  write(result: ExecutionResult): void {
+    this.#connection.write(textFrame(`${this.#head}${encode(result)}}`));
+  }
+
+  /** Writes them all. */
+  async next(): Promise<IteratorReturnResult<void>> {
+    await handOver(this.#results, this.#connection, this);
+    return { done: true, value: undefined };
+  }
+
+  return(): Promise<IteratorResult<ExecutionResult, void>> {
+    this.#returned = true;
+    return this.#results.return();
+  }
+
+  throw(error: unknown): Promise<IteratorResult<ExecutionResult, void>> {
+    this.#returned = true;
+    return this.#results.throw(error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
   }
 }

@@ -3,15 +3,13 @@
 
 import type { ServerResponse } from 'node:http';
 import { type ExecutionResult, GraphQLError } from 'graphql';
-import type { ResultStream } from '../schema/execute.ts';
+import type { ResultStream } from '../schema/subscription.ts';
 import type { Connection } from './connection.ts';
-import { encode } from './encode.ts';
-import { endAt } from './expiry.ts';
+import { encode, toBytes } from './encode.ts';
+import { handOver, type ResultSink } from './hand-over.ts';
 
 /** The id of `complete`. A browser that comes back with it has been told everything, and is told so by a 204. */
 export const completedId = 'complete';
-
-const pingIntervalMs = 12_000;
 
 /**
  * Writes the results, one at a time: the next is asked for when there is room for it. Resolves when the stream or the
@@ -28,39 +26,48 @@ export async function writeEventStream(
 ): Promise<void> {
   if (response.destroyed) return void (await results.return());
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' });
-  const write = (text: string) => {
-    if (response.writableEnded) return;
-    response.write(Buffer.from(text), connection.measure);
-    connection.measure();
+  const { outlet } = connection;
+  connection.outlet = response;
+  const end = (last?: string) => {
+    connection.flush();
+    response.end(last);
   };
-  const ping = setInterval(() => connection.idle && write(':\n\n'), pingIntervalMs);
-  const forget =
-    expiresAt &&
-    endAt(expiresAt, () => {
-      write(event('next', JSON.stringify({ errors: [expired()] })));
-      response.end();
-      void results.return();
-    });
-  connection.onEnd = () => void response.end();
-  if (ending) response.end();
+  const sink: ResultSink = {
+    get open() {
+      return !response.writableEnded && !response.destroyed;
+    },
+    get ready() {
+      return this.open && !connection.full;
+    },
+    write: (result) => connection.write(nextEvent(result, results)),
+  };
+  let pingAtMs = Date.now() + connection.bounds.pingMs;
+  connection.use = {
+    attend(nowMs) {
+      if (expiresAt && nowMs >= expiresAt.getTime()) {
+        end(event('next', JSON.stringify({ errors: [expired()] })));
+        void results.return();
+      } else if (nowMs >= pingAtMs) {
+        pingAtMs = nowMs + connection.bounds.pingMs;
+        if (connection.idle && sink.open) connection.write(':\n\n');
+      }
+    },
+    end,
+  };
+  if (ending) end();
   response.once('close', () => {
-    connection.onEnd = undefined;
-    forget?.();
+    connection.use = undefined;
+    connection.outlet = outlet;
     void results.return();
   });
   try {
     const start = results.cursor?.();
-    write(start === undefined ? ':\n\n' : `id: ${start}\n\n`);
-    for await (const result of results) {
-      write(event('next', encode(result), results.cursor?.()));
-      while (connection.full) await connection.drained();
-    }
+    if (sink.open) connection.write(start === undefined ? ':\n\n' : `id: ${start}\n\n`);
+    await handOver(results, connection, sink);
   } catch (error) {
-    write(event('next', JSON.stringify({ errors: [error] })));
-  } finally {
-    clearInterval(ping);
+    if (sink.open) connection.write(toBytes(event('next', JSON.stringify({ errors: [error] }))));
   }
-  if (!response.writableEnded) response.end(event('complete', '', completedId));
+  if (sink.open) end(event('complete', '', completedId));
 }
 
 const expired = () => new GraphQLError('The token has expired: get a new one.', { extensions: { code: 'UNAUTHENTICATED' } });
@@ -68,6 +75,17 @@ const expired = () => new GraphQLError('The token has expired: get a new one.', 
 /** One result, as a stream of one. */
 export async function* once(result: ExecutionResult): ResultStream {
   yield result;
+}
+
+const nextEvents = new WeakMap<ExecutionResult, string>();
+
+/** A result that `results` has just handed over, in bytes: the same for all who are handed it, since they are at the same place. */
+function nextEvent(result: ExecutionResult, results: ResultStream): string {
+  const known = nextEvents.get(result);
+  if (known !== undefined) return known;
+  const bytes = event('next', encode(result), results.cursor?.());
+  nextEvents.set(result, bytes);
+  return bytes;
 }
 
 const event = (name: string, data: string, id?: string) => `event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`;

@@ -5,6 +5,7 @@ import type { Identity, Viewer } from '../chat/identity.ts';
 import { GaplessError } from '../errors.ts';
 
 export const cookieName = 'gapless_token';
+const cookiePattern = new RegExp(`(?:^|;\\s*)${cookieName}=([^;]*)`);
 
 export interface Credentials {
   /** `Bearer …`, from the header or from connection_init's payload. */
@@ -30,7 +31,7 @@ export async function identify(identity: Identity, { authorization, cookie }: Cr
     if (token === undefined) throw new GaplessError('UNAUTHENTICATED', 'Authorization must read: Bearer, a space, and the token.');
     return { viewer: await identity.verify(token), staleCookie: false };
   }
-  const [, token] = new RegExp(`(?:^|;\\s*)${cookieName}=([^;]*)`).exec(cookie ?? '') ?? [];
+  const [, token] = cookiePattern.exec(cookie ?? '') ?? [];
   if (token === undefined) return { viewer: undefined, staleCookie: false };
   try {
     return { viewer: await identity.verify(token), staleCookie: false };

@@ -10,16 +10,16 @@ import type { Config } from '../config.ts';
 import { GaplessError } from '../errors.ts';
 import type { Context, Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
-import { executeOperation, type ResultStream, subscribeOperation } from '../schema/execute.ts';
+import { executeOperation, subscribeOperation } from '../schema/execute.ts';
 import { schema } from '../schema/index.ts';
+import type { ResultStream } from '../schema/subscription.ts';
 import type { Connections } from './connections.ts';
 import { inTime } from './deadline.ts';
-import { readDocument } from './documents.ts';
-import { endAt } from './expiry.ts';
+import { parseDocument, validateDocument } from './documents.ts';
 import { graphqlPath } from './http.ts';
 import { maxOperations, maxSocketMessageBytes, requireAllowedOrigin, targetOf } from './limits.ts';
 import { Refusal, statusOf } from './refusal.ts';
-import { ClientSocket, closeCodes } from './socket.ts';
+import { ClientSocket } from './socket.ts';
 import { identify } from './viewer.ts';
 
 const options = {
@@ -62,7 +62,7 @@ export class WebSocketDoor {
       if (this.#connections.ending)
         throw new GaplessError('UNAVAILABLE', 'The server stops: try again, another one answers.', { retryAfterMs: 1000 });
       this.#server.handleUpgrade(request, stream, head, (socket) =>
-        this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer)),
+        this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer, this.#services.log)),
       );
     } catch (error) {
       const told = toClientError(error, this.#services.log);
@@ -76,30 +76,20 @@ export class WebSocketDoor {
   };
 
   #open(webSocket: WebSocket, socket: ClientSocket): void {
-    const { log } = this.#services;
     // Without a listener, a frame that breaks the rules would end this process. ws closes the socket by itself.
-    webSocket.on('error', (error) => log.debug({ error: error.message }, 'a socket broke the rules'));
-    const closed = this.#protocol.opened(
-      {
-        protocol: webSocket.protocol,
-        send: async (message) => socket.send(message),
-        close: (code, reason) => socket.close({ code: code as number, reason: reason as string }),
-        onMessage: (handle) =>
-          socket.onMessage((message) => {
-            handle(message).catch((error: unknown) => {
-              const unavailable = toClientError(error, log).extensions['code'] === 'UNAVAILABLE';
-              if (socket.open) socket.close(unavailable ? closeCodes.unavailable : closeCodes.internal);
-            });
-          }),
-      },
-      socket,
-    );
-    socket.onceClosed((code, reason) => {
-      closed(code, reason).catch((error: unknown) => log.error({ error }, 'a socket could not be cleaned up'));
+    webSocket.on('error', this.#onBroken);
+    const closed = this.#protocol.opened(socket, socket);
+    webSocket.once('close', (code, reason) => {
+      closed(code, String(reason)).catch((error: unknown) => this.#services.log.error({ error }, 'a socket could not be cleaned up'));
     });
   }
 
-  async #admit({ connectionParams, extra: socket }: Session<Record<string, unknown>, ClientSocket>): Promise<boolean> {
+  readonly #onBroken = (error: Error) => this.#services.log.debug({ error: error.message }, 'a socket broke the rules');
+
+  async #admit(session: Session<Record<string, unknown>, ClientSocket>): Promise<boolean> {
+    const { connectionParams, extra: socket } = session;
+    // Otherwise the token would be kept for as long as the socket lives.
+    Object.assign(session, { connectionParams: undefined });
     const authorization = connectionParams?.['authorization'] ?? connectionParams?.['Authorization'];
     try {
       if (authorization != null)
@@ -108,8 +98,6 @@ export class WebSocketDoor {
       if (error instanceof GaplessError && error.code === 'UNAUTHENTICATED') return false;
       throw error;
     }
-    // One that has closed meanwhile would never tell the timer to go.
-    if (socket.viewer && socket.open) socket.onceClosed(endAt(socket.viewer.expiresAt, () => socket.close(closeCodes.forbidden)));
     return true;
   }
 
@@ -118,10 +106,13 @@ export class WebSocketDoor {
   #prepare(socket: ClientSocket, payload: { query: string; variables?: unknown; operationName?: unknown }) {
     const { log } = this.#services;
     try {
-      const document = readDocument(payload.query);
-      if (!('kind' in document)) return document.map((error) => toClientError(error, log));
+      const document = parseDocument(payload.query);
+      const errors = validateDocument(document);
+      if (errors.length > 0) return errors.map((error) => toClientError(error, log));
+      // graphql-ws keeps it for as long as the operation goes on: let it be the same text for all.
+      payload.query = document.loc?.source.body as string;
       const { viewer } = socket;
-      const contextValue: SocketContext = { ...this.#services, viewer, setCookie: () => {}, wanted: () => socket.open, socket };
+      const contextValue: SocketContext = { ...this.#services, viewer, setCookie: noCookie, wanted: () => socket.open, socket };
       return {
         schema,
         document,
@@ -139,6 +130,9 @@ export class WebSocketDoor {
     return inTime(executeOperation(args)).catch((error: unknown) => ({ errors: [toClientError(error, this.#services.log)] }));
   }
 }
+
+/** There is nothing to set a cookie with. */
+const noCookie = () => {};
 
 const tooMany = () =>
   new GraphQLError(`A socket may have ${maxOperations} operations under way at once: complete some first.`, {

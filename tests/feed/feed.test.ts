@@ -9,9 +9,11 @@ import { addMember, joinRoom, leaveRoom, removeMember } from '../../src/chat/mem
 import { editMessage, sendMessage } from '../../src/chat/messages.ts';
 import { deleteRoom } from '../../src/chat/rooms.ts';
 import type { GaplessError } from '../../src/errors.ts';
-import { type Delivery, type Feed, openFeed } from '../../src/feed/feed.ts';
+import type { Delivery } from '../../src/feed/delivery.ts';
+import type { Feed } from '../../src/feed/feed.ts';
 import { LiveRooms } from '../../src/feed/live-rooms.ts';
 import { logSourceOf } from '../../src/feed/log-reader.ts';
+import { openFeed } from '../../src/feed/open-feed.ts';
 import { encodeCursor } from '../../src/storage/cursor.ts';
 import { floorOf, headOf } from '../../src/storage/room-log.ts';
 import type { Db } from '../../src/storage/tables.ts';
@@ -81,7 +83,7 @@ for (const name of storages) {
         roomId,
         viewerId: options.viewerId ?? userId,
         after: options.after,
-        wants: ({ type }) => type !== 'CaughtUp' || options.caughtUp === true,
+        wants: (type) => type !== 'CaughtUp' || options.caughtUp === true,
       });
     const floorCursor = async () => encodeCursor(roomId, floorOf(await getRoom(db, roomId)));
     /** Has the heads checked as often as they are while the bus is not healthy. */
@@ -317,11 +319,11 @@ for (const name of storages) {
 
     it('settles return() at once while the database does not answer', async () => {
       await using other = await open();
-      const head = await fillRoom(db, roomId, 1300);
+      const head = await fillRoom(db, roomId, 1800);
       bus.publish({ roomId, ...head, previousTag: 0, at: new Date(), type: 'RoomUpdated' });
       const feed = await open({ after: await floorCursor() });
       // The node knows of all, and keeps the end of it: what comes behind the first page is to be read by next().
-      assert.deepEqual(seqs(await take(other, 1300)), range(1, 1300));
+      assert.deepEqual(seqs(await take(other, 1800)), range(1, 1800));
       await take(feed, 500);
       const letGo = await holdLog();
       const next = feed.next();
@@ -406,7 +408,7 @@ for (const name of storages) {
         roomId,
         viewerId: userId,
         after: await floorCursor(),
-        wants: ({ type }) => type === 'MessageAdded',
+        wants: (type) => type === 'MessageAdded',
       });
       await editMessage(chat, userId, message.id, 'two');
       await send();

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { GaplessError } from '../../src/errors.ts';
-import { openFeed } from '../../src/feed/feed.ts';
 import { LiveRooms } from '../../src/feed/live-rooms.ts';
 import { LogReader, type LogSource, logPageSize, logSourceOf } from '../../src/feed/log-reader.ts';
+import { openFeed } from '../../src/feed/open-feed.ts';
 import { encodeCursor, type Position } from '../../src/storage/cursor.ts';
 import type { LogEntry } from '../../src/storage/room-log.ts';
 import { FickleBus } from '../support/fickle-bus.ts';

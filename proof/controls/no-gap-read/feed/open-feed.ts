@@ -1,13 +1,14 @@
 // Takes whatever it hears for what comes next. It listens before it reads the history, but looks at the log no more then.
 
-import * as original from '../../../../src/feed/feed.ts';
+import type { Feed } from '../../../../src/feed/feed.ts';
+import * as original from '../../../../src/feed/open-feed.ts';
 import type { LogEntry } from '../../../../src/storage/room-log.ts';
 import { handOver, isLastFor, type Opening, opening, watchOf } from '../../hand-over.ts';
 import { listen } from './live-room.ts';
 
-export * from '../../../../src/feed/feed.ts';
+export * from '../../../../src/feed/open-feed.ts';
 
-export async function openFeed(...as: Opening): Promise<original.Feed> {
+export async function openFeed(...as: Opening): Promise<Feed> {
   const watch = watchOf(as);
   // Stays open, unread, for the room to be watched.
   const history = await original.openFeed(...opening(as, { wants: () => true }));

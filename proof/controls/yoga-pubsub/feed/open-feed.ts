@@ -1,12 +1,13 @@
 // Hands over what Yoga's pub/sub brings while it is subscribed to, and nothing else.
 
-import * as original from '../../../../src/feed/feed.ts';
+import type { Feed } from '../../../../src/feed/feed.ts';
+import * as original from '../../../../src/feed/open-feed.ts';
 import { handOver, isLastFor, type Opening, opening, watchOf } from '../../hand-over.ts';
 import { pubSub } from '../pub-sub.ts';
 
-export * from '../../../../src/feed/feed.ts';
+export * from '../../../../src/feed/open-feed.ts';
 
-export async function openFeed(...as: Opening): Promise<original.Feed> {
+export async function openFeed(...as: Opening): Promise<Feed> {
   const watch = watchOf(as);
   const { roomId } = watch;
   // Whoever may not watch is refused as ever. Where the client left off does not count.

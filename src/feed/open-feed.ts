@@ -1,0 +1,41 @@
+// How a feed begins: with a right to the room, behind a cursor, and listening before it reads.
+
+import { decodeCursor, samePosition } from '../storage/cursor.ts';
+import { headOf } from '../storage/room-log.ts';
+import type { Watch } from './delivery.ts';
+import { Feed } from './feed.ts';
+import type { LiveRooms } from './live-rooms.ts';
+
+export interface Opening extends Watch {
+  /** Cursor behind which to begin. Without one: live only. */
+  readonly after: string | undefined;
+}
+
+/**
+ * Opens a feed. Throws NOT_FOUND where the viewer may not see the room, CURSOR_INVALID, or CURSOR_EXPIRED.
+ *
+ * 1. The viewer's right is looked at, before anything is opened for them.
+ * 2. The node listens to the room.
+ * 3. Only then are the room's head and the first page read. The other way round, an entry that is committed between
+ *    would be neither read nor heard.
+ */
+export async function openFeed(liveRooms: LiveRooms, { after: cursor, ...watch }: Opening): Promise<Feed> {
+  const { roomId } = watch;
+  const after = cursor === undefined ? undefined : decodeCursor(roomId, cursor);
+  await liveRooms.look(watch); // 1
+  const { room, leave } = await liveRooms.join(roomId); // 2
+  try {
+    const then = room.head;
+    const seen = await liveRooms.look(watch); // 3
+    const head = headOf(seen);
+    room.learn(then, head);
+    const { history } = room;
+    // What the live room remembers is the log where both end alike: one that was undone since ends in another entry.
+    const remembered = after !== undefined && samePosition(head, room.head) && room.entryAfter(after) !== undefined;
+    const page = after === undefined || samePosition(after, head) || remembered ? [] : await liveRooms.readPage(roomId, after);
+    return new Feed(liveRooms, room, leave, { watch, seen, history, position: after ?? head, page });
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}

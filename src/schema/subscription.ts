@@ -1,0 +1,122 @@
+// What comes of a subscription: a result for each of its events. What is the same for everyone is executed once for all who
+// are at that event; and those at the head of a room need not even ask for it.
+
+import { type ExecutionResult, executeSubscriptionEvent, type ValidatedSubscriptionArgs } from 'graphql';
+import { GaplessError } from '../errors.ts';
+import type { Delivery, Sink } from '../feed/delivery.ts';
+import type { Feed } from '../feed/feed.ts';
+import { encodeCursor } from '../storage/cursor.ts';
+import type { LogEntry } from '../storage/room-log.ts';
+import { isUnavailable } from '../storage/unavailable.ts';
+import type { Context } from './context.ts';
+import { causeOf, maskErrors, toClientError } from './error-code.ts';
+import { sharedContext, sharingKey } from './sharing.ts';
+
+/** The results of a subscription, one after the other. Throws a GraphQLError for the client where it cannot go on. */
+export interface ResultStream extends AsyncGenerator<ExecutionResult, void, void> {
+  /** The cursor behind what was handed over last. */
+  readonly cursor?: () => string;
+  /**
+   * Has `sink` take what comes, for as long as this returns a promise: until it resolves, at the head of the room, together
+   * with all who ask for the same. Where it returns undefined, or is not there, next() has what comes.
+   */
+  readonly follow?: (sink: Sink<ExecutionResult>) => Promise<void> | undefined;
+}
+
+/** What a subscription asks for, and what those who ask for the same have in common. Undefined: it depends on the viewer. */
+interface Asked {
+  readonly key: string | undefined;
+  readonly args: ValidatedSubscriptionArgs;
+}
+
+type Shared = readonly (ExecutionResult | undefined)[];
+
+export class Subscription implements ResultStream {
+  readonly #feed: Feed;
+  readonly #context: Context;
+  readonly #asked: Asked;
+
+  constructor(args: ValidatedSubscriptionArgs, feed: Feed) {
+    const key = sharingKey(args);
+    this.#feed = feed;
+    this.#context = args.contextValue as Context;
+    // Ten thousand who ask for the same keep it once.
+    this.#asked = key === undefined ? { key, args } : feed.fanOut.once(key, () => ({ key, args: { ...args, contextValue: undefined } }));
+  }
+
+  async next(): Promise<IteratorResult<ExecutionResult, void>> {
+    try {
+      const { done, value: event } = await this.#feed.next();
+      if (done) return { done, value: undefined };
+      // What failed for want of the database is executed again: handed over as an error, the event would be passed by.
+      return { done: false, value: await this.#feed.retry(() => this.#execute(event)) };
+    } catch (error) {
+      await this.#feed.return();
+      throw toClientError(error, this.#context.log);
+    }
+  }
+
+  follow(sink: Sink<ExecutionResult>): Promise<void> | undefined {
+    const { key } = this.#asked;
+    return key === undefined ? undefined : this.#feed.follow(key, (entries) => this.#executeShared(key, entries), sink);
+  }
+
+  cursor(): string {
+    return encodeCursor(this.#feed.roomId, this.#feed.position);
+  }
+
+  async return(): Promise<IteratorReturnResult<void>> {
+    await this.#feed.return();
+    return { done: true, value: undefined };
+  }
+
+  async throw(error: unknown): Promise<never> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#feed[Symbol.asyncDispose]();
+  }
+
+  async #execute(event: Delivery): Promise<ExecutionResult> {
+    const { key } = this.#asked;
+    if (key !== undefined && event.type !== 'CaughtUp') {
+      const [shared] = await this.#executeShared(key, [event]);
+      if (shared) return shared;
+    }
+    return this.#executeWith(event, ofFeed(this.#context));
+  }
+
+  /** What everyone with the key is shown of the entries; undefined of one where the viewer was looked at all the same. */
+  #executeShared(key: string, entries: readonly LogEntry[]): Promise<Shared> {
+    // One context for all of them, so that what they show is loaded together: it is of the same moment.
+    let shared: ReturnType<typeof sharedContext> | undefined;
+    const execute = async (entry: LogEntry) => {
+      shared ??= sharedContext(ofFeed(this.#context));
+      const result = await this.#executeWith(entry, shared.context);
+      return shared.viewerSeen() ? undefined : result;
+    };
+    return Promise.all(entries.map((entry) => this.#feed.fanOut.share(entry, key, () => execute(entry))));
+  }
+
+  async #executeWith(event: Delivery, contextValue: Context): Promise<ExecutionResult> {
+    const result = await executeSubscriptionEvent({ ...this.#asked.args, rootValue: event, contextValue });
+    // Either the database is away, or what the event is about has been removed: handed over, it would be passed by.
+    const fatal = result.errors?.map(causeOf).find((cause) => isUnavailable(cause) || isExpired(cause));
+    if (fatal) throw fatal;
+    return maskErrors(result, contextValue.log);
+  }
+}
+
+/** The context for what is read for those who watch. */
+const ofFeed = ({ storage, ...context }: Context): Context => ({
+  ...context,
+  storage: { ...storage, db: storage.feedDb, rows: storage.feedRows },
+});
+
+const isExpired = (cause: unknown) => cause instanceof GaplessError && cause.code === 'CURSOR_EXPIRED';

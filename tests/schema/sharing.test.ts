@@ -1,0 +1,218 @@
+// What is executed once for everyone: that it is, and that it holds nothing of anybody's own.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import {
+  type ExecutionResult,
+  executeSubscriptionEvent,
+  type GraphQLField,
+  type GraphQLOutputType,
+  getNamedType,
+  isCompositeType,
+  isInterfaceType,
+  isObjectType,
+  parse,
+  type ValidatedSubscriptionArgs,
+  validate,
+  validateSubscriptionArgs,
+} from 'graphql';
+import { addMember, removeMember } from '../../src/chat/members.ts';
+import { deleteMessage, editMessage, sendMessage } from '../../src/chat/messages.ts';
+import { deleteRoom, updateRoom } from '../../src/chat/rooms.ts';
+import type { Delivery } from '../../src/feed/delivery.ts';
+import type { Context } from '../../src/schema/context.ts';
+import { schema } from '../../src/schema/index.ts';
+import { sharedContext, sharingKey } from '../../src/schema/sharing.ts';
+import type { LogEntry } from '../../src/storage/room-log.ts';
+import { createGuest } from '../../src/storage/users.ts';
+import { EventStream } from '../support/event-stream.ts';
+import { until } from '../support/process.ts';
+import { Guest, type Server, silentLog, startServer } from '../support/server.ts';
+import { RawSocket } from '../support/socket.ts';
+import { chatOn, createOwnedRoom, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
+
+type Field = GraphQLField<unknown, unknown>;
+
+/** Every field that can be reached from an event of roomEvents, with the shortest way to it. */
+function* fieldsOfEvents(): Generator<{ name: string; query: string }> {
+  const queue: { type: string; way: (selection: string) => string }[] = [{ type: 'RoomEvent', way: (selection) => selection }];
+  const seen = new Set(['RoomEvent']);
+  for (const { type: typeName, way } of queue) {
+    const type = schema.getType(typeName);
+    if (isInterfaceType(type) || isObjectType(type)) {
+      for (const field of Object.values(type.getFields()) as Field[]) {
+        const inner = getNamedType(field.type as GraphQLOutputType);
+        const leaf = isCompositeType(inner) ? `${field.name} { __typename }` : field.name;
+        yield { name: `${typeName}.${field.name}`, query: `subscription ($roomId: ID!) { roomEvents(roomId: $roomId) { ${way(leaf)} } }` };
+        if (!isCompositeType(inner) || seen.has(inner.name)) continue;
+        seen.add(inner.name);
+        queue.push({ type: inner.name, way: (selection) => way(`${field.name} { ${selection} }`) });
+      }
+    }
+    if (!isInterfaceType(type)) continue;
+    for (const { name } of schema.getPossibleTypes(type)) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      queue.push({ type: name, way: (selection) => way(`... on ${name} { ${selection} }`) });
+    }
+  }
+}
+
+describe('a field of an event', () => {
+  let opened: TestStorage;
+  let context: Context;
+  let roomId: string;
+  let deliveries: readonly Delivery[];
+  before(async () => {
+    opened = await openTestStorage('PGlite');
+    const chat = chatOn(opened.db);
+    const bob = (await createGuest(opened.db, 'Bob')).id;
+    const owned = await createOwnedRoom(chat, 'PRIVATE', [bob]);
+    ({ roomId } = owned);
+    const { userId } = owned;
+    const { message } = await sendMessage(chat, userId, { roomId, body: 'one' });
+    await editMessage(chat, userId, message.id, 'another');
+    await sendMessage(chat, bob, { roomId, body: 'two' });
+    await updateRoom(chat, userId, roomId, { name: 'Renamed' });
+    await deleteMessage(chat, userId, message.id);
+    await addMember(chat, userId, roomId, (await createGuest(opened.db, 'Cleo')).id);
+    // Last: what was changed behind somebody's leaving is looked at for each, whatever is asked of it.
+    await removeMember(chat, userId, roomId, bob);
+    await deleteRoom(chat, userId, roomId);
+    const entries = await readAll(opened.db, roomId);
+    const head = entries.at(-1) as LogEntry;
+    deliveries = [...entries, { ...head, type: 'HistoryTrimmed', throughNumber: 1 }, { ...head, type: 'CaughtUp' }];
+    // What the fields of events make use of.
+    context = { storage: opened.storage, chat, log: silentLog } as unknown as Context;
+  });
+  after(() => opened[Symbol.asyncDispose]());
+
+  const execute = (args: ValidatedSubscriptionArgs, rootValue: unknown, contextValue: Context) =>
+    executeSubscriptionEvent({ ...args, rootValue, contextValue }) as Promise<ExecutionResult>;
+
+  for (const { name, query } of fieldsOfEvents()) {
+    it(`is declared to depend on the viewer where it does: ${name}`, async () => {
+      const document = parse(query);
+      assert.deepEqual(validate(schema, document), []);
+      const args = validateSubscriptionArgs({ schema, document, contextValue: context, variableValues: { roomId } });
+      assert.ok('schema' in args);
+      const looked: string[] = [];
+      for (const delivery of deliveries) {
+        const { context: shared, viewerSeen } = sharedContext(context);
+        await execute(args, delivery, shared);
+        if (viewerSeen()) looked.push(delivery.type);
+      }
+      assert.equal(sharingKey(args) === undefined, looked.length > 0, `looked at by ${looked.join()}`);
+    });
+  }
+});
+
+describe('1,000 subscribers of one operation', { timeout: 120_000 }, () => {
+  const perSocket = 25;
+  const messages = 20;
+  let server: Server;
+  let guests: Guest[];
+  let roomId: string;
+  /** Counts the executions of what comes of `roomEvents`, by counting how often its root field is resolved. */
+  let executions = 0;
+  const field = schema.getSubscriptionType()?.getFields()['roomEvents'] as Field;
+  const { resolve } = field;
+
+  before(async () => {
+    field.resolve = (...args) => {
+      executions += 1;
+      return resolve?.(...args);
+    };
+    server = await startServer({ storage: 'PostgreSQL' });
+    guests = await Promise.all(range(1, 36).map((i) => Guest.signIn(server.url, `Guest ${i}`)));
+    roomId = await (guests[0] as Guest).createRoom();
+  });
+  after(async () => {
+    if (resolve) field.resolve = resolve;
+    await server[Symbol.asyncDispose]();
+  });
+
+  const joinAll = (room: string) =>
+    Promise.all(
+      guests
+        .slice(1)
+        .map((guest) =>
+          guest.must('mutation ($roomId: ID!) { joinRoom(input: { roomId: $roomId }) { membership { id } } }', { roomId: room }),
+        ),
+    );
+
+  /** Has 36 guests watch: 900 times by 36 sockets, and 100 times by event streams; and gives what each is handed of messages. */
+  async function watchAll(selection: string) {
+    const query = `subscription ($roomId: ID!) { roomEvents(roomId: $roomId) { __typename ${selection} } }`;
+    const sockets = await Promise.all(guests.map((guest) => RawSocket.signedIn(server.url, guest.token)));
+    for (const socket of sockets) for (const id of range(1, perSocket)) socket.subscribe(String(id), query, { roomId });
+    for (const socket of sockets)
+      for (const _ of range(1, perSocket)) assert.equal((await socket.next()).payload.data.roomEvents.__typename, 'CaughtUp');
+    const streams = await Promise.all(
+      range(0, 99).map(async (i) => {
+        const guest = guests[i % guests.length] as Guest;
+        const stream = await EventStream.open(guest, query, { variables: { roomId } });
+        return { guest, stream };
+      }),
+    );
+    const nextOf = async (stream: EventStream) => {
+      for (;;) {
+        const event = await stream.next();
+        if (event?.event === 'next') return { id: event.id, data: JSON.parse(event.data as string).data.roomEvents };
+      }
+    };
+    for (const { stream } of streams) assert.equal((await nextOf(stream)).data.__typename, 'CaughtUp');
+    return {
+      async take(count: number) {
+        const handed = [];
+        for (const [index, socket] of sockets.entries()) {
+          const byId = new Map<string, unknown[]>();
+          for (const _ of range(1, count * perSocket)) {
+            const { id = '', payload } = await socket.next();
+            byId.set(id, [...(byId.get(id) ?? []), payload.data.roomEvents]);
+          }
+          handed.push(...[...byId.values()].map((events) => ({ guest: guests[index] as Guest, events })));
+        }
+        for (const { guest, stream } of streams) {
+          const events = [];
+          for (const _ of range(1, count)) events.push((await nextOf(stream)).data);
+          handed.push({ guest, events });
+        }
+        assert.equal(handed.length, 1000);
+        return handed;
+      },
+      async close() {
+        for (const socket of sockets) socket.terminate();
+        for (const { stream } of streams) stream.close();
+        await until('nobody watches', () => server.app.liveRooms.size === 0);
+      },
+    };
+  }
+
+  it('cost one execution for each message, over WebSocket and event streams alike', async () => {
+    const watching = await watchAll('... on MessageAdded { message { number body sender { name } } }');
+    executions = 0;
+    const [ada] = guests as [Guest];
+    for (const i of range(1, messages)) await ada.send(roomId, `Nachricht ${i} 안녕 😀`);
+    const expected = range(1, messages).map((i) => ({
+      __typename: 'MessageAdded',
+      message: { number: i, body: `Nachricht ${i} 안녕 😀`, sender: { name: 'Guest 1' } },
+    }));
+    for (const { events } of await watching.take(messages)) assert.deepEqual(events, expected);
+    assert.equal(executions, messages);
+    await watching.close();
+  });
+
+  it('cost one each where what is selected depends on the viewer, and nobody is handed another’s', async () => {
+    roomId = await (guests[0] as Guest).createRoom();
+    await joinAll(roomId);
+    const watching = await watchAll('room { viewerMembership { user { id } } }');
+    executions = 0;
+    await (guests[0] as Guest).send(roomId, 'hello');
+    for (const { guest, events } of await watching.take(1)) {
+      assert.deepEqual(events, [{ __typename: 'MessageAdded', room: { viewerMembership: { user: { id: guest.userId } } } }]);
+    }
+    assert.equal(executions, 1000);
+    await watching.close();
+  });
+});
