@@ -17,6 +17,10 @@ export class RedisServer implements AsyncDisposable {
     this.url = `redis://127.0.0.1:${port}`;
   }
 
+  get pid(): number {
+    return this.#server?.child.pid as number;
+  }
+
   async start(): Promise<void> {
     const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
     this.#server = start(this.#command, args);

@@ -1,0 +1,14 @@
+// What the bare loop over ws speaks: a line of JSON for everything.
+
+import { body, type Protocol } from '../protocol.ts';
+
+export const bare: Protocol = {
+  path: '/',
+  async greet() {},
+  async subscribe(connection, room) {
+    connection.send(JSON.stringify({ join: room }));
+    await connection.nextText((text) => text.includes('"joined"'));
+  },
+  send: (id, roomId) => JSON.stringify({ send: { roomId, body }, id }),
+  acknowledged: (text) => JSON.parse(text).sent,
+};
