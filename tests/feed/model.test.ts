@@ -54,16 +54,21 @@ class Reader {
   /** Where they were told that they had caught up. */
   readonly caughtUpAt: Position[] = [];
   error: unknown;
+  /** They were handed something that they could not take. */
+  overfed = false;
   /** They have gone, or were sent away. */
   ended = false;
   readonly #running: Promise<unknown>;
+  /** Whether they go with others while they are at the head. */
+  readonly #follows: boolean;
   #feed: Feed | undefined;
   #mayTake = 0;
   #wake: () => void = () => {};
 
-  constructor(after: Position | undefined, headThen: Position, opening: Promise<Feed>) {
+  constructor(after: Position | undefined, headThen: Position, follows: boolean, opening: Promise<Feed>) {
     this.after = after;
     this.headThen = headThen;
+    this.#follows = follows;
     this.#running = this.#run(opening)
       .catch((error) => (this.error = error))
       .finally(() => (this.ended = true));
@@ -91,6 +96,11 @@ class Reader {
     if (this.ended) await this.#feed.return();
     while (!this.ended) {
       while (this.#mayTake <= 0 && !this.ended) await new Promise<void>((resolve) => (this.#wake = resolve));
+      const following = this.#follows ? this.#feed.follow('everything', executeAll, this.#sink()) : undefined;
+      if (following) {
+        await following;
+        continue;
+      }
       const { done, value } = await this.#feed.next();
       if (done) return;
       if (value.type === 'CaughtUp') this.caughtUpAt.push({ seq: value.seq, tag: value.tag });
@@ -98,6 +108,27 @@ class Reader {
       this.#mayTake -= 1;
     }
   }
+
+  #sink() {
+    const reader = this;
+    return {
+      get ready() {
+        return reader.#mayTake > 0 && !reader.ended;
+      },
+      write(entry: LogEntry) {
+        if (!this.ready) reader.overfed = true;
+        reader.handed.push(entry);
+        reader.#mayTake -= 1;
+      },
+    };
+  }
+}
+
+/** What comes of an entry is the entry, a moment later; of every seventh each has to find out alone, and every eleventh fails. */
+async function executeAll(entries: readonly LogEntry[]): Promise<readonly (LogEntry | undefined)[]> {
+  await turn();
+  if (entries.some(({ seq }) => seq % 11 === 0)) throw new Error('It cannot be executed for all of them.');
+  return entries.map((entry) => (entry.seq % 7 === 0 ? undefined : entry));
 }
 
 /** What a bus hands over that nobody has sent: ahead of all, of another history, or out of place in this one. */
@@ -124,7 +155,7 @@ async function run(log: TestLog, remedy: Remedy, steps: readonly Command[]): Pro
   const open = (after?: Position) => {
     const cursor = after && encodeCursor(log.roomId, after);
     const watch = { roomId: log.roomId, viewerId: log.viewerId, after: cursor, wants: () => true };
-    readers.push(new Reader(after, head, openFeed(liveRooms, watch)));
+    readers.push(new Reader(after, head, readers.length % 3 > 0, openFeed(liveRooms, watch)));
   };
   const does: Record<Command[0], (n: number, reader: Reader | undefined) => unknown> = {
     append: async (n) => publish(await log.append(1 + (n % 3))),
@@ -203,6 +234,7 @@ function assertTrue(reader: Reader, truth: Awaited<ReturnType<TestLog['readAll']
     assert.ok(ever.includes(entry) || ever.some(({ tag, seq }) => tag === entry.tag && seq === entry.seq), 'it was handed what never was');
     position = entry;
   }
+  assert.ok(!reader.overfed, 'it was handed more than it could take');
   assert.ok(reader.caughtUpAt.length <= 1, 'it was told twice that it had caught up');
   const [caughtUp] = reader.caughtUpAt;
   if (caughtUp && holds(caughtUp) && holds(reader.headThen)) assert.ok(caughtUp.seq >= reader.headThen.seq, 'it had not caught up');
