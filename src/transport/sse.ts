@@ -28,7 +28,9 @@ export async function writeEventStream(
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' });
   const { outlet } = connection;
   connection.outlet = response;
+  // More than once, it would end the process: a stream that is ended is looked after until its client has read that.
   const end = (last?: string) => {
+    if (!sink.open) return;
     connection.flush();
     response.end(last);
   };
@@ -67,7 +69,7 @@ export async function writeEventStream(
   } catch (error) {
     if (sink.open) connection.write(toBytes(event('next', JSON.stringify({ errors: [error] }))));
   }
-  if (sink.open) end(event('complete', '', completedId));
+  end(event('complete', '', completedId));
 }
 
 const expired = () => new GraphQLError('The token has expired: get a new one.', { extensions: { code: 'UNAUTHENTICATED' } });
