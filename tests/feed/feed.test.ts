@@ -277,6 +277,20 @@ for (const name of storages) {
       assert.deepEqual(seqs(await take(feed, 1802)), range(1, 1802));
     });
 
+    it('reads nothing for who comes back from where others came back from', async () => {
+      await send(30);
+      const log = await readAll(db, roomId);
+      await using _live = await open();
+      await using first = await open({ after: await floorCursor() });
+      assert.deepEqual(seqs(await take(first, 30)), range(1, 30));
+      assert.equal(liveRooms.counts.reads, 1);
+      for (const position of log.slice(0, -1)) {
+        await using next = await open({ after: encodeCursor(roomId, position) });
+        assert.deepEqual(seqs(await take(next, 30 - position.seq)), range(position.seq + 1, 30));
+      }
+      assert.equal(liveRooms.counts.reads, 1);
+    });
+
     it('says once that it has caught up: when all that was missed at the start is handed over', async () => {
       // A live room that has lost all of it, so that its own head is no measure.
       await using _early = await open();

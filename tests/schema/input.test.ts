@@ -297,6 +297,14 @@ describe('an operation that asks for too much', () => {
       assert.match(errors?.[0]?.message ?? '', /smaller pages/);
     });
   }
+
+  it('is refused for what its variables ask for, though the same document has asked for little before', async () => {
+    const query = `query ($rooms: Int!, $messages: Int!) {
+      rooms(first: $rooms) { nodes { messages(first: $messages) { nodes { id sender { id } room { id } } } } } }`;
+    const codes = async (rooms: number, messages: number) =>
+      (await ada.ask(query, { rooms, messages })).errors?.map(({ extensions }) => extensions.code);
+    assert.deepEqual([await codes(1, 1), await codes(100, 100), await codes(2, 2)], [undefined, ['BAD_USER_INPUT'], undefined]);
+  });
 });
 
 describe('a cursor', () => {

@@ -8,13 +8,14 @@ import { describe, it } from 'node:test';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { Link } from '../../proof/rig/link.ts';
+import { sendMessage } from '../../src/chat/messages.ts';
 import { openStorage, ping } from '../../src/storage/database.ts';
 import { isUnavailable } from '../../src/storage/unavailable.ts';
 import { createGuest } from '../../src/storage/users.ts';
 import { createDatabase, startPostgres } from '../support/postgres.ts';
 import { freePort, until } from '../support/process.ts';
 import { silentLog, storages } from '../support/server.ts';
-import { openTestStorage, range } from '../support/storage.ts';
+import { chatOn, createOwnedRoom, openTestStorage, range } from '../support/storage.ts';
 
 for (const name of storages) {
   describe(`opening ${name}`, () => {
@@ -69,6 +70,16 @@ describe('opening PostgreSQL', () => {
       for (const { rows } of answers) assert.equal(rows[0]?.synchronousCommit, expected);
     });
   }
+
+  it('has the server keep the plan of the statement that writes sends', async () => {
+    await using database = await createDatabase();
+    await using storage = await openStorage({ databaseUrl: database.url, poolSize: 1 }, silentLog);
+    const chat = chatOn(storage.db);
+    const { roomId, userId } = await createOwnedRoom(chat);
+    for (const body of ['one', 'two']) await sendMessage(chat, userId, { roomId, body });
+    const { rows } = await sql<{ name: string }>`select name from pg_prepared_statements`.execute(storage.db);
+    assert.deepEqual(rows, [{ name: 'sends' }]);
+  });
 
   // The trap: a pg Pool without on('error') ends the process when a backend is terminated.
   it('goes on when its backends are terminated', async () => {
