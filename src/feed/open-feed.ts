@@ -1,6 +1,6 @@
 // How a feed begins: with a right to the room, behind a cursor, and listening before it reads.
 
-import { decodeCursor, samePosition } from '../storage/cursor.ts';
+import { decodeCursor, type Position, samePosition } from '../storage/cursor.ts';
 import { headOf } from '../storage/room-log.ts';
 import type { Watch } from './delivery.ts';
 import { Feed } from './feed.ts';
@@ -30,9 +30,12 @@ export async function openFeed(liveRooms: LiveRooms, { after: cursor, ...watch }
     const head = headOf(seen);
     room.learn(then, head);
     const { history } = room;
-    // What the live room remembers is the log where both end alike: one that was undone since ends in another entry.
-    const remembered = after !== undefined && samePosition(head, room.head) && room.entryAfter(after) !== undefined;
-    const page = after === undefined || samePosition(after, head) || remembered ? [] : await liveRooms.readPage(roomId, after);
+    // What the live room remembers is the log where both end alike: one that was undone since ends in another entry. It may
+    // reach back in front of what is kept.
+    const isRemembered = (from: Position) =>
+      from.seq >= seen.floorSeq && samePosition(head, room.head) && room.entryAfter(from) !== undefined;
+    const needsNoRead = after === undefined || samePosition(after, head) || isRemembered(after);
+    const page = needsNoRead ? [] : await liveRooms.readPage(roomId, after);
     return new Feed(liveRooms, room, leave, { watch, seen, history, position: after ?? head, page });
   } catch (error) {
     leave();

@@ -75,14 +75,14 @@ export interface RoomView {
 }
 
 /** What a watcher needs to know of a room: its kind, and where its log ends. */
-export type RoomHead = Pick<RoomRow, 'kind' | 'headSeq' | 'headTag'>;
+export type RoomHead = Pick<RoomRow, 'kind' | 'headSeq' | 'headTag' | 'floorSeq'>;
 
 /** For each view, in order: the room, if that viewer may see it. */
 export async function findVisibleHeads(db: Db, views: readonly RoomView[]): Promise<(RoomHead | undefined)[]> {
   const viewerIds = views.map(({ viewerId }) => viewerId);
   const roomIds = views.map(({ roomId }) => roomId);
   const { rows } = await sql<RoomHead & { place: number }>`
-    select view.place, rooms.kind, rooms.head_seq, rooms.head_tag
+    select view.place, rooms.kind, rooms.head_seq, rooms.head_tag, rooms.floor_seq
     from unnest(${viewerIds}::text[], ${roomIds}::text[]) with ordinality as view (viewer_id, room_id, place)
     join rooms on rooms.id = view.room_id and rooms.deleted_at is null
     where rooms.kind = 'OPEN'

@@ -11,7 +11,7 @@ import type { GaplessError } from '../../src/errors.ts';
 import { LiveRooms } from '../../src/feed/live-rooms.ts';
 import { logSourceOf } from '../../src/feed/log-reader.ts';
 import { openFeed } from '../../src/feed/open-feed.ts';
-import { encodeCursor } from '../../src/storage/cursor.ts';
+import { encodeCursor, type Position } from '../../src/storage/cursor.ts';
 import { findMessages, listMessages } from '../../src/storage/messages.ts';
 import { lockRoom, readLog } from '../../src/storage/room-log.ts';
 import type { Db } from '../../src/storage/tables.ts';
@@ -208,6 +208,22 @@ for (const name of storages) {
       const { value } = await next;
       assert.ok(value?.type === 'HistoryTrimmed');
       assert.deepEqual([value.throughNumber, value.seq], [4, 5]);
+    });
+
+    it('is told to who comes back from in front of what is kept, though the node remembers what was there', async () => {
+      const { roomId, userId } = await createOwnedRoom(chat);
+      await fillRoom(db, roomId, 4, longAgo);
+      const [first] = await readAll(db, roomId);
+      await using liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), chat.bus, silentLog);
+      const watch = { roomId, viewerId: userId, wants: (type: string) => type !== 'CaughtUp' };
+      const resume = () => openFeed(liveRooms, { ...watch, after: encodeCursor(roomId, first as Position) });
+      await using live = await openFeed(liveRooms, { ...watch, after: undefined });
+      // By this, the node has read what lies in front.
+      await using early = await resume();
+      assert.equal((await early.next()).value?.seq, 2);
+      await retention.clean();
+      assert.equal((await live.next()).value?.type, 'HistoryTrimmed');
+      await assert.rejects(resume(), { code: 'CURSOR_EXPIRED' });
     });
   });
 }

@@ -45,7 +45,11 @@ export class MemoryLog implements TestLog {
     this.source = {
       readPage: (_, fromSeq) => this.#read(() => this.#page(fromSeq)),
       readHeads: () => this.#read(() => new Map([[this.roomId, this.#head]])),
-      findVisible: (views) => this.#read(() => views.map(() => ({ kind: 'OPEN', headSeq: this.#head.seq, headTag: this.#head.tag }))),
+      findVisible: (views) =>
+        this.#read(() => {
+          const { seq: headSeq, tag: headTag } = this.#head;
+          return views.map(() => ({ kind: 'OPEN', headSeq, headTag, floorSeq: this.#floor.seq }));
+        }),
     };
   }
 
