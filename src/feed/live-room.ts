@@ -114,7 +114,8 @@ export class LiveRoom {
    * 1. From here on, what is heard and does not follow is kept: the read may be of a moment before it was written.
    * 2. What was read is taken, then what was heard meanwhile and follows that: a busy room would be read for ever else.
    * 3. What was told of during the read and is not known by now is looked for again. What was told of before it, and is
-   *    not in the log, is not in the room.
+   *    not in the log, is not in the room. Where the log was undone meanwhile, what was read is of the one before, and
+   *    the head that took its place may be older than what was told of.
    */
   async #catchUp(head: Position, from: 'heard' | 'stored'): Promise<void> {
     const history = this.#history;
@@ -132,7 +133,7 @@ export class LiveRoom {
       if (!isUnavailable(error)) await this.#beginAnew(history);
     }
     this.#catchingUp = false;
-    if (this.#head && (more || this.#leftToExplain())) void this.#catchUp(this.#head, from); // 3
+    if (this.#head && (more || this.#history !== history || this.#leftToExplain())) void this.#catchUp(this.#head, from); // 3
   }
 
   /** Begins where the log ends now, unless that was done meanwhile. What they have of the old one, feeds are told as they read on. */
