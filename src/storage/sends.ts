@@ -51,6 +51,8 @@ type Row = (MessageRow | { readonly id: null }) & {
  *   began: a room is written to only where its head is still the one of that moment, so nobody who has just been removed
  *   is taken for a member.
  * - Keys are written in one order on every node. Two that write the same ones would otherwise wait for each other.
+ * - Rows are looked up with `limit 1`: the plan of a prepared statement may be older than the table's size, and never
+ *   comes to read all of it.
  */
 export async function writeSends(db: Db, sends: readonly Send[]): Promise<SendResult[]> {
   const column = <Value>(read: (send: Send) => Value) => sends.map((send) => read(send));
@@ -102,8 +104,12 @@ export async function writeSends(db: Db, sends: readonly Send[]): Promise<SendRe
       exists (select from held where held.id = send.room_id and held.head_seq = send.head_seq and held.head_tag = send.head_tag) as ready
     from send
     left join fresh on fresh.place = send.place
-    left join (select * from written union all select * from messages where id in (select known_id from send)) as message
-      on message.id = coalesce(fresh.id, send.known_id)
+    left join (
+      select * from written
+      union all
+      select known.* from (select distinct known_id from send where known_id is not null) as looked_for
+        cross join lateral (select * from messages where id = known_id limit 1) as known
+    ) as message on message.id = coalesce(fresh.id, send.known_id)
     order by send.place`.execute(db);
   return rows.map(toResult);
 }
