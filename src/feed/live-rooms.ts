@@ -61,6 +61,11 @@ export class LiveRooms implements AsyncDisposable {
     return this.#watched.size;
   }
 
+  /** Whether somebody watches the room. */
+  isWatched(roomId: string): boolean {
+    return this.#watched.has(roomId);
+  }
+
   /** The live room, listening. Whoever joins reads the log after this, and leaves when done. */
   async join(roomId: string): Promise<{ room: LiveRoom; leave: () => void }> {
     const watched = this.#watched.get(roomId) ?? this.#watch(roomId);

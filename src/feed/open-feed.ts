@@ -14,7 +14,7 @@ export interface Opening extends Watch {
 /**
  * Opens a feed. Throws NOT_FOUND where the viewer may not see the room, CURSOR_INVALID, or CURSOR_EXPIRED.
  *
- * 1. The viewer's right is looked at, before anything is opened for them.
+ * 1. The viewer's right is looked at, before the node listens to a room for them that it does not listen to yet.
  * 2. The node listens to the room.
  * 3. Only then are the room's head and the first page read. The other way round, an entry that is committed between
  *    would be neither read nor heard.
@@ -22,7 +22,7 @@ export interface Opening extends Watch {
 export async function openFeed(liveRooms: LiveRooms, { after: cursor, ...watch }: Opening): Promise<Feed> {
   const { roomId } = watch;
   const after = cursor === undefined ? undefined : decodeCursor(roomId, cursor);
-  await liveRooms.look(watch); // 1
+  if (!liveRooms.isWatched(roomId)) await liveRooms.look(watch); // 1
   const { room, leave } = await liveRooms.join(roomId); // 2
   try {
     const then = room.head;
