@@ -1,5 +1,14 @@
 # What runs, and nothing else: no development dependencies, no tests, not root.
 
+FROM node:24-slim AS page
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci
+COPY build.ts tsconfig.json ./
+COPY src/client ./src/client
+COPY web ./web
+RUN node build.ts
+
 FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -11,6 +20,7 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
 COPY src ./src
+COPY --from=page /app/dist/web ./dist/web
 RUN mkdir data && chown 1000:1000 data
 USER 1000
 VOLUME /app/data

@@ -1,35 +1,51 @@
-// Writes what is generated from the schema: `schema.graphql` for people and clients, and the typed documents of the
-// tests. With --check it writes nothing, and fails where a file is not what it would be.
+// Writes what is generated from the schema: `schema.graphql` for people and clients, the codes of the client kit, and the
+// typed documents of the tests and of the web chat. With --check it writes nothing, and fails where a file is not what it would be.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { generate } from '@graphql-codegen/cli';
-import { lexicographicSortSchema, printSchema } from 'graphql';
+import { type GraphQLEnumType, lexicographicSortSchema, printSchema } from 'graphql';
 import { schema } from './src/schema/index.ts';
 
 const sdl = `${printSchema(lexicographicSortSchema(schema))}\n`;
+const typed = (documents: string) => ({
+  documents,
+  preset: 'client' as const,
+  presetConfig: { fragmentMasking: false },
+  config: {
+    enumType: 'string-literal',
+    useTypeImports: true,
+    scalars: { DateTime: 'string', ID: 'string' },
+    strictScalars: true,
+  },
+});
 const documents = await generate(
   {
     schema: sdl,
-    documents: 'tests/**/*.graphql',
     silent: true,
     generates: {
-      'tests/gql/': {
-        preset: 'client',
-        presetConfig: { fragmentMasking: false },
-        config: {
-          enumType: 'string-literal',
-          useTypeImports: true,
-          scalars: { DateTime: 'string', ID: 'string' },
-          strictScalars: true,
-        },
-      },
+      'tests/gql/': typed('tests/**/*.graphql'),
+      'web/src/gql/': typed('web/src/**/*.graphql'),
     },
     importExtension: '.ts',
   },
   false,
 );
-const files = [{ filename: 'schema.graphql', content: sdl }, ...(documents as { filename: string; content: string }[])];
+const codes = (lexicographicSortSchema(schema).getType('ErrorCode') as GraphQLEnumType).getValues().map(({ name }) => `  '${name}',`);
+const errorCodes = `// Written by \`npm run codegen\` from the schema: the values of ErrorCode.
+
+export const errorCodes = [
+${codes.join('\n')}
+] as const;
+
+/** Every value of \`extensions.code\`. More may come: a code that is not here counts as INTERNAL. */
+export type ErrorCode = (typeof errorCodes)[number];
+`;
+const files = [
+  { filename: 'schema.graphql', content: sdl },
+  { filename: 'src/client/error-codes.ts', content: errorCodes },
+  ...(documents as { filename: string; content: string }[]),
+];
 
 if (process.argv.includes('--check')) {
   const stale = files.filter(({ filename, content }) => read(filename) !== content).map(({ filename }) => filename);

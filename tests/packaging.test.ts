@@ -87,11 +87,30 @@ describe('the image', () => {
         async () => (await start(check, checkArgs, { cwd, env }).exited) === 0,
         60_000,
       );
+      assert.match(await (await fetch(`http://127.0.0.1:${env.PORT}/`)).text(), /<html.*data-identity="guest"/, 'the web chat is there');
       assert.equal(await server.stop('SIGTERM'), 0, server.output());
       assert.notEqual(await start(check, checkArgs, { cwd, env }).exited, 0);
     } finally {
       rmSync(base, { recursive: true, force: true });
     }
+  });
+});
+
+describe('what goes to Docker', () => {
+  it('is all that the Dockerfile copies', () => {
+    const sent = read('.dockerignore')
+      .split('\n')
+      .flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []));
+    const copied = read('Dockerfile')
+      .split('\n')
+      .filter((line) => /^COPY (?!--from)/.test(line));
+    const paths = copied.flatMap((line) => line.split(' ').slice(1, -1));
+    assert.ok(paths.length > 0);
+    for (const path of paths)
+      assert.ok(
+        sent.some((each) => path === each || path.startsWith(`${each}/`)),
+        path,
+      );
   });
 });
 

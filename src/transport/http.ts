@@ -1,4 +1,4 @@
-// The HTTP door: /graphql for clients and GraphiQL, /health and /ready for whoever runs it.
+// The HTTP door: /graphql for clients and GraphiQL, / for people, /health and /ready for whoever runs it.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { guestTokenDays } from '../chat/identity.ts';
@@ -10,6 +10,7 @@ import type { Connections } from './connections.ts';
 import { inTime } from './deadline.ts';
 import { createGraphQL, type Exchange } from './graphql.ts';
 import { allowOrigin, readBody, requireAllowedOrigin, targetOf } from './limits.ts';
+import { openPage } from './page.ts';
 import { Refusal, statusOf } from './refusal.ts';
 import { completedId, writeEventStream } from './sse.ts';
 import { type Identified, identify, setCookieHeader } from './viewer.ts';
@@ -21,6 +22,7 @@ export type Readiness = () => Promise<{ ready: boolean } & Record<string, unknow
 
 export function createHttpDoor(config: Config, services: Services, readiness: Readiness, connections: Connections) {
   const yoga = createGraphQL();
+  const page = openPage(config, services.log);
 
   async function graphql(request: IncomingMessage, response: ServerResponse, target: URL): Promise<void> {
     requireAllowedOrigin(request, config.allowedOrigins);
@@ -98,7 +100,8 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
       else if (path === '/ready') {
         const state = await readiness();
         json(response, state.ready ? 200 : 503, state);
-      } else if (path === '/') response.writeHead(302, { location: graphqlPath }).end();
+      } else if (page?.(request, response, path)) return;
+      else if (path === '/') response.writeHead(302, { location: graphqlPath }).end();
       else throw new Refusal(404, `There is nothing at ${path}: GraphQL is at ${graphqlPath}.`);
     } catch (error) {
       refuse(response, error, services);

@@ -1,9 +1,8 @@
 // A Redis of our own: redis-server or valkey-server from the PATH, installed where that can be done, on a free port.
 
-import { accessSync, constants } from 'node:fs';
 import { connect } from 'node:net';
-import { delimiter, join } from 'node:path';
-import { freePort, type Program, run, start, until } from './process.ts';
+import { freePort, type Program, start, until } from './process.ts';
+import { findProgram } from './programs.ts';
 
 export class RedisServer implements AsyncDisposable {
   readonly port: number;
@@ -42,38 +41,9 @@ export class RedisServer implements AsyncDisposable {
 }
 
 export async function startRedis(): Promise<RedisServer> {
-  const redis = new RedisServer(await findCommand(), await freePort());
+  const redis = new RedisServer(await findProgram(['redis-server', 'valkey-server'], 'redis-server'), await freePort());
   await redis.start();
   return redis;
-}
-
-async function findCommand(): Promise<string> {
-  const find = () => ['redis-server', 'valkey-server'].map(onPath).find((path) => path !== undefined);
-  const found = find();
-  if (found !== undefined) return found;
-  if (process.getuid?.() === 0 && onPath('apt-get') !== undefined) {
-    console.log('Redis is not installed: installing Debian’s package redis-server.');
-    await run('apt-get', ['update']);
-    await run('apt-get', ['install', '--yes', '--no-install-recommends', 'redis-server'], {
-      // The package would start a server of its own, on the port that everyone uses.
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
-    });
-    const installed = find();
-    if (installed !== undefined) return installed;
-  }
-  throw new Error('Neither redis-server nor valkey-server is on the PATH: install one of them, or set REDIS_URL.');
-}
-
-function onPath(command: string): string | undefined {
-  const candidates = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, command));
-  return candidates.find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }
 
 async function accepts(port: number): Promise<boolean> {

@@ -1,11 +1,13 @@
-// `npm test`: starts PostgreSQL and Redis where the environment names none, runs every test against them, and stops them.
+// `npm test`: builds what is stale, starts PostgreSQL and Redis where the environment names none, runs every test against
+// them, and stops them.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
 
 const files = process.argv.slice(2);
+execFileSync(process.execPath, ['build.ts', '--if-stale'], { stdio: 'inherit' });
 await using services = new AsyncDisposableStack();
 const env: NodeJS.ProcessEnv = { ...process.env, NODE_ENV: 'test' };
 env['DATABASE_URL'] ??= services.use(await startPostgres()).url;

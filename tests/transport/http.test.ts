@@ -271,11 +271,6 @@ describe('the HTTP door', () => {
       });
     }
 
-    it('leads from / to /graphql', async () => {
-      const response = await fetch(at('/'), { redirect: 'manual' });
-      assert.deepEqual([response.status, response.headers.get('location')], [302, '/graphql']);
-    });
-
     /** What the server answers to these bytes, up to the end of the headers. */
     async function answerTo(text: string): Promise<string> {
       const socket = connect(Number(at('/').port), '127.0.0.1');

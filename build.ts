@@ -1,0 +1,40 @@
+// Builds what browsers take: the client kit (dist/client), which applications import, and the web chat (dist/web), which the
+// server serves. With --if-stale, only where they are not what their sources would give.
+
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+
+const root = import.meta.dirname;
+const dist = join(root, 'dist');
+/** What it was built from. Written last: a build that was cut short is stale. */
+const mark = join(dist, 'sources');
+const sources = ['web/**/*.*', 'src/client/*.*', 'build.ts', 'package-lock.json'];
+
+const hash = createHash('sha256');
+for (const file of globSync(sources, { cwd: root }).toSorted()) hash.update(`${file}\0`).update(readFileSync(join(root, file)));
+const digest = hash.digest('hex');
+const isCurrent = existsSync(mark) && readFileSync(mark, 'utf8') === digest;
+
+if (!process.argv.includes('--if-stale')) await build();
+else if (!isCurrent) {
+  console.error('Building the web chat and the client kit …');
+  // Without the development dependencies nothing can be built, and the server runs all the same.
+  await build().catch((error: unknown) => console.error(`They are not built: ${error instanceof Error ? error.message : error}`));
+}
+
+async function build(): Promise<void> {
+  const vite = await import('vite');
+  rmSync(dist, { recursive: true, force: true });
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  execFileSync(process.execPath, [tsc, '-p', 'src/client'], { cwd: root, stdio: 'inherit' });
+  await vite.build({ configFile: join(root, 'web/vite.config.ts'), logLevel: 'warn' });
+  for (const file of globSync('web/assets/*.{js,css,svg}', { cwd: dist })) {
+    const content = readFileSync(join(dist, file));
+    writeFileSync(join(dist, `${file}.br`), brotliCompressSync(content));
+    writeFileSync(join(dist, `${file}.gz`), gzipSync(content, { level: 9 }));
+  }
+  writeFileSync(mark, digest);
+}

@@ -1,0 +1,92 @@
+// Somebody in front of a browser: what they do on the page of the web chat, and what they see there.
+
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+
+export class Person implements AsyncDisposable {
+  readonly name: string;
+  readonly context: BrowserContext;
+  page: Page;
+  /** Requests that left for another host, and what the page complained of. */
+  readonly strays: string[] = [];
+  readonly complaints: string[] = [];
+
+  private constructor(name: string, context: BrowserContext, page: Page) {
+    this.name = name;
+    this.context = context;
+    this.page = page;
+  }
+
+  /** Opens the page at `origin` as somebody new, and signs in. */
+  static async arrive(browser: Browser, origin: string, name: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<Person> {
+    const context = await browser.newContext({ locale: 'en-GB', baseURL: origin, reducedMotion: 'reduce', ...options });
+    const page = await context.newPage();
+    const person = new Person(name, context, page);
+    const host = new URL(origin).host;
+    context.on('request', (request) => {
+      if (new URL(request.url()).host !== host) person.strays.push(request.url());
+    });
+    context.on('console', (message) => {
+      if (/content.security.policy/i.test(message.text())) person.complaints.push(message.text());
+    });
+    context.on('weberror', (error) => person.complaints.push(String(error.error())));
+    await page.goto('/');
+    await page.getByRole('textbox', { name: 'Your name' }).fill(name);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('navigation', { name: 'Rooms' }).waitFor();
+    return person;
+  }
+
+  async createRoom(name: string): Promise<void> {
+    await this.page.getByRole('button', { name: 'New room' }).click();
+    const dialog = this.page.getByRole('dialog');
+    await dialog.getByRole('textbox', { name: 'Name' }).fill(name);
+    await dialog.getByRole('button', { name: 'Create' }).click();
+    await this.composer.waitFor();
+  }
+
+  async enter(room: string): Promise<void> {
+    await this.openRoom(room);
+    await this.page.getByRole('button', { name: 'Join', exact: true }).click();
+    await this.composer.waitFor();
+  }
+
+  async openRoom(room: string): Promise<void> {
+    await this.page
+      .getByRole('navigation', { name: 'Rooms' })
+      .getByRole('link', { name: new RegExp(`^${room}`) })
+      .click();
+  }
+
+  async say(...bodies: string[]): Promise<void> {
+    for (const body of bodies) {
+      await this.composer.fill(body);
+      await this.composer.press('Enter');
+    }
+  }
+
+  get composer(): Locator {
+    return this.page.getByRole('textbox', { name: 'Message', exact: true });
+  }
+
+  get messages(): Locator {
+    return this.page.getByRole('log', { name: 'Messages' }).getByRole('article');
+  }
+
+  message(body: string): Locator {
+    return this.messages.filter({ hasText: body });
+  }
+
+  /** Those of the drawn messages that begin with one of the words, in their order. */
+  async said(pattern: RegExp): Promise<string[]> {
+    const texts = await this.messages.allInnerTexts();
+    return texts.flatMap((text) => text.match(pattern)?.[0] ?? []);
+  }
+
+  status(text: string): Promise<void> {
+    return this.page.getByRole('status').filter({ hasText: text }).first().waitFor({ timeout: 40_000 });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.context.close();
+  }
+}

@@ -1,0 +1,35 @@
+// Programs that the tests need and npm does not have: from the PATH, or Debian's package where that may be installed.
+
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { run } from './process.ts';
+
+/** Where the first of the programs is that is there. Throws a sentence where none is, and none can be installed. */
+export async function findProgram(names: readonly string[], debianPackage: string): Promise<string> {
+  const find = () => names.map(onPath).find((path) => path !== undefined);
+  const found = find();
+  if (found !== undefined) return found;
+  if (process.getuid?.() === 0 && onPath('apt-get') !== undefined) {
+    console.log(`${names[0]} is not installed: installing Debian’s package ${debianPackage}.`);
+    await run('apt-get', ['update']);
+    await run('apt-get', ['install', '--yes', '--no-install-recommends', debianPackage], {
+      // A package may start a server of its own, on the port that everyone uses.
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
+    });
+    const installed = find();
+    if (installed !== undefined) return installed;
+  }
+  throw new Error(`${names.join(' and ')} are not on the PATH: install one of them.`);
+}
+
+function onPath(command: string): string | undefined {
+  const candidates = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, command));
+  return candidates.find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,64 @@
+// What is on the screen: the door, or the rooms beside the room that is open.
+
+import { useLanguage, useWords } from './language.ts';
+import { RoomPage } from './room/room-page.tsx';
+import { Sidebar } from './rooms/sidebar.tsx';
+import { openList, useRoomId } from './route.ts';
+import { Door } from './session/door.tsx';
+import type { Session } from './session/session.ts';
+import { ChatProvider } from './session/signed-in.ts';
+import { useStore } from './store.ts';
+
+export function App({ session }: { session: Session }) {
+  const state = useStore(session.state);
+  const words = useWords();
+  const roomId = useRoomId();
+  if (state.at === 'opening') {
+    return (
+      <main className="door">
+        <p role="status">{state.failing ? words.failing : words.opening}</p>
+      </main>
+    );
+  }
+  if (state.at === 'door') return <Door session={session} refused={state.refused} />;
+  return (
+    <ChatProvider value={state.chat}>
+      <SkipLink />
+      <div className="app" data-screen={roomId === undefined ? 'list' : 'room'}>
+        <Sidebar session={session} roomId={roomId} />
+        <main className="main" id="main" tabIndex={-1}>
+          {roomId === undefined ? <NoRoom /> : <RoomPage key={roomId} id={roomId} onLeave={openList} />}
+        </main>
+      </div>
+    </ChatProvider>
+  );
+}
+
+function SkipLink() {
+  const words = useWords();
+  return (
+    // biome-ignore lint/a11y/useValidAnchor: it leads to a place of the page, without saying so in the address
+    <a
+      className="skip"
+      href="#main"
+      onClick={(event) => {
+        // The address is that of the room that is open.
+        event.preventDefault();
+        document.getElementById('main')?.focus();
+      }}
+    >
+      {words.skip}
+    </a>
+  );
+}
+
+function NoRoom() {
+  const words = useWords();
+  const language = useLanguage();
+  return (
+    <div className="empty" lang={language}>
+      <h2>{words.pickRoom}</h2>
+      <p>{words.pickRoomHint}</p>
+    </div>
+  );
+}

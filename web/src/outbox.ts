@@ -1,0 +1,148 @@
+// Messages on their way. Each is kept under its key until the server has acknowledged it, and sent with that key as often
+// as it takes, so it arrives once; those of one room leave in the order in which they were written.
+
+import { errorCode } from 'gapless/client';
+import type { Api } from './api.ts';
+import { SendMessageDocument } from './gql/graphql.ts';
+import { local } from './keep.ts';
+import { untilAnswered } from './retry.ts';
+import { Store } from './store.ts';
+import { uniqueId } from './unique-id.ts';
+
+export interface Unsent {
+  readonly clientMessageId: string;
+  readonly roomId: string;
+  readonly body: string;
+  /** When it was written, in milliseconds. */
+  readonly at: number;
+  /** Why it was refused for good, as the code of the error. It waits for its writer to decide. */
+  readonly refusal?: string;
+  /** Its number in the room: it was acknowledged. Drawn until the room's view has come so far. */
+  readonly number?: number;
+}
+
+const prefixOf = (viewerId: string) => `gapless.unsent.${viewerId}.`;
+
+export class Outbox {
+  /** In the order in which they were written. */
+  readonly unsent = new Store<readonly Unsent[]>([]);
+  readonly #api: Api;
+  readonly #prefix: string;
+  readonly #onSent: () => void;
+  readonly #stop = new AbortController();
+  /** Rooms whose messages are being sent. */
+  readonly #sending = new Set<string>();
+
+  constructor(api: Api, viewerId: string, onSent: () => void) {
+    this.#api = api;
+    this.#prefix = prefixOf(viewerId);
+    this.#onSent = onSent;
+    window.addEventListener('storage', () => this.#read(), { signal: this.#stop.signal });
+    this.#read();
+    for (const roomId of new Set(this.unsent.value.map((unsent) => unsent.roomId))) this.#start(roomId);
+  }
+
+  /** Hands what one guest did not get sent to whom they are now. It waits for their word: it may have arrived as theirs. */
+  static inherit(fromViewerId: string, toViewerId: string): void {
+    for (const key of local.keys(prefixOf(fromViewerId))) {
+      const unsent = parse(local.get(key));
+      if (unsent) local.set(prefixOf(toViewerId) + unsent.clientMessageId, JSON.stringify({ ...unsent, refusal: 'UNAUTHENTICATED' }));
+      local.remove(key);
+    }
+  }
+
+  add(roomId: string, body: string): void {
+    this.#keep({ clientMessageId: uniqueId(), roomId, body, at: Date.now() });
+    this.#start(roomId);
+  }
+
+  /** Sends once more what was refused. */
+  retry({ refusal: _, ...unsent }: Unsent): void {
+    this.#keep(unsent);
+    this.#start(unsent.roomId);
+  }
+
+  remove({ clientMessageId }: Unsent): void {
+    local.remove(this.#prefix + clientMessageId);
+    this.unsent.set(this.unsent.value.filter((unsent) => unsent.clientMessageId !== clientMessageId));
+  }
+
+  /** The view of a room has come to this number, and shows by itself what was acknowledged so far. */
+  settle(roomId: string, throughNumber: number): void {
+    const left = this.unsent.value.filter((unsent) => unsent.roomId !== roomId || (unsent.number ?? Infinity) > throughNumber);
+    if (left.length < this.unsent.value.length) this.unsent.set(left);
+  }
+
+  close(): void {
+    this.#stop.abort();
+  }
+
+  #keep(unsent: Unsent): void {
+    local.set(this.#prefix + unsent.clientMessageId, JSON.stringify(unsent));
+    this.#read();
+  }
+
+  #read(): void {
+    const acknowledged = this.unsent.value.filter(({ number }) => number !== undefined);
+    const kept = local.keys(this.#prefix).map((key) => parse(local.get(key)));
+    const waiting = kept.filter(
+      (unsent) => unsent !== undefined && acknowledged.every(({ clientMessageId }) => clientMessageId !== unsent.clientMessageId),
+    );
+    this.unsent.set([...acknowledged, ...(waiting as Unsent[])].sort((a, b) => a.at - b.at));
+  }
+
+  #start(roomId: string): void {
+    if (this.#sending.has(roomId)) return;
+    this.#sending.add(roomId);
+    this.#sendAll(roomId)
+      // It was closed, or nobody is signed in any more: what is left goes out next time.
+      .catch(() => {})
+      .finally(() => {
+        this.#sending.delete(roomId);
+        // Written after the last look.
+        if (!this.#stop.signal.aborted && this.#next(roomId)) this.#start(roomId);
+      });
+  }
+
+  /** One tab at a time. The one that waited finds nothing left to send. */
+  async #sendAll(roomId: string): Promise<void> {
+    const { signal } = this.#stop;
+    const send = async () => {
+      for (;;) {
+        this.#read();
+        const next = this.#next(roomId);
+        if (!next) return;
+        await this.#send(next, signal);
+      }
+    };
+    await (navigator.locks ? navigator.locks.request(this.#prefix + roomId, { signal }, send) : send());
+  }
+
+  #next(roomId: string): Unsent | undefined {
+    return this.unsent.value.find((unsent) => unsent.roomId === roomId && !unsent.refusal && unsent.number === undefined);
+  }
+
+  async #send(unsent: Unsent, signal: AbortSignal): Promise<void> {
+    const { clientMessageId, roomId, body } = unsent;
+    try {
+      const input = { clientMessageId, roomId, body };
+      const { sendMessage } = await untilAnswered(() => this.#api.mutate(SendMessageDocument, { input }), { signal });
+      const number = sendMessage?.message.number ?? 0;
+      local.remove(this.#prefix + clientMessageId);
+      this.unsent.set(this.unsent.value.map((other) => (other.clientMessageId === clientMessageId ? { ...other, number } : other)));
+      this.#onSent();
+    } catch (error) {
+      const refusal = errorCode(error);
+      if (signal.aborted || refusal === undefined || refusal === 'UNAUTHENTICATED') throw error;
+      this.#keep({ ...unsent, refusal });
+    }
+  }
+}
+
+function parse(text: string | undefined): Unsent | undefined {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

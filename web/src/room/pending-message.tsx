@@ -1,0 +1,59 @@
+// A message on its way, or one that was refused and waits for its writer: to send it again, change it, or let it go.
+
+import { useLanguage, useWords } from '../language.ts';
+import type { Unsent } from '../outbox.ts';
+import { problemOfCode } from '../parts/action.ts';
+import { Text } from '../parts/text.tsx';
+import { useChat } from '../session/signed-in.ts';
+import { timeOf } from '../times.ts';
+import { draftOf } from './draft.ts';
+
+export function PendingMessage({ unsent, goesOn }: { unsent: Unsent; goesOn: boolean }) {
+  const words = useWords();
+  const language = useLanguage();
+  const { outbox, viewer } = useChat();
+  const { body, roomId, refusal, number, at } = unsent;
+  const edit = () => {
+    const draft = draftOf(roomId);
+    draft.set(draft.value.trim() === '' ? body : `${body}\n${draft.value}`);
+    outbox.remove(unsent);
+  };
+  const buttons = [
+    { label: words.tryAgain, act: () => outbox.retry(unsent) },
+    { label: words.edit, act: edit },
+    { label: words.remove, act: () => outbox.remove(unsent) },
+  ];
+  return (
+    <article
+      className="message"
+      data-own
+      data-goes-on={goesOn}
+      data-pending={number === undefined}
+      data-number={number}
+      aria-label={words.saidBy(viewer.name, body)}
+    >
+      <div className="message-line">
+        <p className="bubble" dir="auto" data-refused={refusal !== undefined}>
+          <Text>{body}</Text>
+          {refusal === undefined ? (
+            <span className="message-meta">
+              {number === undefined ? words.sending : <time>{timeOf(new Date(at).toISOString(), language)}</time>}
+            </span>
+          ) : null}
+        </p>
+      </div>
+      {refusal === undefined ? null : (
+        <p className="refusal">
+          <span role="alert">
+            {words.notSent} {problemOfCode(refusal, words)}
+          </span>
+          {buttons.map(({ label, act }) => (
+            <button key={label} type="button" className="text-button" onClick={act}>
+              {label}
+            </button>
+          ))}
+        </p>
+      )}
+    </article>
+  );
+}

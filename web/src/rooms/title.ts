@@ -1,0 +1,7 @@
+// What a room is called by whoever looks at it.
+
+import type { RoomKind } from '../gql/graphql.ts';
+
+export const titleOf = ({ name, peer }: { name: string; peer: { name: string } | null }): string => peer?.name ?? name;
+
+export const iconOf = (kind: RoomKind): 'open' | 'lock' | 'message' => (kind === 'OPEN' ? 'open' : kind === 'PRIVATE' ? 'lock' : 'message');

@@ -1,0 +1,103 @@
+// Who is signed in. A session opens by asking the server; one that is refused goes back to the door, and says so.
+
+import { Api } from '../api.ts';
+import { SignInDocument, SignOutDocument, ViewerDocument } from '../gql/graphql.ts';
+import { local } from '../keep.ts';
+import { Outbox } from '../outbox.ts';
+import { untilAnswered } from '../retry.ts';
+import { Store } from '../store.ts';
+import { SignedIn } from './signed-in.ts';
+import { findToken, forgetToken, keepToken, takeTokenFromAddress } from './token.ts';
+
+export type SessionState =
+  | { readonly at: 'opening'; readonly failing: boolean }
+  /** Someone has to sign in; `refused`: again. */
+  | { readonly at: 'door'; readonly refused: boolean }
+  | { readonly at: 'inside'; readonly chat: SignedIn };
+
+/** Whose unsent messages a guest takes along who has to sign in again, as someone new. */
+const lastGuestKey = 'gapless.last-guest';
+
+export class Session {
+  readonly state = new Store<SessionState>({ at: 'opening', failing: false });
+  /** How the server knows people, as it wrote it into the page. */
+  readonly identity = document.documentElement.dataset['identity'] === 'jwt' ? 'jwt' : 'guest';
+  #api: Api | undefined;
+  #stop = new AbortController();
+
+  constructor() {
+    this.#begin();
+    if (this.identity === 'jwt') window.addEventListener('hashchange', () => this.#takeToken() && this.#begin());
+  }
+
+  /** Throws where the server does not take the name. */
+  async signInAsGuest(name: string): Promise<void> {
+    await this.#anonymous().mutate(SignInDocument, { name });
+    this.#begin();
+  }
+
+  signInWithToken(token: string): void {
+    keepToken(token);
+    this.#begin();
+  }
+
+  async signOut(): Promise<void> {
+    if (this.identity === 'guest') await this.#anonymous().mutate(SignOutDocument, {});
+    local.remove(lastGuestKey);
+    this.#leave(false);
+  }
+
+  #anonymous(): Api {
+    this.#api ??= new Api({ token: undefined, onRefused: () => {} });
+    return this.#api;
+  }
+
+  #begin(): void {
+    this.#close();
+    this.#takeToken();
+    const token = this.identity === 'jwt' ? findToken() : undefined;
+    if (this.identity === 'jwt' && token === undefined) {
+      this.state.set({ at: 'door', refused: false });
+      return;
+    }
+    this.state.set({ at: 'opening', failing: false });
+    const { signal } = this.#stop;
+    const api = new Api({ token, onRefused: () => signal.aborted || this.#leave(true) });
+    this.#api = api;
+    this.#open(api, signal).catch(() => signal.aborted || this.#leave(true));
+  }
+
+  async #open(api: Api, signal: AbortSignal): Promise<void> {
+    const { viewer } = await untilAnswered(() => api.query(ViewerDocument, {}), {
+      signal,
+      onFailure: () => this.state.set({ at: 'opening', failing: true }),
+    });
+    if (!viewer) return this.state.set({ at: 'door', refused: false });
+    if (this.identity === 'guest') {
+      const before = local.get(lastGuestKey);
+      if (before !== undefined && before !== viewer.user.id) Outbox.inherit(before, viewer.user.id);
+      local.set(lastGuestKey, viewer.user.id);
+    }
+    this.state.set({ at: 'inside', chat: new SignedIn(viewer.user, api) });
+  }
+
+  #takeToken(): boolean {
+    const token = this.identity === 'jwt' ? takeTokenFromAddress() : undefined;
+    if (token !== undefined) keepToken(token);
+    return token !== undefined;
+  }
+
+  #leave(refused: boolean): void {
+    this.#close();
+    forgetToken();
+    this.state.set({ at: 'door', refused });
+  }
+
+  #close(): void {
+    this.#stop.abort();
+    this.#stop = new AbortController();
+    if (this.state.value.at === 'inside') this.state.value.chat.close();
+    this.#api?.close();
+    this.#api = undefined;
+  }
+}
