@@ -1,0 +1,116 @@
+// A room with React and urql. Whatever becomes of the connection, every message is shown once, in order.
+
+import { applyRoomEvent, errorCode, type RoomView, resumable } from 'gapless/client';
+import { resumableExchange } from 'gapless/client/urql';
+import { createClient as createSockets } from 'graphql-ws';
+import { type FormEvent, useState } from 'react';
+import { createRoot } from 'react-dom/client';
+import { cacheExchange, createClient, fetchExchange, gql, Provider, useMutation, useQuery, useSubscription } from 'urql';
+
+// Where your application knows these from is its own affair: here the address says ?server=…&token=…&room=…
+const address = new URLSearchParams(location.search);
+const server = address.get('server') ?? 'localhost:4000';
+const authorization = `Bearer ${address.get('token')}`;
+
+const sockets = createSockets({
+  url: `ws://${server}/graphql`,
+  connectionParams: { authorization },
+  retryAttempts: 0,
+  keepAlive: 10_000,
+});
+const client = createClient({
+  url: `http://${server}/graphql`,
+  preferGetMethod: false,
+  fetchOptions: { headers: { authorization } },
+  exchanges: [cacheExchange, fetchExchange, resumableExchange(resumable(sockets))],
+});
+
+interface Message {
+  readonly id: string;
+  readonly number: number;
+  readonly body: string | null;
+  readonly sender: { readonly name: string } | null;
+}
+type View = RoomView<{ name: string }, Message, never>;
+
+const OPEN = gql`
+  query Open($id: ID!) {
+    room(id: $id) { id name messages(last: 50) { syncCursor nodes { id number body sender { name } } } }
+  }
+`;
+const WATCH = gql`
+  subscription Watch($roomId: ID!, $after: String) {
+    roomEvents(roomId: $roomId, after: $after) {
+      __typename
+      cursor
+      ... on MessageAdded { message { id number body sender { name } } }
+      ... on MessageEdited { message { id number body sender { name } } }
+      ... on MessageDeleted { message { id number body sender { name } } }
+      ... on HistoryTrimmed { throughNumber }
+    }
+  }
+`;
+const SEND = gql`
+  mutation Send($input: SendMessageInput!) {
+    sendMessage(input: $input) { message { id } }
+  }
+`;
+
+function Opening({ id }: { id: string }) {
+  const [{ data, error }] = useQuery({ query: OPEN, variables: { id } });
+  if (!data?.room) return <p>{error?.message ?? 'Loading …'}</p>;
+  const { name, messages } = data.room;
+  return <Room id={id} page={{ room: { name }, deleted: false, messages: messages.nodes, members: [], cursor: messages.syncCursor }} />;
+}
+
+function Room({ id, page }: { id: string; page: View }) {
+  // Kept as it was when the view opened: a page that is loaded later says where the room is by then.
+  const [opened] = useState(page);
+  const [{ data: view = opened, error }] = useSubscription(
+    { query: WATCH, variables: { roomId: id, after: opened.cursor } },
+    (shown: View = opened, { roomEvents }) => applyRoomEvent(shown, roomEvents),
+  );
+  return (
+    <main>
+      <h1>{view.room.name}</h1>
+      {error && <p role="alert">{errorCode(error) === 'CURSOR_EXPIRED' ? 'Too much was missed: reload the page.' : error.message}</p>}
+      <ol>
+        {view.messages.map(({ id: key, sender, body }) => (
+          <li key={key}>
+            <b>{sender?.name}</b> {body}
+          </li>
+        ))}
+      </ol>
+      <Composer roomId={id} />
+    </main>
+  );
+}
+
+function Composer({ roomId }: { roomId: string }) {
+  const [, send] = useMutation(SEND);
+  // The key of what is being written: with it, a second try finds the first. Other words are another message.
+  const [clientMessageId, setKey] = useState(() => crypto.randomUUID());
+  const [failure, setFailure] = useState('');
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = event.currentTarget;
+    const { error } = await send({ input: { roomId, clientMessageId, body: String(new FormData(form).get('body')) } });
+    setFailure(error ? `Not sent (${errorCode(error) ?? 'no connection'}): try again.` : '');
+    if (error) return;
+    form.reset();
+    setKey(crypto.randomUUID());
+  };
+  return (
+    <form onSubmit={submit}>
+      <input name="body" aria-label="Message" autoComplete="off" required onInput={() => setKey(crypto.randomUUID())} />
+      <button type="submit">Send</button>
+      <p role="status">{failure}</p>
+    </form>
+  );
+}
+
+createRoot(document.getElementById('root') as HTMLElement).render(
+  <Provider value={client}>
+    <Opening id={address.get('room') ?? ''} />
+  </Provider>,
+);
