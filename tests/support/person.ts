@@ -5,7 +5,7 @@ import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 export class Person implements AsyncDisposable {
   readonly name: string;
   readonly context: BrowserContext;
-  page: Page;
+  readonly page: Page;
   /** Requests that left for another host, and what the page complained of. */
   readonly strays: string[] = [];
   readonly complaints: string[] = [];
@@ -62,6 +62,19 @@ export class Person implements AsyncDisposable {
       await this.composer.fill(body);
       await this.composer.press('Enter');
     }
+  }
+
+  async edit(body: string, words: string): Promise<void> {
+    const message = this.message(body);
+    await message.hover();
+    await message.getByRole('button', { name: 'Edit' }).click();
+    await this.composer.fill(words);
+    await this.composer.press('Enter');
+  }
+
+  /** The same person in another tab. */
+  inTab(page: Page): Person {
+    return new Person(this.name, this.context, page);
   }
 
   get composer(): Locator {

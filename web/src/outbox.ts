@@ -73,6 +73,10 @@ export class Outbox {
     if (left.length < this.unsent.value.length) this.unsent.set(left);
   }
 
+  forget(): void {
+    for (const key of local.keys(this.#prefix)) local.remove(key);
+  }
+
   close(): void {
     this.#stop.abort();
   }

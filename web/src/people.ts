@@ -28,6 +28,10 @@ export class People {
     local.set(this.#key, JSON.stringify([...all.values()].slice(-maxKept)));
     this.known.set(all);
   }
+
+  forget(): void {
+    local.remove(this.#key);
+  }
 }
 
 function read(key: string): PersonFragment[] {

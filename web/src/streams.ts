@@ -1,12 +1,11 @@
 // What streams go through: a WebSocket, or server-sent events in a network that lets no WebSocket pass.
 
-import { eventStreams, type Payload, type Sink, type Subscriber } from 'gapless/client';
+import { eventStreams, type Sink, type Subscriber } from 'gapless/client';
 import { createClient } from 'graphql-ws/client';
 import type { ApiOptions } from './api.ts';
 
 const path = '/graphql';
 const pingEveryMs = 10_000;
-const pongWithinMs = 5_000;
 const openWithinMs = 10_000;
 /** How long an unused socket stays open for the next room. */
 const idleMs = 15_000;
@@ -18,7 +17,6 @@ export function openStreams({ token, onRefused }: ApiOptions): { subscriber: Sub
   let failures = 0;
   let connected = false;
   let fallenBack = false;
-  let pongTimer: ReturnType<typeof setTimeout> | undefined;
 
   const sockets = createClient({
     url: () => `${location.origin.replace('http', 'ws')}${path}`,
@@ -33,14 +31,7 @@ export function openStreams({ token, onRefused }: ApiOptions): { subscriber: Sub
         connected = true;
         failures = 0;
       },
-      ping: (received) => {
-        if (!received) pongTimer = setTimeout(() => sockets.terminate(), pongWithinMs);
-      },
-      pong: (received) => {
-        if (received) clearTimeout(pongTimer);
-      },
       closed: (event) => {
-        clearTimeout(pongTimer);
         if ((event as CloseEvent).code === forbidden) onRefused();
         else if (!connected) void countFailure();
         connected = false;
@@ -62,7 +53,8 @@ export function openStreams({ token, onRefused }: ApiOptions): { subscriber: Sub
   window.addEventListener('online', onNetworkChange);
   window.addEventListener('offline', onNetworkChange);
   return {
-    subscriber: { subscribe: (payload: Payload, sink: Sink) => (fallenBack ? events : sockets).subscribe(payload as never, sink as never) },
+    // With all that a client of graphql-ws has: the kit ends it where its pings are not answered.
+    subscriber: { ...sockets, subscribe: (payload: never, sink: Sink) => (fallenBack ? events : sockets).subscribe(payload, sink) },
     close() {
       window.removeEventListener('online', onNetworkChange);
       window.removeEventListener('offline', onNetworkChange);

@@ -19,8 +19,8 @@ const hasKeyboard = matchMedia('(hover: hover) and (pointer: fine)');
 
 export function Composer({ roomId, title, focus, onEditLast }: Props) {
   const words = useWords();
-  const { outbox } = useChat();
-  const draft = draftOf(roomId);
+  const { outbox, viewer } = useChat();
+  const draft = draftOf(viewer.id, roomId);
   const value = useStore(draft);
   return (
     <MessageField

@@ -1,22 +1,32 @@
-// What is being written in a room, kept through reloads and signing in again.
+// What someone is writing in a room, kept through reloads and signing in again.
 
 import { tab } from '../keep.ts';
 import { Store } from '../store.ts';
 
-const prefix = 'gapless.draft.';
+const prefixOf = (viewerId: string) => `gapless.draft.${viewerId}.`;
 const drafts = new Map<string, Store<string>>();
 
-export function draftOf(roomId: string): Store<string> {
-  const known = drafts.get(roomId);
+export function draftOf(viewerId: string, roomId: string): Store<string> {
+  const key = prefixOf(viewerId) + roomId;
+  const known = drafts.get(key);
   if (known) return known;
-  const draft = new Store(tab.get(prefix + roomId) ?? '');
-  draft.subscribe(() => (draft.value === '' ? tab.remove(prefix + roomId) : tab.set(prefix + roomId, draft.value)));
-  drafts.set(roomId, draft);
+  const draft = new Store(tab.get(key) ?? '');
+  draft.subscribe(() => (draft.value === '' ? tab.remove(key) : tab.set(key, draft.value)));
+  drafts.set(key, draft);
   return draft;
 }
 
-/** For whoever signs in next. */
-export function forgetDrafts(): void {
-  for (const draft of drafts.values()) draft.set('');
-  for (const key of tab.keys(prefix)) tab.remove(key);
+/** Hands what one guest was writing to whom they are now. */
+export function inheritDrafts(fromViewerId: string, toViewerId: string): void {
+  for (const key of tab.keys(prefixOf(fromViewerId))) {
+    tab.set(prefixOf(toViewerId) + key.slice(prefixOf(fromViewerId).length), tab.get(key) ?? '');
+    tab.remove(key);
+  }
+}
+
+export function forgetDrafts(viewerId: string): void {
+  for (const key of tab.keys(prefixOf(viewerId))) {
+    drafts.delete(key);
+    tab.remove(key);
+  }
 }

@@ -1,10 +1,11 @@
-// Changes what a message says. Escape leaves it as it is.
+// Changes what a message says, as soon as the server can be reached. Escape leaves it as it is.
 
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { EditMessageDocument, type ShownMessageFragment } from '../gql/graphql.ts';
 import { useWords } from '../language.ts';
 import { useAction } from '../parts/action.ts';
 import { Problem } from '../parts/problem.tsx';
+import { untilAnswered } from '../retry.ts';
 import { useChat } from '../session/signed-in.ts';
 import { MessageField } from './message-field.tsx';
 
@@ -13,8 +14,15 @@ export function EditComposer({ message, onDone }: { message: ShownMessageFragmen
   const { api } = useChat();
   const [value, setValue] = useState(message.body ?? '');
   const { run, busy, problem } = useAction();
+  const [failing, setFailing] = useState(false);
+  const [stop] = useState(() => new AbortController());
+  useEffect(() => () => stop.abort(), [stop]);
   const save = async (body: string) => {
-    if (body === message.body || (await run(() => api.mutate(EditMessageDocument, { messageId: message.id, body })))) onDone();
+    const edit = () => api.mutate(EditMessageDocument, { messageId: message.id, body });
+    const saved =
+      body === message.body || (await run(() => untilAnswered(edit, { signal: stop.signal, onFailure: () => setFailing(true) })));
+    if (saved) onDone();
+    else setFailing(false);
   };
   return (
     <div className="editing">
@@ -24,7 +32,7 @@ export function EditComposer({ message, onDone }: { message: ShownMessageFragmen
           {words.cancel}
         </button>
       </div>
-      <Problem>{problem}</Problem>
+      <Problem>{failing ? words.failing : problem}</Problem>
       <MessageField
         value={value}
         placeholder=""

@@ -31,7 +31,7 @@ export function MessageField({ value, placeholder, focus, busy = false, submit, 
   }, []);
   const over = value.length > maxLength ? [...value].length - maxLength : 0;
   const sendable = value.trim() !== '' && over <= 0 && !busy;
-  const send = () => sendable && onSubmit(value);
+  const send = () => sendable && onSubmit(value.trim());
   const onKey = (event: KeyboardEvent<HTMLTextAreaElement>) => {
     // Enter ends a syllable that is being composed, of Hangul for instance. Safari says so by the code alone.
     if (event.nativeEvent.isComposing || event.keyCode === 229) return;

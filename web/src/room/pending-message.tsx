@@ -14,7 +14,7 @@ export function PendingMessage({ unsent, goesOn }: { unsent: Unsent; goesOn: boo
   const { outbox, viewer } = useChat();
   const { body, roomId, refusal, number, at } = unsent;
   const edit = () => {
-    const draft = draftOf(roomId);
+    const draft = draftOf(viewer.id, roomId);
     draft.set(draft.value.trim() === '' ? body : `${body}\n${draft.value}`);
     outbox.remove(unsent);
   };

@@ -24,7 +24,7 @@ export const RoomLink = memo(function RoomLink({ room, viewerId, current }: Prop
   const sender = lastMessage?.sender?.id === viewerId ? words.you : (lastMessage?.sender?.name ?? words.someone);
   const preview = body === undefined ? words.nobodyYet : kind === 'DIRECT' && sender !== words.you ? body : words.saidBy(sender, body);
   return (
-    <a className="room-link" href={hrefOf(id)} aria-current={current ? 'page' : undefined} aria-label={`${title}, ${preview}`}>
+    <a className="room-link" href={hrefOf(id)} aria-current={current ? 'page' : undefined}>
       {peer ? (
         <Avatar {...peer} />
       ) : (

@@ -6,7 +6,6 @@ import { useAction } from '../parts/action.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { LanguageChoice } from '../parts/language-choice.tsx';
 import { Problem } from '../parts/problem.tsx';
-import { forgetDrafts } from '../room/draft.ts';
 import { useStore } from '../store.ts';
 import type { Session } from './session.ts';
 import { useChat } from './signed-in.ts';
@@ -20,9 +19,6 @@ export function Account({ session, onClose }: { session: Session; onClose: () =>
   const copy = async () => {
     await navigator.clipboard?.writeText(viewer.id);
     setCopied(true);
-  };
-  const signOut = async () => {
-    if (await run(() => session.signOut())) forgetDrafts();
   };
   return (
     <Dialog title={words.account} onClose={onClose}>
@@ -43,7 +39,7 @@ export function Account({ session, onClose }: { session: Session; onClose: () =>
       <Problem>{problem}</Problem>
       <div className="dialog-actions">
         {unsent > 0 ? <p className="quiet small">{words.unsentWarning(unsent)}</p> : null}
-        <button type="button" className="button" disabled={busy} onClick={() => void signOut()}>
+        <button type="button" className="button" disabled={busy} onClick={() => void run(() => session.signOut())}>
           {words.signOut}
         </button>
       </div>

@@ -53,6 +53,9 @@ export function Door({ session, refused }: { session: Session; refused: boolean 
       <div className="door-language">
         <LanguageChoice />
       </div>
+      <a className="developers" href="/graphql">
+        {words.developers}
+      </a>
     </main>
   );
 }

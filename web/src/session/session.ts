@@ -5,6 +5,7 @@ import { SignInDocument, SignOutDocument, ViewerDocument } from '../gql/graphql.
 import { local } from '../keep.ts';
 import { Outbox } from '../outbox.ts';
 import { untilAnswered } from '../retry.ts';
+import { forgetDrafts, inheritDrafts } from '../room/draft.ts';
 import { Store } from '../store.ts';
 import { SignedIn } from './signed-in.ts';
 import { findToken, forgetToken, keepToken, takeTokenFromAddress } from './token.ts';
@@ -43,6 +44,10 @@ export class Session {
 
   async signOut(): Promise<void> {
     if (this.identity === 'guest') await this.#anonymous().mutate(SignOutDocument, {});
+    const { value } = this.state;
+    if (value.at === 'inside') forgetDrafts(value.chat.viewer.id);
+    // A guest does not come back as the same person.
+    if (value.at === 'inside' && this.identity === 'guest') value.chat.forget();
     local.remove(lastGuestKey);
     this.#leave(false);
   }
@@ -75,7 +80,10 @@ export class Session {
     if (!viewer) return this.state.set({ at: 'door', refused: false });
     if (this.identity === 'guest') {
       const before = local.get(lastGuestKey);
-      if (before !== undefined && before !== viewer.user.id) Outbox.inherit(before, viewer.user.id);
+      if (before !== undefined && before !== viewer.user.id) {
+        Outbox.inherit(before, viewer.user.id);
+        inheritDrafts(before, viewer.user.id);
+      }
       local.set(lastGuestKey, viewer.user.id);
     }
     this.state.set({ at: 'inside', chat: new SignedIn(viewer.user, api) });

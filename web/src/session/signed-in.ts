@@ -22,6 +22,12 @@ export class SignedIn {
     this.outbox = new Outbox(api, viewer.id, () => this.rooms.refresh());
   }
 
+  /** Drops what is kept of them on this machine. */
+  forget(): void {
+    this.people.forget();
+    this.outbox.forget();
+  }
+
   close(): void {
     this.rooms.close();
     this.outbox.close();

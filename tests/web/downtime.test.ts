@@ -1,0 +1,64 @@
+// The server stops while two people chat. They go on as people do, and in the end all of them see everything once.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { openBrowser } from '../support/browser.ts';
+import { startNode } from '../support/node.ts';
+import { Person } from '../support/person.ts';
+import { freePort, until } from '../support/process.ts';
+
+const spoken = /(Ada|Bob|Changed) [\w ]+\./;
+
+it('shows all the same where both write and edit meanwhile, one reloads, and one opens a second tab', { timeout: 180_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gapless-data-'));
+  const env = { DATA_DIR: folder, PORT: String(await freePort()), PATH: process.env['PATH'] ?? '' };
+  const browser = await openBrowser();
+  let node = await startNode(env);
+  try {
+    const { origin } = new URL(node.url);
+    await using ada = await Person.arrive(browser, origin, 'Ada');
+    await using bob = await Person.arrive(browser, origin, 'Bob');
+    await ada.createRoom('Lighthouse');
+    await bob.enter('Lighthouse');
+    await ada.say('Ada before one.', 'Ada before two.');
+    await bob.say('Bob before one.');
+    for (const person of [ada, bob]) await until('all are there', async () => (await person.said(spoken)).length === 3);
+
+    await node.program.stop('SIGTERM');
+    for (const person of [ada, bob]) await person.status('Reconnecting');
+    await ada.say('Ada away one.', 'Ada away two.');
+    await bob.say('Bob away one.', 'Bob away two.');
+    await ada.edit('Ada before one.', 'Changed by Ada.');
+    await bob.edit('Bob before one.', 'Changed by Bob.');
+    // What the browser shows of a page that is not there is its own affair.
+    await bob.page.reload().catch(() => {});
+    const second = await ada.context.newPage();
+    await second.goto(ada.page.url()).catch(() => {});
+
+    node = await startNode(env);
+    await bob.page.goto(ada.page.url());
+    await second.goto(ada.page.url());
+    const tabs = [ada, bob, ada.inTab(second)];
+    for (const tab of tabs) await until('all are there', async () => (await tab.said(spoken)).length === 7, 40_000);
+    await until('what Ada changed is changed', async () => (await bob.said(spoken)).includes('Changed by Ada.'), 40_000);
+    const shown = await ada.said(spoken);
+    for (const tab of tabs) assert.deepEqual(await tab.said(spoken), shown);
+    assert.deepEqual(shown.slice(0, 2), ['Changed by Ada.', 'Ada before two.']);
+    const of = (name: string) => shown.filter((text) => text.startsWith(`${name} away`));
+    assert.deepEqual(
+      [of('Ada'), of('Bob')],
+      [
+        ['Ada away one.', 'Ada away two.'],
+        ['Bob away one.', 'Bob away two.'],
+      ],
+    );
+    assert.equal(await ada.messages.filter({ hasText: 'Sending' }).count(), 0);
+  } finally {
+    await browser.close();
+    await node.program.stop('SIGKILL');
+    rmSync(folder, { recursive: true });
+  }
+});
