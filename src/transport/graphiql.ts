@@ -22,9 +22,11 @@ mutation CreateRoom {
 
 const watch = `# 3. Watch it: put the id of your room
 #    in the variables below, run,
-#    and leave this window open.
-subscription Watch($roomId: ID!) {
-  roomEvents(roomId: $roomId) {
+#    and leave this window open. Run it
+#    again with the cursor of an event as
+#    after: you are handed what came next.
+subscription Watch($roomId: ID!, $after: String) {
+  roomEvents(roomId: $roomId, after: $after) {
     __typename
     cursor
     at
@@ -43,13 +45,19 @@ mutation Send($roomId: ID!) {
   }
 }`;
 
-const variables = JSON.stringify({ roomId: 'room_…' }, null, 2);
+const roomId = 'room_…';
+const variablesOf = (variables: Record<string, unknown>) => JSON.stringify(variables, null, 2);
 
 export const graphiql: GraphiQLOptions = {
   title: 'Gapless',
   subscriptionsProtocol: 'WS',
   credentials: 'same-origin',
-  defaultTabs: [{ query: signIn }, { query: createRoom }, { query: watch, variables }, { query: send, variables }],
+  defaultTabs: [
+    { query: signIn },
+    { query: createRoom },
+    { query: watch, variables: variablesOf({ roomId, after: null }) },
+    { query: send, variables: variablesOf({ roomId }) },
+  ],
 };
 
 // GraphiQL 5 lets tabs be dragged, and with several at the start it takes a press for a drag: the tab jumps from under

@@ -23,7 +23,8 @@ export class Person implements AsyncDisposable {
     const person = new Person(name, context, page);
     const host = new URL(origin).host;
     context.on('request', (request) => {
-      if (new URL(request.url()).host !== host) person.strays.push(request.url());
+      // What the page made itself has no host.
+      if (![host, ''].includes(new URL(request.url()).host)) person.strays.push(request.url());
     });
     context.on('console', (message) => {
       if (/content.security.policy/i.test(message.text())) person.complaints.push(message.text());

@@ -1,0 +1,112 @@
+// What people do with rooms: who may find them, who is in them, and how they end.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Browser } from 'playwright-core';
+import { openBrowser } from '../support/browser.ts';
+import { Person } from '../support/person.ts';
+import { until } from '../support/process.ts';
+import { type Server, startServer } from '../support/server.ts';
+
+describe('rooms of the web chat', { timeout: 180_000 }, () => {
+  let browser: Browser;
+  let server: Server;
+  let origin: string;
+  before(async () => {
+    browser = await openBrowser();
+    server = await startServer();
+    origin = new URL(server.url).origin;
+  });
+  after(async () => {
+    await browser.close();
+    await server[Symbol.asyncDispose]();
+  });
+
+  const roomsOf = (person: Person) => person.page.getByRole('navigation', { name: 'Rooms' }).getByRole('link');
+  const button = (person: Person, name: string) => person.page.getByRole('button', { name, exact: true });
+  const dialog = (person: Person) => person.page.getByRole('dialog');
+
+  it('come with the newest activity first, and are found by name', async () => {
+    await using ada = await Person.arrive(browser, origin, 'Ada');
+    await using bob = await Person.arrive(browser, origin, 'Bob');
+    for (const name of ['Alder', 'Birch', 'Cedar']) await ada.createRoom(name);
+    const trees = async () => (await roomsOf(bob).allInnerTexts()).flatMap((text) => text.match(/Alder|Birch|Cedar/)?.[0] ?? []);
+    await until('the newest is first', async () => (await trees()).join() === 'Cedar,Birch,Alder');
+    await ada.openRoom('Alder');
+    await ada.say('Under the alder.');
+    await until('the one in which something was said is', async () => (await trees()).join() === 'Alder,Cedar,Birch');
+    assert.match(await roomsOf(bob).filter({ hasText: 'Alder' }).innerText(), /Under the alder\./);
+    await bob.page.getByRole('searchbox', { name: 'Search rooms' }).fill('birc');
+    await until('only the one that is meant is there', async () => (await trees()).join() === 'Birch');
+  });
+
+  it('of one’s own are renamed and deleted, and everyone there is told', async () => {
+    await using ada = await Person.arrive(browser, origin, 'Ada');
+    await using bob = await Person.arrive(browser, origin, 'Bob');
+    await ada.createRoom('Mill');
+    await bob.enter('Mill');
+    await button(ada, 'Room settings').click();
+    await dialog(ada).getByRole('textbox', { name: 'Name' }).fill('Watermill');
+    await dialog(ada).getByRole('button', { name: 'Save' }).click();
+    await bob.page.getByRole('heading', { name: 'Watermill' }).waitFor();
+    await button(ada, 'Room settings').click();
+    await dialog(ada).getByRole('button', { name: 'Delete room' }).click();
+    await dialog(ada)
+      .last()
+      .getByRole('button', { name: /^Delete/ })
+      .last()
+      .click();
+    await bob.page.getByRole('alert').filter({ hasText: 'deleted' }).waitFor();
+  });
+
+  it('by invitation are seen by those who are brought in, until they are removed', async () => {
+    await using ada = await Person.arrive(browser, origin, 'Ada');
+    await using bob = await Person.arrive(browser, origin, 'Bob');
+    // Where the two have met.
+    await ada.createRoom('Square');
+    await bob.enter('Square');
+    await ada.message('Bob').first().waitFor();
+    await button(ada, 'New room').click();
+    await dialog(ada).getByRole('textbox', { name: 'Name' }).fill('Cellar');
+    await dialog(ada)
+      .getByRole('radio', { name: /invitation/i })
+      .check();
+    await dialog(ada).getByRole('button', { name: 'Create' }).click();
+    await ada.composer.waitFor();
+    assert.equal(await roomsOf(bob).filter({ hasText: 'Cellar' }).count(), 0);
+    await button(ada, 'Add people').click();
+    await dialog(ada).getByRole('button', { name: 'Add Bob' }).click();
+    await ada.page.keyboard.press('Escape');
+    await bob.openRoom('Cellar');
+    await bob.say('It is dark in here.');
+    await ada.message('It is dark in here.').waitFor();
+    await button(ada, 'Remove Bob').click();
+    await dialog(ada).getByRole('button', { name: 'Remove' }).click();
+    await bob.page.getByRole('alert').filter({ hasText: 'not see it any more' }).waitFor();
+  });
+
+  it('for two are opened from the list of members, and left ones are as they were', async () => {
+    await using ada = await Person.arrive(browser, origin, 'Ada');
+    await using bob = await Person.arrive(browser, origin, 'Bob');
+    await ada.createRoom('Pier');
+    await bob.enter('Pier');
+    await button(bob, 'Message Ada').click();
+    await bob.page.getByRole('heading', { name: 'Ada' }).waitFor();
+    await bob.say('Only for you.');
+    await ada.page.getByRole('link', { name: /^Bob.*Only for you\./s }).click();
+    await ada.message('Only for you.').waitFor();
+    await bob.openRoom('Pier');
+    await button(bob, 'Leave').click();
+    await dialog(bob).getByRole('button', { name: 'Leave' }).click();
+    await ada.openRoom('Pier');
+    await ada.message('Bob left').waitFor();
+  });
+
+  it('lead to GraphiQL by one click, which runs here', async () => {
+    await using ada = await Person.arrive(browser, origin, 'Ada');
+    await ada.page.getByRole('link', { name: /GraphiQL/ }).click();
+    await ada.page.getByRole('tab').first().waitFor();
+    assert.match(await ada.page.locator('body').innerText(), /signIn/);
+    assert.deepEqual(ada.strays, []);
+  });
+});
