@@ -5,12 +5,19 @@ import { useWords } from '../language.ts';
 import { Confirm } from '../parts/confirm.tsx';
 import { useChat } from '../session/signed-in.ts';
 
-export function DeleteMessage({ message, onClose }: { message: ShownMessageFragment; onClose: () => void }) {
+interface Props {
+  message: ShownMessageFragment;
+  onDeleted: () => void;
+  onClose: () => void;
+}
+
+export function DeleteMessage({ message, onDeleted, onClose }: Props) {
   const words = useWords();
   const { api, rooms } = useChat();
   const remove = async () => {
     await api.mutate(DeleteMessageDocument, { messageId: message.id });
     rooms.refresh();
+    onDeleted();
   };
   return <Confirm action={words.delete} question={words.confirmDelete} onConfirm={remove} onClose={onClose} />;
 }

@@ -1,6 +1,6 @@
 // Changes what a message says, as soon as the server can be reached. Escape leaves it as it is.
 
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { EditMessageDocument, type ShownMessageFragment } from '../gql/graphql.ts';
 import { useWords } from '../language.ts';
 import { useAction } from '../parts/action.ts';
@@ -15,12 +15,16 @@ export function EditComposer({ message, onDone }: { message: ShownMessageFragmen
   const [value, setValue] = useState(message.body ?? '');
   const { run, busy, problem } = useAction();
   const [failing, setFailing] = useState(false);
-  const [stop] = useState(() => new AbortController());
-  useEffect(() => () => stop.abort(), [stop]);
+  const stop = useRef(new AbortController());
+  useEffect(() => {
+    const gone = new AbortController();
+    stop.current = gone;
+    return () => gone.abort();
+  }, []);
   const save = async (body: string) => {
     const edit = () => api.mutate(EditMessageDocument, { messageId: message.id, body });
     const saved =
-      body === message.body || (await run(() => untilAnswered(edit, { signal: stop.signal, onFailure: () => setFailing(true) })));
+      body === message.body || (await run(() => untilAnswered(edit, { signal: stop.current.signal, onFailure: () => setFailing(true) })));
     if (saved) onDone();
     else setFailing(false);
   };

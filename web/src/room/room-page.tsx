@@ -94,10 +94,15 @@ export function RoomPage({ id, onLeave }: { id: string; onLeave: () => void }) {
           {members}
         </Dialog>
       ) : null}
-      {deleting ? <DeleteMessage message={deleting} onClose={() => setDeleting(undefined)} /> : null}
+      {deleting ? <DeleteMessage message={deleting} onDeleted={focusMessages} onClose={() => setDeleting(undefined)} /> : null}
       <Announcer messages={view.messages} viewerId={viewerId} />
     </div>
   );
+}
+
+/** The button that had the focus goes with the message. */
+function focusMessages(): void {
+  setTimeout(() => document.querySelector<HTMLElement>('[role="log"]')?.focus({ preventScroll: true }), 100);
 }
 
 function useTitle(title: string | undefined): void {

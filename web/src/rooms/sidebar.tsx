@@ -24,37 +24,39 @@ export function Sidebar({ session, roomId }: { session: Session; roomId: string 
   ].filter((section) => section.rooms.length > 0);
   return (
     <div className="sidebar">
-      <header className="sidebar-head">
-        <h1>Gapless</h1>
-        <button
-          type="button"
-          className="account-button"
-          aria-label={`${words.account}: ${viewer.name}`}
-          onClick={() => setDialog('account')}
-        >
-          <Avatar {...viewer} />
-        </button>
+      <header>
+        <div className="sidebar-head">
+          <h1>Gapless</h1>
+          <button
+            type="button"
+            className="account-button"
+            aria-label={`${words.account}: ${viewer.name}`}
+            onClick={() => setDialog('account')}
+          >
+            <Avatar {...viewer} />
+          </button>
+        </div>
+        <div className="sidebar-tools">
+          <label className="search">
+            <Icon name="search" />
+            <input
+              type="search"
+              aria-label={words.searchRooms}
+              placeholder={words.searchRooms}
+              onChange={({ target }) => rooms.search(target.value)}
+            />
+          </label>
+          <button
+            type="button"
+            className="icon-button primary"
+            aria-label={words.newRoom}
+            title={words.newRoom}
+            onClick={() => setDialog('newRoom')}
+          >
+            <Icon name="add" />
+          </button>
+        </div>
       </header>
-      <div className="sidebar-tools">
-        <label className="search">
-          <Icon name="search" />
-          <input
-            type="search"
-            aria-label={words.searchRooms}
-            placeholder={words.searchRooms}
-            onChange={({ target }) => rooms.search(target.value)}
-          />
-        </label>
-        <button
-          type="button"
-          className="icon-button primary"
-          aria-label={words.newRoom}
-          title={words.newRoom}
-          onClick={() => setDialog('newRoom')}
-        >
-          <Icon name="add" />
-        </button>
-      </div>
       <nav className="rooms" ref={list} aria-label={words.rooms} onKeyDown={moveFocus}>
         {failing ? <p className="rooms-note">{words.failing}</p> : null}
         {search === undefined && !failing ? <p className="rooms-note">{words.opening}</p> : null}
