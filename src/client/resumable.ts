@@ -57,13 +57,25 @@ export interface Resumable extends Subscriber {
  * Give graphql-ws `retryAttempts: 0`: this tries again by itself. And `keepAlive`, in milliseconds: a connection that does
  * not answer within 5 s after so much silence is ended, and made anew.
  */
-export function resumable(subscriber: Subscriber, options: ResumableOptions = {}): Resumable {
+export function resumable(subscriber: Subscriber, { renewToken, ...options }: ResumableOptions = {}): Resumable {
   endSilence(subscriber);
+  const renewing = { ...options, renewToken: renewToken && oneAtATime(renewToken) };
   return {
     subscribe(payload: Payload, sink: ResumableSink) {
-      const subscription = new Subscription(subscriber, payload, sink, options);
+      const subscription = new Subscription(subscriber, payload, sink, renewing);
       return () => subscription.end();
     },
+  };
+}
+
+/** The subscriptions of a socket lose their token together: one new one is enough for all. */
+function oneAtATime(renewToken: () => unknown): () => Promise<unknown> {
+  let renewal: Promise<unknown> | undefined;
+  return () => {
+    renewal ??= (async () => renewToken())().finally(() => {
+      renewal = undefined;
+    });
+    return renewal;
   };
 }
 

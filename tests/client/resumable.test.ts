@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SignJWT } from 'jose';
 import { Link } from '../../proof/rig/link.ts';
 import { waitBefore } from '../../src/client/backoff.ts';
 import { errorCode } from '../../src/client/error-code.ts';
 import { eventStreams } from '../../src/client/event-streams.ts';
+import { resumable } from '../../src/client/resumable.ts';
 import type { Sink } from '../../src/client/subscriber.ts';
 import * as gql from '../gql/graphql.ts';
 import { until } from '../support/process.ts';
 import { createPlace, Guest, type Server, startServer } from '../support/server.ts';
 import { getRoom, range, undoBehind } from '../support/storage.ts';
-import { messageAdded, roomEvents, Watcher, ways } from '../support/ways.ts';
+import { messageAdded, quick, roomEvents, Watcher, ways } from '../support/ways.ts';
 
 /** A server behind a link that can be cut, somebody signed in, and a room of theirs with the page that opens it. */
 async function openRoom(options: Parameters<typeof startServer>[0] = {}) {
@@ -165,18 +167,24 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
       let renewed = 0;
       const renewToken = async () => {
         renewed += 1;
+        // Long enough for the other to notice as well.
+        await sleep(500);
         token = await tokenFor(3600);
       };
-      using watcher = new Watcher(
+      const subscriber = resumable(
         subscriberOf(server.url, () => token),
-        { query: roomEvents, variables: { roomId } },
-        { renewToken },
+        { renewToken, backoff: quick },
       );
-      await until('it is live', () => watcher.live);
+      using watcher = new Watcher(subscriber, { query: roomEvents, variables: { roomId } });
+      using other = new Watcher(subscriber, { query: roomEvents, variables: { roomId } });
+      await until('both are live', () => watcher.live && other.live);
       await until('the token has expired', () => renewed > 0);
       await sendMany(ada, roomId, 3);
-      await until('all arrive', () => watcher.numbers.length === 3 && watcher.live);
-      assert.deepEqual([watcher.numbers, watcher.ends, renewed], [[1, 2, 3], [], 1]);
+      for (const { numbers, ends } of [watcher, other]) {
+        await until('all arrive', () => numbers.length === 3);
+        assert.deepEqual([numbers, ends], [[1, 2, 3], []]);
+      }
+      assert.equal(renewed, 1, 'one new token is enough for all');
     });
 
     it('ends with UNAUTHENTICATED where nobody renews the token', async () => {
