@@ -10,7 +10,7 @@ import type { LogEntry } from '../storage/room-log.ts';
 import { isUnavailable } from '../storage/unavailable.ts';
 import type { Context } from './context.ts';
 import { causeOf, maskErrors, toClientError } from './error-code.ts';
-import { sharedContext, sharingKey } from './sharing.ts';
+import { type Sharing, sharedContext, sharingOf } from './sharing.ts';
 
 /** The results of a subscription, one after the other. Throws a GraphQLError for the client where it cannot go on. */
 export interface ResultStream extends AsyncGenerator<ExecutionResult, void, void> {
@@ -23,9 +23,9 @@ export interface ResultStream extends AsyncGenerator<ExecutionResult, void, void
   readonly follow?: (sink: Sink<ExecutionResult>) => Promise<void> | undefined;
 }
 
-/** What a subscription asks for, and what those who ask for the same have in common. Undefined: it depends on the viewer. */
+/** What a subscription asks for, and what those who ask for the same have in common, if anything. */
 interface Asked {
-  readonly key: string | undefined;
+  readonly sharing: Sharing | undefined;
   readonly args: ValidatedSubscriptionArgs;
 }
 
@@ -37,11 +37,13 @@ export class Subscription implements ResultStream {
   readonly #asked: Asked;
 
   constructor(args: ValidatedSubscriptionArgs, feed: Feed) {
-    const key = sharingKey(args);
+    const sharing = sharingOf(args);
     this.#feed = feed;
     this.#context = args.contextValue as Context;
     // Ten thousand who ask for the same keep it once.
-    this.#asked = key === undefined ? { key, args } : feed.fanOut.once(key, () => ({ key, args: { ...args, contextValue: undefined } }));
+    this.#asked = sharing
+      ? feed.fanOut.once(sharing.key, () => ({ sharing, args: { ...args, contextValue: undefined } }))
+      : { sharing, args };
   }
 
   async next(): Promise<IteratorResult<ExecutionResult, void>> {
@@ -57,8 +59,8 @@ export class Subscription implements ResultStream {
   }
 
   follow(sink: Sink<ExecutionResult>): Promise<void> | undefined {
-    const { key } = this.#asked;
-    return key === undefined ? undefined : this.#feed.follow(key, (entries) => this.#executeShared(key, entries), sink);
+    const { sharing } = this.#asked;
+    return sharing && this.#feed.follow(sharing.key, (entries) => this.#executeShared(sharing, entries), sink);
   }
 
   cursor(): string {
@@ -84,16 +86,16 @@ export class Subscription implements ResultStream {
   }
 
   async #execute(event: Delivery): Promise<ExecutionResult> {
-    const { key } = this.#asked;
-    if (key !== undefined && event.type !== 'CaughtUp') {
-      const [shared] = await this.#executeShared(key, [event]);
+    const { sharing } = this.#asked;
+    if (sharing && event.type !== 'CaughtUp') {
+      const [shared] = await this.#executeShared(sharing, [event]);
       if (shared) return shared;
     }
     return this.#executeWith(event, ofFeed(this.#context));
   }
 
-  /** What everyone with the key is shown of the entries; undefined of one where the viewer was looked at all the same. */
-  #executeShared(key: string, entries: readonly LogEntry[]): Promise<Shared> {
+  /** What all of them are shown of the entries; undefined of one where it depends on the viewer, or the viewer was looked at. */
+  #executeShared({ key, covers }: Sharing, entries: readonly LogEntry[]): Promise<Shared> {
     // One context for all of them, so that what they show is loaded together: it is of the same moment.
     let shared: ReturnType<typeof sharedContext> | undefined;
     const execute = async (entry: LogEntry) => {
@@ -101,7 +103,8 @@ export class Subscription implements ResultStream {
       const result = await this.#executeWith(entry, shared.context);
       return shared.viewerSeen() ? undefined : result;
     };
-    return Promise.all(entries.map((entry) => this.#feed.fanOut.share(entry, key, () => execute(entry))));
+    const share = (entry: LogEntry) => (covers(entry.type) ? this.#feed.fanOut.share(entry, key, () => execute(entry)) : undefined);
+    return Promise.all(entries.map(share));
   }
 
   async #executeWith(event: Delivery, contextValue: Context): Promise<ExecutionResult> {

@@ -22,9 +22,10 @@ import { deleteRoom, updateRoom } from '../../src/chat/rooms.ts';
 import type { Delivery } from '../../src/feed/delivery.ts';
 import type { Context } from '../../src/schema/context.ts';
 import { schema } from '../../src/schema/index.ts';
-import { sharedContext, sharingKey } from '../../src/schema/sharing.ts';
+import { sharedContext, sharingOf } from '../../src/schema/sharing.ts';
 import type { LogEntry } from '../../src/storage/room-log.ts';
 import { createGuest } from '../../src/storage/users.ts';
+import { RoomEventsDocument } from '../../web/src/gql/graphql.ts';
 import { EventStream } from '../support/event-stream.ts';
 import { until } from '../support/process.ts';
 import { Guest, type Server, silentLog, startServer } from '../support/server.ts';
@@ -114,12 +115,26 @@ describe('a field of an event', () => {
         if (viewerSeen()) looked.push(delivery.type);
         else assert.equal(errors, undefined);
       }
-      const declared = sharingKey(args) === undefined;
+      const sharing = sharingOf(args);
+      const own = deliveries.filter(({ type }) => !sharing?.covers(type)).map(({ type }) => type);
+      const declared = own.length > 0;
       assert.equal(declared, looked.length > 0, `looked at by ${looked.join()}`);
+      for (const type of looked) assert.ok(own.includes(type as Delivery['type']), `${type} is shared`);
       // One that nothing has asked for would look innocent. (An interface has others ask its fields of the types that have them.)
       assert.ok(declared || isInterface || !resolve || resolve.mock.callCount() > 0, 'it was never resolved');
     });
   }
+});
+
+it('the stream of the web chat is the same for everyone, but for who joins', () => {
+  const args = validateSubscriptionArgs({ schema, document: RoomEventsDocument, variableValues: { roomId: 'room_0' } });
+  assert.ok('schema' in args);
+  const sharing = sharingOf(args);
+  const types = ['MessageAdded', 'MessageEdited', 'MessageDeleted', 'MemberJoined', 'MemberLeft', 'HistoryTrimmed', 'RoomDeleted'];
+  assert.deepEqual(
+    types.filter((type) => !sharing?.covers(type)),
+    ['MemberJoined'],
+  );
 });
 
 describe('1,000 subscribers of one operation', { timeout: 120_000 }, () => {
@@ -222,6 +237,31 @@ describe('1,000 subscribers of one operation', { timeout: 120_000 }, () => {
       assert.deepEqual(events, [{ __typename: 'MessageAdded', room: { viewerMembership: { user: { id: guest.userId } } } }]);
     }
     assert.equal(executions.callCount(), 1000);
+    await watching.close();
+  });
+
+  it('cost one for each message also where other events depend on the viewer, and each is handed their own of those', async () => {
+    roomId = await (guests[0] as Guest).createRoom();
+    await joinAll(roomId);
+    const watching = await watchAll(
+      '... on MessageAdded { message { body } } ... on RoomUpdated { ...Own } } } fragment Own on RoomUpdated { room { viewerMembership { user { id } }',
+    );
+    const [ada] = guests as [Guest];
+    const say = async (...bodies: string[]) => {
+      executions.resetCalls();
+      for (const body of bodies) await ada.send(roomId, body);
+      const said = bodies.map((body) => ({ __typename: 'MessageAdded', message: { body } }));
+      for (const { events } of await watching.take(bodies.length)) assert.deepEqual(events, said);
+      assert.equal(executions.callCount(), bodies.length);
+    };
+    await say('one', 'two', 'three');
+    executions.resetCalls();
+    await ada.must('mutation ($roomId: ID!) { updateRoom(input: { roomId: $roomId, name: "New" }) { room { id } } }', { roomId });
+    for (const { guest, events } of await watching.take(1)) {
+      assert.deepEqual(events, [{ __typename: 'RoomUpdated', room: { viewerMembership: { user: { id: guest.userId } } } }]);
+    }
+    assert.equal(executions.callCount(), 1000);
+    await say('four', 'five');
     await watching.close();
   });
 });

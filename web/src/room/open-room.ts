@@ -163,7 +163,7 @@ export class OpenRoom {
   #take(event: RoomEventsSubscription['roomEvents']): void {
     const now = this.#now;
     if (!now) return;
-    const view: View = applyRoomEvent(now.view, event as never);
+    const view: View = applyRoomEvent(now.view, event);
     if ('message' in event) {
       if (event.__typename !== 'MessageAdded') this.#changed?.set(event.message.id, event.message);
       this.#meet([event.message]);
