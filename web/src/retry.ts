@@ -1,9 +1,10 @@
 // Asks again until it is answered: a failure of the network is no answer, a refusal is one.
 
 import { errorCode } from 'gapless/client';
+import { waitBefore } from '../../src/client/backoff.ts';
+import { retryAfterMs } from '../../src/client/error-code.ts';
 
-const firstMs = 500;
-const maxMs = 10_000;
+const backoff = { firstMs: 500, maxMs: 10_000 };
 /** What the server says of itself, not of what it was asked. */
 const passingCodes = ['INTERNAL', 'RATE_LIMITED', 'UNAVAILABLE'];
 
@@ -30,7 +31,7 @@ export async function untilAnswered<Answer>(
       signal.throwIfAborted();
       if (!isPassing(error)) throw error;
       onFailure?.(error);
-      await pause(Math.random() * Math.min(firstMs * 2 ** attempt, maxMs), signal);
+      await pause(waitBefore(attempt, backoff, retryAfterMs(error)), signal);
     }
   }
 }
