@@ -4,6 +4,7 @@ export type { Backoff } from './backoff.ts';
 export { errorCode } from './error-code.ts';
 export type { ErrorCode } from './error-codes.ts';
 export { type EventStreamOptions, eventStreams } from './event-streams.ts';
-export { type Resumable, type ResumableOptions, type ResumableSink, resumable, type Status } from './resumable.ts';
+export { type Resumable, resumable } from './resumable.ts';
 export { applyRoomEvent, type RoomEventLike, type RoomView } from './room-view.ts';
 export type { Payload, Result, Sink, Subscriber } from './subscriber.ts';
+export type { ResumableOptions, ResumableSink, Status } from './subscription.ts';

@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { ApolloClient } from '@apollo/client/core/index.js';
 import type { Client } from '@urql/core';
-import type { ResumableSink } from '../../src/client/resumable.ts';
+import type { ResumableSink } from '../../src/client/subscription.ts';
 import * as gql from '../gql/graphql.ts';
 import { until } from '../support/process.ts';
 import { Guest, type Server, startServer } from '../support/server.ts';

@@ -3,8 +3,9 @@
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { eventStreams } from '../../src/client/event-streams.ts';
-import { type ResumableOptions, resumable, type Status } from '../../src/client/resumable.ts';
+import { resumable } from '../../src/client/resumable.ts';
 import type { Payload, Subscriber } from '../../src/client/subscriber.ts';
+import type { ResumableOptions, Status } from '../../src/client/subscription.ts';
 
 /** So that tests need not wait for long. */
 export const quick = { firstMs: 20, maxMs: 200 };
