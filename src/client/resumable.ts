@@ -1,6 +1,6 @@
 // Subscriptions that never miss, over whatever carries them.
 
-import { endSilence } from './silence.ts';
+import { dropConnection, endSilence } from './socket.ts';
 import type { Payload, Subscriber } from './subscriber.ts';
 import { type ResumableOptions, type ResumableSink, Subscription } from './subscription.ts';
 
@@ -27,7 +27,11 @@ export interface Resumable extends Subscriber {
  */
 export function resumable(subscriber: Subscriber, { renewToken, ...options }: ResumableOptions = {}): Resumable {
   endSilence(subscriber);
-  const renewing = { ...options, renewToken: renewToken && oneAtATime(renewToken) };
+  const renew = async () => {
+    await renewToken?.();
+    dropConnection(subscriber);
+  };
+  const renewing = { ...options, renewToken: renewToken && oneAtATime(renew) };
   return {
     subscribe(payload: Payload, sink: ResumableSink) {
       const subscription = new Subscription(subscriber, payload, sink, renewing);
@@ -37,10 +41,10 @@ export function resumable(subscriber: Subscriber, { renewToken, ...options }: Re
 }
 
 /** The subscriptions of a socket lose their token together: one new one is enough for all. */
-function oneAtATime(renewToken: () => unknown): () => Promise<unknown> {
-  let renewal: Promise<unknown> | undefined;
+function oneAtATime(renew: () => Promise<void>): () => Promise<void> {
+  let renewal: Promise<void> | undefined;
   return () => {
-    renewal ??= (async () => renewToken())().finally(() => {
+    renewal ??= renew().finally(() => {
       renewal = undefined;
     });
     return renewal;

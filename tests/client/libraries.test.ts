@@ -14,7 +14,7 @@ import { resumableExchange } from '../../src/client/urql.ts';
 import * as gql from '../gql/graphql.ts';
 import { until } from '../support/process.ts';
 import { Guest, startServer } from '../support/server.ts';
-import { range } from '../support/storage.ts';
+import { getRoom, range, undoBehind } from '../support/storage.ts';
 import { quick, ways } from '../support/ways.ts';
 
 type Messages = NonNullable<gql.RoomViewQuery['room']>['messages'];
@@ -112,6 +112,38 @@ for (const [name, open] of Object.entries(libraries)) {
         for (const _ of range(1, 3)) await ada.send(id, 'After the restart');
         await until('what came after it arrives', () => seen.length === 7);
         assert.deepEqual([seen, errors], [range(11, 17), []]);
+        stop();
+        library.stop();
+      });
+
+      it('is told that it must reload where what lies between is not kept', async () => {
+        await using server = await startServer({ storage: 'PostgreSQL' });
+        await using link = await Link.open({ port: Number(new URL(server.url).port) });
+        const ada = await Guest.signIn(server.url);
+        const id = await ada.createRoom();
+        const { db } = server.app.storage;
+        const { headSeq: seq, headTag: tag } = await getRoom(db, id);
+        const library = open(
+          server.url,
+          ada.token,
+          subscriberOf(`http://127.0.0.1:${link.port}/graphql`, () => ada.token),
+        );
+        const { syncCursor: after } = await library.load({ id });
+        const seen: number[] = [];
+        const errors: unknown[] = [];
+        const stop = library.watch(
+          { roomId: id, after },
+          (number) => seen.push(number),
+          (error) => errors.push(error),
+        );
+        await ada.send(id, 'To be undone');
+        await until('it arrives', () => seen.length === 1);
+        link.impair({ refusing: true });
+        link.reset();
+        await undoBehind(db, id, { seq, tag });
+        link.heal();
+        await until('it is told', () => errors.length > 0);
+        assert.deepEqual(errors.map(errorCode), ['CURSOR_EXPIRED']);
         stop();
         library.stop();
       });

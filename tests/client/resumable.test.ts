@@ -187,6 +187,22 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
       assert.equal(renewed, 1, 'one new token is enough for all');
     });
 
+    it('goes on by a connection of its own where it began without a token', async () => {
+      await using room = await openRoom();
+      let token = '';
+      const connectionParams = () => (token === '' ? {} : { authorization: `Bearer ${token}` });
+      const subscriber =
+        way === 'graphql-ws'
+          ? new Guest(room.url, '', '').connect({ connectionParams })
+          : eventStreams({ url: room.url, token: () => (token === '' ? undefined : token) });
+      const renewToken = () => {
+        token = room.ada.token;
+      };
+      using watcher = new Watcher(subscriber, { query: roomEvents, variables: { roomId: room.roomId } }, { renewToken });
+      await until('it is live', () => watcher.live);
+      assert.deepEqual(watcher.ends, []);
+    });
+
     it('ends with UNAUTHENTICATED where nobody renews the token', async () => {
       await using room = await openRoom();
       using watcher = new Watcher(

@@ -1,5 +1,4 @@
-// Connections that have died without a word: a client of graphql-ws with `keepAlive` asks for a sign of life, and leaves it
-// to whoever uses it to notice that none comes (https://the-guild.dev/graphql/ws/recipes#ping-from-client).
+// What a client of graphql-ws leaves to whoever uses it: to notice that its connection has died, and to make another.
 
 import type { Subscriber } from './subscriber.ts';
 
@@ -12,7 +11,10 @@ interface Pinging extends Subscriber {
   terminate(): void;
 }
 
-/** Ends the connection of a client whose ping is not answered, so that it makes another. */
+/**
+ * Ends a connection that has died without a word. With `keepAlive` the client asks for a sign of life, and does not mind that
+ * none comes (https://the-guild.dev/graphql/ws/recipes#ping-from-client).
+ */
 export function endSilence(subscriber: Subscriber): void {
   if (!isPinging(subscriber)) return;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -24,6 +26,11 @@ export function endSilence(subscriber: Subscriber): void {
   });
   subscriber.on('pong', (received) => received && stop());
   subscriber.on('closed', stop);
+}
+
+/** Ends the connection. Who it belongs to was said when it was opened: with another token, another one is needed. */
+export function dropConnection(subscriber: Subscriber): void {
+  if (isPinging(subscriber)) subscriber.terminate();
 }
 
 const isPinging = (subscriber: Subscriber): subscriber is Pinging => 'on' in subscriber && 'terminate' in subscriber;
