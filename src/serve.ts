@@ -13,7 +13,10 @@ try {
   const log = createLog(config.logLevel);
   reportRejections(log);
   const app = await openApp(config, log);
-  log.info({ storage: describe(config), identity: config.identity.mode }, `Gapless listens at ${app.url}/graphql`);
+  log.info(
+    { storage: describe(config), identity: config.identity.mode },
+    `Gapless listens: the chat is at ${app.url}, GraphQL at ${app.url}/graphql`,
+  );
 
   const stop = async (signal: NodeJS.Signals) => {
     log.info(`${signal}: closing`);

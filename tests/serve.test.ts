@@ -24,10 +24,10 @@ function launch(env: Record<string, string>, flags: string[] = []): Program {
 async function urlOf(program: Program): Promise<string> {
   const listens = () => {
     if (program.child.exitCode !== null) throw new Error(`The server ended:\n${program.output()}`);
-    return /listens at/.test(program.output());
+    return /Gapless listens/.test(program.output());
   };
   await until('the server listens', listens, 60_000);
-  return /listens at (\S+)"/.exec(program.output())?.[1] as string;
+  return /GraphQL at (\S+)"/.exec(program.output())?.[1] as string;
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'gapless-serve-'));
