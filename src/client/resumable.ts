@@ -19,8 +19,8 @@ export interface Resumable extends Subscriber {
 }
 
 /**
- * Subscriptions to roomEvents and messageAdded that never miss, over a client of graphql-ws or `eventStreams()`. The
- * operation takes `$after: String`, hands it to the field, and selects `cursor`; of roomEvents, `__typename` as well.
+ * Subscriptions to roomEvents and messageAdded that never miss, over a client of graphql-ws or `eventStreams()`: one for
+ * each client, whatever is subscribed to. The operation takes `$after: String`, hands it to the field, and selects `cursor`; of roomEvents, `__typename` as well.
  *
  * Give graphql-ws `retryAttempts: 0`: this tries again by itself. And `keepAlive`, in milliseconds: a connection that does
  * not answer within 5 s after so much silence is ended, and made anew.
