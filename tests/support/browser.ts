@@ -2,8 +2,25 @@
 
 import { type Browser, chromium } from 'playwright-core';
 import { findProgram } from './programs.ts';
+import { type Server, startServer } from './server.ts';
 
 export async function openBrowser(): Promise<Browser> {
   const executablePath = await findProgram(['chromium', 'chromium-browser', 'google-chrome'], 'chromium');
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-background-networking'] });
+}
+
+export interface WebChat extends AsyncDisposable {
+  readonly browser: Browser;
+  readonly server: Server;
+  /** Where the page is. */
+  readonly origin: string;
+}
+
+/** A browser, and a server that has the page. */
+export async function openWebChat(): Promise<WebChat> {
+  await using opened = new AsyncDisposableStack();
+  const server = opened.use(await startServer());
+  const browser = opened.adopt(await openBrowser(), (each) => each.close());
+  const toClose = opened.move();
+  return { browser, server, origin: new URL(server.url).origin, [Symbol.asyncDispose]: () => toClose.disposeAsync() };
 }

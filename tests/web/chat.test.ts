@@ -4,27 +4,24 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { Link } from '../../proof/rig/link.ts';
-import { openBrowser } from '../support/browser.ts';
+import { openWebChat, type WebChat } from '../support/browser.ts';
 import { Person } from '../support/person.ts';
 import { until } from '../support/process.ts';
-import { type Server, startServer } from '../support/server.ts';
+import type { Server } from '../support/server.ts';
 import { fillRoom, range } from '../support/storage.ts';
 
 const words = (what: string, first: number, last: number) => range(first, last).map((i) => `${what} ${i}.`);
 
 describe('the web chat', { timeout: 300_000 }, () => {
+  let opened: WebChat;
   let browser: Browser;
   let server: Server;
   let origin: string;
   before(async () => {
-    browser = await openBrowser();
-    server = await startServer();
-    origin = new URL(server.url).origin;
+    opened = await openWebChat();
+    ({ browser, server, origin } = opened);
   });
-  after(async () => {
-    await browser.close();
-    await server[Symbol.asyncDispose]();
-  });
+  after(() => opened[Symbol.asyncDispose]());
 
   it('has two people talk, and shows both the same', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');

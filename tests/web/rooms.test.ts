@@ -3,24 +3,19 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Browser } from 'playwright-core';
-import { openBrowser } from '../support/browser.ts';
+import { openWebChat, type WebChat } from '../support/browser.ts';
 import { Person } from '../support/person.ts';
 import { until } from '../support/process.ts';
-import { type Server, startServer } from '../support/server.ts';
 
 describe('rooms of the web chat', { timeout: 180_000 }, () => {
+  let opened: WebChat;
   let browser: Browser;
-  let server: Server;
   let origin: string;
   before(async () => {
-    browser = await openBrowser();
-    server = await startServer();
-    origin = new URL(server.url).origin;
+    opened = await openWebChat();
+    ({ browser, origin } = opened);
   });
-  after(async () => {
-    await browser.close();
-    await server[Symbol.asyncDispose]();
-  });
+  after(() => opened[Symbol.asyncDispose]());
 
   const roomsOf = (person: Person) => person.page.getByRole('navigation', { name: 'Rooms' }).getByRole('link');
   const button = (person: Person, name: string) => person.page.getByRole('button', { name, exact: true });

@@ -6,9 +6,8 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
-import { openBrowser } from '../support/browser.ts';
+import { openWebChat } from '../support/browser.ts';
 import { Person } from '../support/person.ts';
-import { startServer } from '../support/server.ts';
 
 const talk = [
   ['Ada', 'The train went through a tunnel. What did I miss?'],
@@ -21,9 +20,8 @@ const talk = [
 
 it('shows a room on a wide screen, and on a phone in the dark', { timeout: 120_000 }, async () => {
   const folder = process.env['SCREENSHOTS'] ?? mkdtempSync(join(tmpdir(), 'gapless-screenshots-'));
-  await using server = await startServer();
-  const { origin } = new URL(server.url);
-  const browser = await openBrowser();
+  await using chat = await openWebChat();
+  const { browser, origin } = chat;
   try {
     await using ada = await Person.arrive(browser, origin, 'Ada', { viewport: { width: 1280, height: 760 } });
     await using grace = await Person.arrive(browser, origin, 'Grace');
@@ -51,7 +49,6 @@ it('shows a room on a wide screen, and on a phone in the dark', { timeout: 120_0
       assert.ok(statSync(path).size > 10_000);
     }
   } finally {
-    await browser.close();
     if (process.env['SCREENSHOTS'] === undefined) rmSync(folder, { recursive: true });
   }
 });
