@@ -19,6 +19,12 @@ export interface RoomLog {
   readHead(): Promise<Position | undefined>;
 }
 
+/** What a live room knows at a moment, for what is read after it to be compared with. */
+export interface Known {
+  readonly head: Position | undefined;
+  readonly history: number;
+}
+
 /** What was found wrong with what this node knew; each only ever grows. */
 export interface Findings {
   /** Entries that were heard and neither follow the head nor are known to lie before it. */
@@ -95,11 +101,18 @@ export class LiveRoom {
     }
   }
 
-  /** Learns of the head that is stored (undefined: the room is gone), read while this room listened and its own was `then`. */
-  learn(then: Position | undefined, stored: Position | undefined): void {
+  get known(): Known {
+    return { head: this.#head, history: this.#history };
+  }
+
+  /**
+   * Learns of the head that is stored (undefined: the room is gone), read while this room listened and knew `then`. That
+   * the log was undone is found once: what was read before that, and is learned of after it, is older than the new head.
+   */
+  learn(then: Known, stored: Position | undefined): void {
     if (!this.#head) {
       if (stored) this.#begin(stored);
-    } else if (then && stored && (stored.seq < then.seq || (stored.seq === then.seq && stored.tag !== then.tag))) this.#undo(stored);
+    } else if (then.history === this.#history && isUndone(then.head, stored)) this.#undo(stored);
     else if (!stored || stored.seq > this.#head.seq) this.#lookFor(stored?.seq ?? 0, 'stored');
   }
 
@@ -199,3 +212,7 @@ export class LiveRoom {
     for (const wake of this.#wakes) wake();
   }
 }
+
+/** Whether a log that had this head has another by now, and not one behind it. */
+const isUndone = (head: Position | undefined, stored: Position | undefined): boolean =>
+  head !== undefined && stored !== undefined && (stored.seq < head.seq || (stored.seq === head.seq && stored.tag !== head.tag));

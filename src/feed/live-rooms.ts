@@ -148,10 +148,10 @@ export class LiveRooms implements AsyncDisposable {
     const rooms = [...this.#watched.values()].map(({ room }) => room);
     for (let from = 0; from < rooms.length; from += roomsPerCheck) {
       // The heads as they are before the query: one that moves meanwhile is not called undone.
-      const then = rooms.slice(from, from + roomsPerCheck).map((room) => ({ room, head: room.head }));
+      const then = rooms.slice(from, from + roomsPerCheck).map((room) => ({ room, known: room.known }));
       try {
         const stored = await this.#source.readHeads(then.map(({ room }) => room.roomId));
-        for (const { room, head } of then) room.learn(head, stored.get(room.roomId));
+        for (const { room, known } of then) room.learn(known, stored.get(room.roomId));
       } catch (error) {
         this.#log.warn({ error }, 'the heads of the watched rooms could not be checked');
       }

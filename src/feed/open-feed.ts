@@ -25,7 +25,7 @@ export async function openFeed(liveRooms: LiveRooms, { after: cursor, ...watch }
   if (!liveRooms.isWatched(roomId)) await liveRooms.look(watch); // 1
   const { room, leave } = await liveRooms.join(roomId); // 2
   try {
-    const then = room.head;
+    const then = room.known;
     const seen = await liveRooms.look(watch); // 3
     const head = headOf(seen);
     room.learn(then, head);
