@@ -19,9 +19,12 @@ export interface Watch {
   readonly wants: (type: Delivery['type']) => boolean;
 }
 
-/** Takes what comes of the entries while its feed is at the head, without asking. */
+/** Where results go. */
 export interface Sink<Result> {
-  /** Whether it can take something now. */
+  /** Whether it takes a result now. */
   readonly ready: boolean;
+  /** Resolves once it may be ready again, or is closed. */
+  drained(): Promise<void>;
+  /** Called only while ready. */
   write(result: Result): void;
 }

@@ -12,7 +12,7 @@ import type { Feed } from '../feed/feed.ts';
 import type { Context } from './context.ts';
 import { costErrors } from './cost.ts';
 import { maskErrors } from './error-code.ts';
-import { type ResultStream, Subscription } from './subscription.ts';
+import { type ResultSource, Subscription } from './subscription.ts';
 
 /** Executes a query or mutation. */
 export async function executeOperation(args: ExecutionArgs): Promise<ExecutionResult> {
@@ -22,8 +22,8 @@ export async function executeOperation(args: ExecutionArgs): Promise<ExecutionRe
   return maskErrors(errors.length > 0 ? { errors } : ((await execute(args)) as ExecutionResult), log);
 }
 
-/** Begins a subscription. The stream throws a GraphQLError for the client where it cannot go on. */
-export async function subscribeOperation(args: ExecutionArgs): Promise<ResultStream | ExecutionResult> {
+/** Begins a subscription. */
+export async function subscribeOperation(args: ExecutionArgs): Promise<ResultSource | ExecutionResult> {
   const { log } = args.contextValue as Context;
   const valid = validateSubscriptionArgs(args);
   const errors = 'schema' in valid ? costErrors(valid) : valid;

@@ -12,16 +12,20 @@ import type { Context } from './context.ts';
 import { causeOf, maskErrors, toClientError } from './error-code.ts';
 import { type Sharing, sharedContext, sharingOf } from './sharing.ts';
 
-/** The results of a subscription, one after the other. Throws a GraphQLError for the client where it cannot go on. */
-export interface ResultStream extends AsyncGenerator<ExecutionResult, void, void> {
-  /** The cursor behind what was handed over last. */
-  readonly cursor?: () => string;
+/** Where the results of a subscription come from. */
+export interface ResultSource {
+  /** The cursor after the last result that was written. It has moved already when the sink's `write` is called. */
+  readonly cursor: string;
   /**
-   * Has `sink` take what comes, for as long as this returns a promise: until it resolves, at the head of the room, together
-   * with all who ask for the same. Where it returns undefined, or is not there, next() has what comes.
+   * Writes every result into the sink, no faster than it is ready. Resolves at the end or after stop(). Rejects with a
+   * GraphQLError for the client if it cannot go on; its position has not moved then.
    */
-  readonly follow?: (sink: Sink<ExecutionResult>) => Promise<void> | undefined;
+  run(sink: Sink<ExecutionResult>): Promise<void>;
+  /** Ends it at once, even while it waits for an entry or the database. Idempotent. */
+  stop(): void;
 }
+
+export const isResultSource = (result: ResultSource | ExecutionResult): result is ResultSource => 'run' in result;
 
 /** What a subscription asks for, and what those who ask for the same have in common, if anything. */
 interface Asked {
@@ -31,10 +35,12 @@ interface Asked {
 
 type Shared = readonly (ExecutionResult | undefined)[];
 
-export class Subscription implements ResultStream {
+export class Subscription implements ResultSource {
   readonly #feed: Feed;
   readonly #context: Context;
   readonly #asked: Asked;
+  readonly #stopped = Promise.withResolvers<void>();
+  #isStopped = false;
 
   constructor(args: ValidatedSubscriptionArgs, feed: Feed) {
     const sharing = sharingOf(args);
@@ -46,43 +52,47 @@ export class Subscription implements ResultStream {
       : { sharing, args };
   }
 
-  async next(): Promise<IteratorResult<ExecutionResult, void>> {
+  get cursor(): string {
+    return encodeCursor(this.#feed.roomId, this.#feed.position);
+  }
+
+  async run(sink: Sink<ExecutionResult>): Promise<void> {
     try {
-      const { done, value: event } = await this.#feed.next();
-      if (done) return { done, value: undefined };
-      // What failed for want of the database is executed again: handed over as an error, the event would be passed by.
-      return { done: false, value: await this.#feed.retry(() => this.#execute(event)) };
+      for (;;) {
+        while (!sink.ready && !this.#isStopped) await this.#drained(sink);
+        if (this.#isStopped) return;
+        const following = this.#follow(sink);
+        if (following) {
+          await following;
+          continue;
+        }
+        const { done, value: event } = await this.#feed.next();
+        if (done) return;
+        const result = await this.#feed.retry(() => this.#execute(event));
+        while (!sink.ready && !this.#isStopped) await this.#drained(sink);
+        if (this.#isStopped) return;
+        sink.write(result);
+      }
     } catch (error) {
-      await this.#feed.return();
+      if (this.#isStopped) return;
+      this.stop();
       throw toClientError(error, this.#context.log);
     }
   }
 
-  follow(sink: Sink<ExecutionResult>): Promise<void> | undefined {
+  stop(): void {
+    this.#isStopped = true;
+    this.#stopped.resolve();
+    void this.#feed.return();
+  }
+
+  #drained(sink: Sink<ExecutionResult>): Promise<void> {
+    return Promise.race([sink.drained(), this.#stopped.promise]);
+  }
+
+  #follow(sink: Sink<ExecutionResult>): Promise<void> | undefined {
     const { sharing } = this.#asked;
     return sharing && this.#feed.follow(sharing.key, (entries) => this.#executeShared(sharing, entries), sink);
-  }
-
-  cursor(): string {
-    return encodeCursor(this.#feed.roomId, this.#feed.position);
-  }
-
-  async return(): Promise<IteratorReturnResult<void>> {
-    await this.#feed.return();
-    return { done: true, value: undefined };
-  }
-
-  async throw(error: unknown): Promise<never> {
-    await this.return();
-    throw error;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#feed[Symbol.asyncDispose]();
   }
 
   async #execute(event: Delivery): Promise<ExecutionResult> {

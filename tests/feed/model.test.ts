@@ -115,6 +115,7 @@ class Reader {
       get ready() {
         return reader.#mayTake > 0 && !reader.ended;
       },
+      drained: async () => {},
       write(entry: LogEntry) {
         if (!this.ready) reader.overfed = true;
         reader.handed.push(entry);

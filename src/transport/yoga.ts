@@ -1,22 +1,29 @@
-// Yoga, with its execution replaced by ours, and its event stream and everything that calls a CDN left out.
+// Yoga, with its execution replaced by ours. Event streams are written by event-stream.ts, and nothing is loaded from a CDN.
 
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
+import { badInput } from '../errors.ts';
 import type { Context } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import { executeOperation, subscribeOperation } from '../schema/execute.ts';
 import { schema } from '../schema/index.ts';
-import type { ResultStream } from '../schema/subscription.ts';
+import { isResultSource, type ResultSource } from '../schema/subscription.ts';
+import { acceptsEventStream, prefersEventStream } from './accept.ts';
 import { parseDocument, validateDocument } from './documents.ts';
+import { endedResults } from './ended-results.ts';
 import { graphiql, renderPage } from './graphiql.ts';
+import { nestingError, nestsTooDeeply } from './limits.ts';
 import { statusOf } from './refusal.ts';
-import { once } from './sse.ts';
 
-/** What the HTTP door knows of a request, and where it is given what no Response can carry. */
+/** What Yoga is given with a request, and where it puts an answer that is an event stream. */
 export interface Exchange {
   readonly context: Context;
-  /** `events` is set where the answer is an event stream, in place of a body. */
-  readonly answer: { events?: ResultStream };
+  readonly answer: {
+    /** The results of a subscription. */
+    source?: ResultSource;
+    /** A single result that is to be written as an event stream. */
+    single?: ExecutionResult;
+  };
 }
 
 export function createGraphQL() {
@@ -32,11 +39,18 @@ export function createGraphQL() {
     batching: false,
     cors: false,
     parserAndValidationCache: false,
-    // Read and measured before it gets here.
+    // body.ts limits it.
     maxRequestBodySize: false,
-    plugins: [ourExecution, ourResults],
+    plugins: [limitedParams, ourExecution, ourResults],
   });
 }
+
+const limitedParams: Plugin = {
+  onParams({ params: { variables, extensions, operationName } }) {
+    if (nestsTooDeeply(variables) || nestsTooDeeply(extensions)) throw nestingError();
+    if (operationName != null && typeof operationName !== 'string') throw badInput('operationName has to be a string.');
+  },
+};
 
 const ourExecution: Plugin<Exchange> = {
   onParse: ({ setParseFn }) => setParseFn((source) => parseDocument(String(source))),
@@ -44,18 +58,17 @@ const ourExecution: Plugin<Exchange> = {
   onExecute: ({ setExecuteFn }) => setExecuteFn(executeOperation),
   onSubscribe: ({ args, setSubscribeFn }) =>
     setSubscribeFn(async () => {
-      const result = await subscribeOperation(args);
-      // Put aside as it is: what Yoga makes of it has no cursor.
-      if (Symbol.asyncIterator in result) {
-        args.contextValue.answer.events = result;
-        // A client that left while its room was looked up leaves nobody to end the stream later.
-        if (!args.contextValue.context.wanted()) await result.return();
-      }
-      return result;
+      const opened = await subscribeOperation(args);
+      if (!isResultSource(opened)) return opened;
+      const { answer, context } = args.contextValue as unknown as Exchange;
+      answer.source = opened;
+      // If the client left while the room was looked up, nobody would stop the source later.
+      if (!context.wanted()) opened.stop();
+      return endedResults();
     }),
 };
 
-/** The answer where there is nothing but errors. Yoga's own bring their status along, as `http`, which is not for the client. */
+/** An answer that is nothing but errors. Yoga's own errors carry their status as `http`, which is not for the client. */
 function refusal(Response: typeof globalThis.Response, errors: readonly GraphQLError[]) {
   const [first] = errors as [GraphQLError];
   const { http } = first.extensions as { http?: { status?: number } };
@@ -66,26 +79,23 @@ function refusal(Response: typeof globalThis.Response, errors: readonly GraphQLE
   return Response.json({ errors: told }, { status: http?.status ?? statusOf(undefined, first) });
 }
 
-const eventStreamTypes = ['text/event-stream', 'text/*', '*/*'];
-
 const ourResults: Plugin<object, Exchange> = {
   onResultProcess({ request, result, setResult, setResultProcessor, serverContext }) {
     if (Array.isArray(result)) return;
     if ('errors' in result && result.errors) {
-      // Yoga's own errors, of parsing and validation for instance, have not met ours.
+      // Yoga's own errors have not been masked yet.
       setResult({ ...result, errors: result.errors.map((error) => toClientError(error, serverContext.context.log)) });
     }
-    // A stream can be nothing else; a result is one event where that is what is asked for first, and JSON otherwise.
-    const types = (request.headers.get('accept') || '*/*').split(',').map((type) => type.split(';', 1)[0]?.trim().toLowerCase() ?? '');
-    const wanted =
-      Symbol.asyncIterator in result ? types.some((type) => eventStreamTypes.includes(type)) : types[0] === 'text/event-stream';
-    if (!wanted) return;
+    const accept = request.headers.get('accept');
+    // A subscription can be answered with an event stream only.
+    const isEventStream = Symbol.asyncIterator in result ? acceptsEventStream(accept) : prefersEventStream(accept);
+    if (!isEventStream) return;
     setResultProcessor((final, { Response }) => {
-      if (!(Symbol.asyncIterator in final) && !Array.isArray(final) && 'errors' in final && final.data === undefined) {
-        // A refusal that answered 200 would have a browser come back for ever.
-        return refusal(Response, final.errors ?? []);
+      if (!(Symbol.asyncIterator in final) && !Array.isArray(final)) {
+        // An EventSource would reconnect for ever if a refusal answered 200.
+        if ('errors' in final && final.data === undefined) return refusal(Response, final.errors ?? []);
+        serverContext.answer.single = final as ExecutionResult;
       }
-      serverContext.answer.events ??= once(final as ExecutionResult);
       return new Response();
     }, 'text/event-stream');
   },
