@@ -39,6 +39,11 @@ export class Operation implements Sink<ExecutionResult> {
     return this.#cancelled;
   }
 
+  /** Whether it is a subscription that was opened: nothing is left under way once that is cancelled. */
+  get isOpened(): boolean {
+    return this.#source !== undefined;
+  }
+
   /** Whether its client waits for an answer. */
   get wanted(): boolean {
     return !this.#cancelled && this.#socket.open;

@@ -71,7 +71,7 @@ export class Operations {
     // graphql-ws first: it answers nothing for an id that it no longer knows.
     void handle(text);
     operation.cancel();
-    if (!operation.work) this.#underWay.delete(operation);
+    if (operation.isOpened) this.#underWay.delete(operation);
   }
 
   #begin(id: string, text: string, handle: Handle): void {
