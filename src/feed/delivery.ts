@@ -19,12 +19,14 @@ export interface Watch {
   readonly wants: (type: Delivery['type']) => boolean;
 }
 
-/** Where results go. */
+/** Where the results of a feed go: a client that reads them. */
 export interface Sink<Result> {
-  /** Whether it takes a result now. */
+  /** Whether the client still wants results. The feed ends when it does not. */
+  readonly open: boolean;
+  /** Whether a result may be written now. False once closed. */
   readonly ready: boolean;
-  /** Resolves once it may be ready again, or is closed. */
+  /** Resolves when `ready` or `open` may have changed. */
   drained(): Promise<void>;
-  /** Called only while ready. */
+  /** Writes a result. Called only while `ready`. */
   write(result: Result): void;
 }

@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import type { Viewer } from '../chat/identity.ts';
+import type { Clock } from '../clock.ts';
 import type { GaplessError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { flushNow, flushSoon } from './turn.ts';
@@ -30,6 +31,7 @@ export const checksToStall = 10;
 export interface Backlog {
   readonly bounds: Bounds;
   readonly log: Log;
+  readonly clock: Clock;
   /** Bytes that wait at all connections together. */
   waitingBytes: number;
   /** How often subscriptions had to wait for a client. */
@@ -48,7 +50,7 @@ export interface Outlet {
 export interface Use {
   /** Whose it is. Undefined for a client without a token. */
   readonly viewer?: Viewer | undefined;
-  /** Its periodic work, about once a second. */
+  /** Its periodic work, about once a second. `nowMs` is the time of the connection's clock. */
   tick?(nowMs: number): void;
   /** Disconnects a client that has stalled. Without this method, the connection is destroyed. */
   stall?(): void;
@@ -89,6 +91,10 @@ export class Connection {
 
   get bounds(): Bounds {
     return this.#node.bounds;
+  }
+
+  get clock(): Clock {
+    return this.#node.clock;
   }
 
   /** Whether no bytes wait. */

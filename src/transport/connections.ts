@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type Clock, every, realClock } from '../clock.ts';
 import { GaplessError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type Backlog, type Bounds, Connection, checksToStall } from './connection.ts';
@@ -28,19 +28,18 @@ export class Connections implements Disposable {
   readonly #backlog: Backlog;
   readonly #known = new WeakMap<Duplex, Connection>();
   readonly #open = new Set<Connection>();
-  readonly #timers: readonly NodeJS.Timeout[];
+  readonly #timers: readonly Disposable[];
   #draining = false;
   #ending = false;
 
-  constructor(log: Log, bounds: Partial<Bounds> = {}) {
-    this.#backlog = { bounds: { ...defaultBounds, ...bounds }, log, waitingBytes: 0, backpressured: 0, stalled: 0 };
+  constructor(log: Log, bounds: Partial<Bounds> = {}, clock: Clock = realClock) {
+    this.#backlog = { bounds: { ...defaultBounds, ...bounds }, log, clock, waitingBytes: 0, backpressured: 0, stalled: 0 };
     const { stalledMs, pingMs } = this.#backlog.bounds;
     const checkProgress = () => this.#forEach((connection) => connection.checkProgress());
     this.#timers = [
-      setInterval(checkProgress, stalledMs / checksToStall),
-      setInterval(() => this.#tick(Date.now()), Math.min(tickMs, pingMs)),
+      every(clock, stalledMs / checksToStall, checkProgress),
+      every(clock, Math.min(tickMs, pingMs), () => this.#tick(clock.now())),
     ];
-    for (const timer of this.#timers) timer.unref();
   }
 
   /** Adds a connection that a server has accepted. */
@@ -108,7 +107,7 @@ export class Connections implements Disposable {
     await Promise.all(
       used.map(async (connection, index) => {
         const wave = Math.floor((index * eachMs) / waveMs);
-        if (wave > 0) await sleep(wave * waveMs);
+        if (wave > 0) await this.#backlog.clock.sleep(wave * waveMs);
         try {
           await connection.use?.end();
         } catch (error) {
@@ -124,12 +123,12 @@ export class Connections implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const timer of this.#timers) clearInterval(timer);
+    for (const timer of this.#timers) timer[Symbol.dispose]();
   }
 
   #tick(nowMs: number): void {
     this.#forEach(({ use }) => {
-      if (use?.viewer && nowMs >= use.viewer.expiresAt.getTime()) use.revoke?.(tokenExpired());
+      if (use?.viewer && Date.now() >= use.viewer.expiresAt.getTime()) use.revoke?.(tokenExpired());
       else use?.tick?.(nowMs);
     });
   }

@@ -57,7 +57,7 @@ class EventStream implements Use, Sink<ExecutionResult> {
     this.#source = source;
     this.#connection = connection;
     this.viewer = viewer;
-    this.#pingAtMs = Date.now() + connection.bounds.pingMs;
+    this.#pingAtMs = connection.clock.now() + connection.bounds.pingMs;
     const socket: Outlet = connection.outlet;
     connection.outlet = response;
     connection.use = this;
@@ -69,12 +69,12 @@ class EventStream implements Use, Sink<ExecutionResult> {
   }
 
   // False from the last event on, although the client may have yet to read it: a second end would throw.
-  get #open(): boolean {
+  get open(): boolean {
     return !this.#response.writableEnded && !this.#response.destroyed;
   }
 
   get ready(): boolean {
-    return this.#open && !this.#connection.full;
+    return this.open && !this.#connection.full;
   }
 
   drained(): Promise<void> {
@@ -89,7 +89,7 @@ class EventStream implements Use, Sink<ExecutionResult> {
   tick(nowMs: number): void {
     if (nowMs < this.#pingAtMs) return;
     this.#pingAtMs = nowMs + this.#connection.bounds.pingMs;
-    if (this.#connection.idle && this.#open) this.#connection.write(':\n\n');
+    if (this.#connection.idle && this.open) this.#connection.write(':\n\n');
   }
 
   revoke({ code, message }: GaplessError): void {
@@ -98,7 +98,7 @@ class EventStream implements Use, Sink<ExecutionResult> {
 
   /** Writes why the subscription cannot go on. */
   fail(error: GraphQLError): void {
-    if (this.#open) this.#connection.write(toBytes(event('next', errorResult(error))));
+    if (this.open) this.#connection.write(toBytes(event('next', errorResult(error))));
   }
 
   complete(): void {
@@ -106,7 +106,7 @@ class EventStream implements Use, Sink<ExecutionResult> {
   }
 
   end(last?: string): void {
-    if (!this.#open) return;
+    if (!this.open) return;
     this.#connection.flush();
     this.#response.end(last);
     this.#source.stop();

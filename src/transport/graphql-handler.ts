@@ -3,9 +3,11 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { OperationTypeNode } from 'graphql';
-import { guestTokenDays } from '../chat/identity.ts';
+import { guestTokenDays, type Viewer } from '../chat/identity.ts';
 import type { Config } from '../config.ts';
 import type { Context, Services } from '../schema/context.ts';
+import { toClientError } from '../schema/error-code.ts';
+import type { ResultSource } from '../schema/subscription.ts';
 import { prefersEventStream } from './accept.ts';
 import { readBody } from './body.ts';
 import type { Use } from './connection.ts';
@@ -14,7 +16,7 @@ import { inTime } from './deadline.ts';
 import { findOperationType } from './documents.ts';
 import { completedId, writeEventStream, writeSingleEvent } from './event-stream.ts';
 import { allowOrigin, requireAllowedOrigin } from './origin.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal, statusOf } from './refusal.ts';
 import { type Identified, identify, setCookieHeader } from './viewer.ts';
 import { createGraphQL, type Exchange } from './yoga.ts';
 
@@ -51,7 +53,7 @@ export function createGraphQLHandler(config: Config, services: Services, connect
     const identified = () => identify(services.identity, headers);
 
     // An EventSource takes a refusal for final, and a lost connection for a reason to reconnect. So it waits for as long as the
-    // database is away, and is cut off if the server stops meanwhile.
+    // database is away, and is cut off if the server fails, or stops meanwhile.
     const askPatiently = async () => {
       const cutOff: Use = { end: () => void response.destroy() };
       connection.use ??= cutOff;
@@ -65,29 +67,33 @@ export function createGraphQLHandler(config: Config, services: Services, connect
 
     const isEventSource = prefersEventStream(headers.accept) && operationTypeOf(target, body) === 'subscription';
     if (isEventSource && connections.ending) return void response.destroy();
-    const { viewer, answered } = await (isEventSource ? askPatiently() : inTime(ask(identified()))).catch((error: unknown) => {
-      // What is opened after the deadline has nobody to read it.
+    const asking = isEventSource ? askPatiently() : inTime(ask(identified()));
+    const { viewer, answered } = await asking.catch((error: unknown) => {
+      // What is opened from here on has nobody to read it.
       wanted = false;
+      if (isEventSource && statusOf(error, toClientError(error, services.log)) >= 500) response.destroy();
       throw error;
     });
+    if (isEventSource && answered.status >= 500) return void response.destroy();
 
     for (const [name, value] of answered.headers) if (name !== 'content-length') response.setHeader(name, value);
-    const { source, single } = answer;
-    if (source && response.socket === null) {
-      // Events would wait in memory, uncounted, until the answers before them are written.
-      source.stop();
-      throw new Refusal(400, 'An event stream cannot be requested on a connection that still has other requests to answer.');
-    }
-    if (source && connections.ending) {
-      source.stop();
-      return void response.destroy();
-    }
-    if (source && answered.ok) return writeEventStream(response, source, connection, viewer);
-    if (single && answered.ok) return writeSingleEvent(response, single);
-    // The client accepts no event stream.
-    source?.stop();
+    if (answer.source && answered.ok) return writeSource(response, answer.source, viewer);
+    if (answer.single && answered.ok) return writeSingleEvent(response, answer.single);
+    // A subscription whose client accepts no event stream is not read.
+    answer.source?.stop();
     response.writeHead(answered.status).end(await answered.text());
   };
+
+  async function writeSource(response: ServerResponse, source: ResultSource, viewer: Viewer | undefined): Promise<void> {
+    const { socket } = response;
+    if (socket === null || connections.ending) {
+      source.stop();
+      if (connections.ending) return void response.destroy();
+      // Events would wait in memory, uncounted, until the answers before them are written.
+      throw new Refusal(400, 'An event stream cannot be requested on a connection that still has other requests to answer.');
+    }
+    return writeEventStream(response, source, connections.of(socket), viewer);
+  }
 }
 
 /** Sets the cookie with the answer. A resolver that ends after the deadline is too late for that: the client signs in again. */

@@ -1,7 +1,5 @@
 // What one request or socket may ask for. Each limit is checked before anything is spent on the request.
 
-import { GraphQLError } from 'graphql';
-
 export const maxBodyBytes = 128 * 1024;
 export const maxSocketMessageBytes = 64 * 1024;
 /** Operations under way at once on one socket. Each subscription that cannot write holds on to one result. */
@@ -24,5 +22,4 @@ export function nestsTooDeeply(value: unknown): boolean {
   return true;
 }
 
-export const nestingError = () =>
-  new GraphQLError(`Variables and extensions may be nested ${maxNesting} levels deep.`, { extensions: { code: 'BAD_USER_INPUT' } });
+export const nestingMessage = `Variables and extensions may be nested ${maxNesting} levels deep.`;

@@ -49,8 +49,12 @@ export class Operation implements Sink<ExecutionResult> {
     return !this.#cancelled && this.#socket.open;
   }
 
+  get open(): boolean {
+    return !this.#cancelled && this.#socket.writable;
+  }
+
   get ready(): boolean {
-    return !this.#cancelled && this.#socket.writable && !this.#socket.connection.full;
+    return this.open && !this.#socket.connection.full;
   }
 
   drained(): Promise<void> {

@@ -12,7 +12,7 @@ import { isResultSource } from '../schema/subscription.ts';
 import { inTime } from './deadline.ts';
 import { parseDocument, validateDocument } from './documents.ts';
 import { endedResults, failedResults } from './ended-results.ts';
-import { maxOperations, nestingError, nestsTooDeeply } from './limits.ts';
+import { maxOperations, nestingMessage, nestsTooDeeply } from './limits.ts';
 import type { Operation } from './operation.ts';
 import type { ClientSocket } from './socket.ts';
 import { identify } from './viewer.ts';
@@ -57,8 +57,8 @@ export function createSocketProtocol(services: Services) {
   /** The arguments of the execution, or why there is none. */
   function prepare(socket: ClientSocket, id: string, payload: Payload): SocketArgs | GraphQLError[] {
     try {
-      if (socket.operations.tooMany) return [tooManyOperations()];
-      if (nestsTooDeeply(payload.variables) || nestsTooDeeply(payload.extensions)) return [nestingError()];
+      if (socket.operations.tooMany) return [refused(tooManyOperations)];
+      if (nestsTooDeeply(payload.variables) || nestsTooDeeply(payload.extensions)) return [refused(nestingMessage)];
       const document = parseDocument(payload.query);
       const errors = validateDocument(document);
       if (errors.length > 0) return errors.map((error) => toClientError(error, log));
@@ -129,7 +129,6 @@ async function untilDrained({ contextValue: { operation, socket }, document, ope
 /** A WebSocket cannot set a cookie. */
 const noCookie = () => {};
 
-const tooManyOperations = () =>
-  new GraphQLError(`A socket may have ${maxOperations} operations under way at once: wait until some have ended.`, {
-    extensions: { code: 'BAD_USER_INPUT' },
-  });
+const tooManyOperations = `A socket may have ${maxOperations} operations under way at once: wait until some have ended.`;
+
+const refused = (message: string) => new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });

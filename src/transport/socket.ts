@@ -48,7 +48,7 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
     this.#stream = connection.outlet;
     connection.outlet = this;
     connection.use = this;
-    this.#pingAtMs = Date.now() + connection.bounds.pingMs;
+    this.#pingAtMs = connection.clock.now() + connection.bounds.pingMs;
     // ws answers pings by itself.
     socket.on('ping', () => this.#limitReading());
     socket.on('pong', () => {

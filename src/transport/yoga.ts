@@ -1,8 +1,7 @@
 // Yoga, with its execution replaced by ours. Event streams are written by event-stream.ts, and nothing is loaded from a CDN.
 
-import type { ExecutionResult, GraphQLError } from 'graphql';
-import { createYoga, type Plugin } from 'graphql-yoga';
-import { badInput } from '../errors.ts';
+import { type ExecutionResult, GraphQLError } from 'graphql';
+import { createYoga, type GraphQLParams, type Plugin } from 'graphql-yoga';
 import type { Context } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import { executeOperation, subscribeOperation } from '../schema/execute.ts';
@@ -12,7 +11,7 @@ import { acceptsEventStream, prefersEventStream } from './accept.ts';
 import { parseDocument, validateDocument } from './documents.ts';
 import { endedResults } from './ended-results.ts';
 import { graphiql, renderPage } from './graphiql.ts';
-import { nestingError, nestsTooDeeply } from './limits.ts';
+import { nestingMessage, nestsTooDeeply } from './limits.ts';
 import { statusOf } from './refusal.ts';
 
 /** What Yoga is given with a request, and where it puts an answer that is an event stream. */
@@ -46,11 +45,34 @@ export function createGraphQL() {
 }
 
 const limitedParams: Plugin = {
+  // Yoga would report JSON that it cannot parse here as a failure of the server.
+  onRequestParse({ request, url, setRequestParser }) {
+    if (request.method === 'GET') setRequestParser(() => paramsOf(url.searchParams));
+  },
   onParams({ params: { variables, extensions, operationName } }) {
-    if (nestsTooDeeply(variables) || nestsTooDeeply(extensions)) throw nestingError();
-    if (operationName != null && typeof operationName !== 'string') throw badInput('operationName has to be a string.');
+    if (nestsTooDeeply(variables) || nestsTooDeeply(extensions)) throw badRequest(nestingMessage);
+    if (operationName != null && typeof operationName !== 'string') throw badRequest('operationName has to be a string.');
   },
 };
+
+function paramsOf(parameters: URLSearchParams): GraphQLParams {
+  const parse = (name: string) => {
+    try {
+      return JSON.parse(parameters.get(name) || 'null');
+    } catch {
+      throw badRequest(`${name} has to be JSON.`);
+    }
+  };
+  return {
+    query: parameters.get('query') || undefined,
+    operationName: parameters.get('operationName') || undefined,
+    variables: parse('variables'),
+    extensions: parse('extensions'),
+  } as GraphQLParams;
+}
+
+/** Yoga reads the status from `http`. */
+const badRequest = (message: string) => new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { status: 400 } } });
 
 const ourExecution: Plugin<Exchange> = {
   onParse: ({ setParseFn }) => setParseFn((source) => parseDocument(String(source))),

@@ -115,6 +115,9 @@ class Reader {
       get ready() {
         return reader.#mayTake > 0 && !reader.ended;
       },
+      get open() {
+        return !reader.ended;
+      },
       drained: async () => {},
       write(entry: LogEntry) {
         if (!this.ready) reader.overfed = true;

@@ -6,6 +6,7 @@ import type { Writable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import * as ws from 'ws';
+import { realClock } from '../../src/clock.ts';
 import { Connection } from '../../src/transport/connection.ts';
 import { encode, textFrame, toBytes } from '../../src/transport/encode.ts';
 import { silentLog } from '../support/server.ts';
@@ -17,7 +18,7 @@ const bounds = { highWaterMarkBytes: 1000, maxBytes: 10_000, maxNodeBytes: 100_0
 
 /** A connection whose kernel takes nothing, and what is written to it. */
 function connect() {
-  const node = { bounds, log: silentLog, waitingBytes: 0, backpressured: 0, stalled: 0 };
+  const node = { bounds, log: silentLog, clock: realClock, waitingBytes: 0, backpressured: 0, stalled: 0 };
   const connection = new Connection(node, new Socket());
   const written: string[] = [];
   connection.outlet = { write: (bytes) => written.push(bytes) };
