@@ -116,7 +116,7 @@ describe('a token', () => {
     await assert.rejects(RawSocket.open(server.url, { headers: { authorization: 'Bearer junk' } }), /401/);
   });
 
-  for (const authorization of ['Bearer junk', 'junk', '', 42]) {
+  for (const authorization of ['Bearer junk', 'junk', '', 42, false, {}, { toString: 1 }, ['Bearer junk']]) {
     it(`that is bad closes the socket with 4403: ${JSON.stringify(authorization)}`, async () => {
       using socket = await RawSocket.open(server.url, { headers: { cookie: `gapless_token=${ada.token}` } });
       socket.send({ type: 'connection_init', payload: { authorization } });

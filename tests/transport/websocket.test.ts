@@ -4,8 +4,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { sql } from 'kysely';
 import { maxOperations } from '../../src/transport/limits.ts';
 import { Lock } from '../support/lock.ts';
+import { collectLog } from '../support/log.ts';
 import { until } from '../support/process.ts';
 import { createPlace, Guest, type Server, startServer } from '../support/server.ts';
 import { type FrameError, RawSocket } from '../support/socket.ts';
@@ -133,6 +135,16 @@ describe('the WebSocket door', () => {
     ['an empty message', 4400, (socket) => socket.send('')],
     ['JSON that is no message', 4400, (socket) => socket.send('[]')],
     ['a message of an unknown type', 4400, (socket) => socket.send({ type: 'start' })],
+    ['a message that only a server sends: next', 4400, (socket) => socket.send({ id: 'watch', type: 'next', payload: { data: null } })],
+    [
+      'a message that only a server sends: error',
+      4400,
+      (socket) => socket.send({ id: 'watch', type: 'error', payload: [{ message: 'x' }] }),
+    ],
+    ['a message that only a server sends: connection_ack', 4400, (socket) => socket.send({ type: 'connection_ack' })],
+    ['a complete without an id', 4400, (socket) => socket.send({ type: 'complete' })],
+    ['a type that objects inherit', 4400, (socket) => socket.send({ type: 'toString' })],
+    ['a ping whose payload is no object', 4400, (socket) => socket.send({ type: 'ping', payload: 'x' })],
     ['a subscribe without an id', 4400, (socket) => socket.send({ type: 'subscribe', payload: { query: me } })],
     ['a query that is no text', 4400, (socket) => socket.send({ id: '1', type: 'subscribe', payload: { query: 42 } })],
     ['variables that are no object', 4400, (socket) => socket.send({ id: '1', type: 'subscribe', payload: { query: me, variables: 'x' } })],
@@ -229,6 +241,26 @@ describe('the WebSocket door', () => {
     );
     socket.send({ type: 'complete', id: 'watch 0' });
     assert.equal((await socket.ask('after one has ended', me)).payload.data.viewer.id, ada.userId);
+  });
+
+  it('takes ids that objects inherit for ids like any other', async () => {
+    using socket = await RawSocket.signedIn(server.url, ada.token);
+    for (const id of ['__proto__', 'constructor', 'toString']) {
+      assert.equal((await socket.ask(id, me)).payload.data.viewer.id, ada.userId);
+      socket.send({ id, type: 'complete' });
+    }
+    assert.equal((await socket.ask('1', me)).payload.data.viewer.id, ada.userId);
+  });
+
+  it('closes with 1013, which clients retry, where the server itself fails', async () => {
+    const { log, lines } = collectLog();
+    await using other = await startServer({ storage: 'PostgreSQL', log });
+    const bea = await Guest.signIn(other.url, 'Bea');
+    using socket = await RawSocket.open(other.url);
+    await sql`drop table users cascade`.execute(other.app.storage.db);
+    socket.send({ type: 'connection_init', payload: { authorization: `Bearer ${bea.token}` } });
+    assert.deepEqual(await socket.closed, { code: 1013, reason: 'Try again later' });
+    assert.equal(lines.filter(({ level }) => level === 'error').length, 1);
   });
 
   it('does not let a refused upgrade that stays half-open hold up the stop', async () => {
