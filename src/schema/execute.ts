@@ -12,7 +12,7 @@ import type { Feed } from '../feed/feed.ts';
 import type { Context } from './context.ts';
 import { costErrors } from './cost.ts';
 import { maskErrors } from './error-code.ts';
-import { type ResultSource, Subscription } from './subscription.ts';
+import { Subscription } from './subscription.ts';
 
 /** Executes a query or mutation. */
 export async function executeOperation(args: ExecutionArgs): Promise<ExecutionResult> {
@@ -23,7 +23,7 @@ export async function executeOperation(args: ExecutionArgs): Promise<ExecutionRe
 }
 
 /** Begins a subscription. */
-export async function subscribeOperation(args: ExecutionArgs): Promise<ResultSource | ExecutionResult> {
+export async function subscribeOperation(args: ExecutionArgs): Promise<Subscription | ExecutionResult> {
   const { log } = args.contextValue as Context;
   const valid = validateSubscriptionArgs(args);
   const errors = 'schema' in valid ? costErrors(valid) : valid;

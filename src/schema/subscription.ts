@@ -12,21 +12,6 @@ import type { Context } from './context.ts';
 import { causeOf, maskErrors, toClientError } from './error-code.ts';
 import { type Sharing, sharedContext, sharingOf } from './sharing.ts';
 
-/** Where the results of a subscription come from. */
-export interface ResultSource {
-  /** The cursor after the last result that was written. It has moved already when the sink's `write` is called. */
-  readonly cursor: string;
-  /**
-   * Writes every result into the sink, no faster than it is ready. Resolves at the end or after stop(). Rejects with a
-   * GraphQLError for the client if it cannot go on; its position has not moved then.
-   */
-  run(sink: Sink<ExecutionResult>): Promise<void>;
-  /** Ends it at once, even while it waits for an entry or the database. Idempotent. */
-  stop(): void;
-}
-
-export const isResultSource = (result: ResultSource | ExecutionResult): result is ResultSource => 'run' in result;
-
 /** What a subscription asks for, and what those who ask for the same have in common, if anything. */
 interface Asked {
   readonly sharing: Sharing | undefined;
@@ -35,7 +20,8 @@ interface Asked {
 
 type Shared = readonly (ExecutionResult | undefined)[];
 
-export class Subscription implements ResultSource {
+/** Results that are run into a sink. */
+export class Subscription {
   readonly #feed: Feed;
   readonly #context: Context;
   readonly #asked: Asked;

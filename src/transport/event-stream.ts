@@ -7,9 +7,9 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { Viewer } from '../chat/identity.ts';
 import type { GaplessError } from '../errors.ts';
 import type { Sink } from '../feed/delivery.ts';
-import type { ResultSource } from '../schema/subscription.ts';
 import type { Connection, Outlet, Use } from './connection.ts';
 import { encode, toBytes } from './encode.ts';
+import type { ResultSource } from './result-source.ts';
 
 /** The id of `complete`. A browser that reconnects with it has received everything, and is told by a 204 to stop. */
 export const completedId = 'complete';

@@ -8,12 +8,12 @@ import type { Context, Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import { executeOperation, subscribeOperation } from '../schema/execute.ts';
 import { schema } from '../schema/index.ts';
-import { isResultSource } from '../schema/subscription.ts';
 import { inTime } from './deadline.ts';
 import { parseDocument, validateDocument } from './documents.ts';
 import { endedResults, failedResults } from './ended-results.ts';
 import { maxOperations, nestingMessage, nestsTooDeeply } from './limits.ts';
 import type { Operation } from './operation.ts';
+import { isResultSource } from './result-source.ts';
 import type { ClientSocket } from './socket.ts';
 import { identify } from './viewer.ts';
 
