@@ -11,11 +11,11 @@ import { freePort, until } from '../support/process.ts';
 import { createPlace, Guest, type Server, startServer } from '../support/server.ts';
 import { RawSocket } from '../support/socket.ts';
 
-const me = '{ viewer { id } }';
+const me = '{ viewer { user { id } } }';
 const createRoom = 'mutation { createRoom(input: { name: "Written" }) { room { id } } }';
 
 interface Body {
-  readonly data?: { viewer?: { id: string } | null } | null;
+  readonly data?: { viewer?: { user: { id: string } } | null } | null;
   readonly errors?: readonly { message: string; extensions: { code: string; errorId?: string } }[];
 }
 
@@ -80,7 +80,7 @@ describe('the HTTP endpoint', () => {
       ['a number', '42'],
       ['null', 'null'],
       ['a query that is no string', '{"query": 42}'],
-      ['variables that are no object', '{"query": "{ viewer { id } }", "variables": "x"}'],
+      ['variables that are no object', '{"query": "{ viewer { user { id } } }", "variables": "x"}'],
       ['a query nested deeper than the parser can recurse', JSON.stringify({ query: '{a'.repeat(60_000) })],
       ['more than 2,000 tokens', JSON.stringify({ query: `{ ${'viewer { id } '.repeat(8000)} }` })],
     ] as const) {
@@ -127,7 +127,7 @@ describe('the HTTP endpoint', () => {
 
   describe('by method', () => {
     it('runs a query by GET', async () => {
-      assert.deepEqual(await (await get(me)).json(), { data: { viewer: { id: ada.userId } } });
+      assert.deepEqual(await (await get(me)).json(), { data: { viewer: { user: { id: ada.userId } } } });
     });
 
     it('refuses a mutation by GET with 405, and writes nothing', async () => {

@@ -119,8 +119,8 @@ describe('an event stream', () => {
   });
 
   it('of a query holds its result and complete', async () => {
-    using stream = await EventStream.open(ada, '{ viewer { id } }');
-    assert.deepEqual(JSON.parse((await stream.nextData())?.data ?? ''), { data: { viewer: { id: ada.userId } } });
+    using stream = await EventStream.open(ada, '{ viewer { user { id } } }');
+    assert.deepEqual(JSON.parse((await stream.nextData())?.data ?? ''), { data: { viewer: { user: { id: ada.userId } } } });
     assert.equal((await stream.next())?.event, 'complete');
     assert.equal(await stream.next(), undefined);
   });
@@ -158,7 +158,7 @@ describe('an event stream', () => {
     ['*/*', 'application/json'],
   ] as const) {
     it(`answers a query only if it is preferred: ${accept}`, async () => {
-      const { response } = await EventStream.open(ada, '{ viewer { id } }', { headers: { accept } });
+      const { response } = await EventStream.open(ada, '{ viewer { user { id } } }', { headers: { accept } });
       assert.ok(response.headers.get('content-type')?.startsWith(type), response.headers.get('content-type') ?? '');
       await response.body?.cancel();
     });

@@ -8,13 +8,16 @@ import { until } from '../support/process.ts';
 import { createPlace, Guest, type Server, startServer } from '../support/server.ts';
 import { RawSocket } from '../support/socket.ts';
 
-const me = '{ viewer { id } }';
+const me = '{ viewer { user { id } } }';
 const signIn = 'mutation { signIn(input: { name: "Ada" }) { token } }';
 
 interface Reply {
   readonly status: number;
   readonly setCookie: string | null;
-  readonly body: { data?: { viewer?: { id: string } | null; signIn?: { token: string } }; errors?: { extensions: { code: string } }[] };
+  readonly body: {
+    data?: { viewer?: { user: { id: string } } | null; signIn?: { token: string } };
+    errors?: { extensions: { code: string } }[];
+  };
 }
 
 async function post(url: string, query: string, headers: Record<string, string> = {}): Promise<Reply> {
@@ -53,16 +56,16 @@ describe('a token', () => {
   it('is taken from the header, for POST and GET, whatever the case of Bearer', async () => {
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
       const headers = { authorization: `${scheme} ${ada.token}` };
-      assert.equal((await post(server.url, me, headers)).body.data?.viewer?.id, ada.userId);
+      assert.equal((await post(server.url, me, headers)).body.data?.viewer?.user.id, ada.userId);
     }
     const response = await fetch(`${server.url}?query=${encodeURIComponent(me)}`, { headers: { authorization: `Bearer ${ada.token}` } });
-    assert.deepEqual(await response.json(), { data: { viewer: { id: ada.userId } } });
+    assert.deepEqual(await response.json(), { data: { viewer: { user: { id: ada.userId } } } });
   });
 
   it('is taken from the cookie, among others', async () => {
     for (const cookie of [`gapless_token=${ada.token}`, `a=b; gapless_token=${ada.token}; c=d`]) {
       const { body, setCookie } = await post(server.url, me, { cookie });
-      assert.equal(body.data?.viewer?.id, ada.userId);
+      assert.equal(body.data?.viewer?.user.id, ada.userId);
       assert.equal(setCookie, null);
     }
     assert.equal((await post(server.url, me, { cookie: `not_gapless_token=${ada.token}` })).body.data?.viewer, null);
@@ -73,7 +76,7 @@ describe('a token', () => {
       using socket = await RawSocket.open(server.url);
       socket.send({ type: 'connection_init', payload: { [key]: `Bearer ${ada.token}` } });
       assert.equal((await socket.next()).type, 'connection_ack');
-      assert.equal((await viewerOverSocket(socket)).id, ada.userId);
+      assert.equal((await viewerOverSocket(socket)).user.id, ada.userId);
     }
   });
 
@@ -85,18 +88,18 @@ describe('a token', () => {
       using socket = await RawSocket.open(server.url, { headers: headers(ada.token) });
       socket.send({ type: 'connection_init' });
       assert.equal((await socket.next()).type, 'connection_ack');
-      assert.equal((await viewerOverSocket(socket)).id, ada.userId);
+      assert.equal((await viewerOverSocket(socket)).user.id, ada.userId);
     });
   }
 
   it('in the header or connection_init takes precedence over the cookie', async () => {
     const bea = await Guest.signIn(server.url, 'Bea');
     const cookie = `gapless_token=${ada.token}`;
-    assert.equal((await post(server.url, me, { cookie, authorization: `Bearer ${bea.token}` })).body.data?.viewer?.id, bea.userId);
+    assert.equal((await post(server.url, me, { cookie, authorization: `Bearer ${bea.token}` })).body.data?.viewer?.user.id, bea.userId);
     using socket = await RawSocket.open(server.url, { headers: { cookie } });
     socket.send({ type: 'connection_init', payload: { authorization: `Bearer ${bea.token}` } });
     await socket.next();
-    assert.equal((await viewerOverSocket(socket)).id, bea.userId);
+    assert.equal((await viewerOverSocket(socket)).user.id, bea.userId);
   });
 
   it('is not needed to ask for the viewer', async () => {
@@ -144,7 +147,7 @@ describe('a token', () => {
   it('of 30 days keeps its socket open, although no timer can be that long', async () => {
     using socket = await RawSocket.signedIn(server.url, ada.token);
     // A timer that overflows fires after a millisecond.
-    for (let i = 0; i < 20; i += 1) assert.equal((await viewerOverSocket(socket)).id, ada.userId);
+    for (let i = 0; i < 20; i += 1) assert.equal((await viewerOverSocket(socket)).user.id, ada.userId);
     assert.equal(socket.open, true);
   });
 });
