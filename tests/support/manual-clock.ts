@@ -1,0 +1,41 @@
+// A clock that a test moves.
+
+import type { Clock } from '../../src/clock.ts';
+
+interface Timer {
+  readonly atMs: number;
+  readonly run: () => void;
+}
+
+export class ManualClock implements Clock {
+  #nowMs = 0;
+  readonly #timers = new Set<Timer>();
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  after(ms: number, run: () => void): Disposable {
+    const timer = { atMs: this.#nowMs + ms, run };
+    this.#timers.add(timer);
+    return { [Symbol.dispose]: () => this.#timers.delete(timer) };
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.after(ms, resolve));
+  }
+
+  /** Moves the clock, and runs each timer that is due at its time. Between two timers, what they resolved goes on. */
+  async advance(ms: number): Promise<void> {
+    const untilMs = this.#nowMs + ms;
+    for (;;) {
+      await new Promise(setImmediate);
+      const [next] = [...this.#timers].filter(({ atMs }) => atMs <= untilMs).sort((a, b) => a.atMs - b.atMs);
+      if (!next) break;
+      this.#timers.delete(next);
+      this.#nowMs = next.atMs;
+      next.run();
+    }
+    this.#nowMs = untilMs;
+  }
+}
