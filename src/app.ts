@@ -12,6 +12,7 @@ import { Retention } from './chat/retention.ts';
 import { type Config, ConfigError } from './config.ts';
 import { LiveRooms } from './feed/live-rooms.ts';
 import { logSourceOf } from './feed/log-reader.ts';
+import { Retry } from './feed/retry.ts';
 import type { Log } from './log.ts';
 import { openStorage, ping, type Storage } from './storage/database.ts';
 import type { Bounds } from './transport/connection.ts';
@@ -42,7 +43,8 @@ export async function openApp(config: Config, log: Log, bounds: Partial<Bounds> 
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config.storage, log));
   const bus: Bus = opened.use(config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log));
-  const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, log));
+  const retry = new Retry({ log, isDatabaseAnswering: () => true });
+  const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log));
   const chat = openChat(storage.db, bus);
   const retention = opened.use(new Retention(chat, config.retentionDays, log));
   const identity = await openIdentity(config.identity, storage);

@@ -31,7 +31,7 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
     let gone = false;
     response.once('close', () => {
       if (!response.writableFinished) gone = true;
-      answered.events?.return();
+      answered.events?.stop();
     });
     const { method = 'GET', headers } = request;
     if (method === 'OPTIONS') return void response.writeHead(204, { allow: 'GET, POST' }).end();
@@ -76,7 +76,7 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
     const { events } = answered;
     if (events && response.socket === null) {
       // What is written now waits in memory, uncounted, and nobody says when its client is gone.
-      await events.return();
+      events.stop();
       throw new Refusal(400, 'An event stream may not be asked for on a connection that has yet to answer something else.');
     }
     if (events && answer.ok) {
@@ -84,7 +84,7 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
       await writeEventStream(response, events, connection, { expiresAt: viewer?.expiresAt, ending });
     } else {
       // Of no type that the client takes.
-      events?.return();
+      events?.stop();
       response.writeHead(answer.status).end(await answer.text());
     }
   }

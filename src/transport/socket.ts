@@ -6,12 +6,12 @@ import type { ExecutionResult } from 'graphql';
 import type { WebSocket } from 'ws';
 import type { Viewer } from '../chat/identity.ts';
 import { GaplessError } from '../errors.ts';
+import type { Sink } from '../feed/delivery.ts';
 import type { Log } from '../log.ts';
 import { toClientError } from '../schema/error-code.ts';
-import type { ResultStream } from '../schema/subscription.ts';
+import type { Subscription } from '../schema/subscription.ts';
 import type { Connection, Outlet, Use } from './connection.ts';
 import { encode, textFrame, toBytes } from './encode.ts';
-import { handOver, type ResultSink } from './hand-over.ts';
 
 /** A client is given up when so many pings in a row have not been answered by the next. */
 const pingsToMiss = 2;
@@ -98,7 +98,7 @@ export class ClientSocket implements Use, Outlet {
   }
 
   /** The stream, writing its results by itself, and handing on nothing but its end. */
-  written(id: string, results: ResultStream): ResultStream {
+  written(id: string, results: Subscription): AsyncGenerator<ExecutionResult> {
     return new WrittenResults(this, this.#connection, id, results);
   }
 
@@ -163,14 +163,14 @@ export class ClientSocket implements Use, Outlet {
 }
 
 /** Results as frames: graphql-ws would encode each one again for every subscriber, and they differ in nothing but the id. */
-class WrittenResults implements ResultStream, ResultSink {
+class WrittenResults implements AsyncGenerator<ExecutionResult>, Sink<ExecutionResult> {
   readonly #socket: ClientSocket;
   readonly #connection: Connection;
   readonly #head: string;
-  readonly #results: ResultStream;
+  readonly #results: Subscription;
   #returned = false;
 
-  constructor(socket: ClientSocket, connection: Connection, id: string, results: ResultStream) {
+  constructor(socket: ClientSocket, connection: Connection, id: string, results: Subscription) {
     this.#socket = socket;
     this.#connection = connection;
     this.#head = toBytes(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
@@ -191,18 +191,22 @@ class WrittenResults implements ResultStream, ResultSink {
 
   /** Writes them all. */
   async next(): Promise<IteratorReturnResult<void>> {
-    await handOver(this.#results, this.#connection, this);
+    await this.#results.run(this);
     return { done: true, value: undefined };
   }
 
-  return(): Promise<IteratorResult<ExecutionResult, void>> {
-    this.#returned = true;
-    return this.#results.return();
+  drained(): Promise<void> {
+    return this.#connection.drained();
   }
 
-  throw(error: unknown): Promise<IteratorResult<ExecutionResult, void>> {
+  async return(): Promise<IteratorReturnResult<void>> {
     this.#returned = true;
-    return this.#results.throw(error);
+    this.#results.stop();
+    return { done: true, value: undefined };
+  }
+
+  async throw(): Promise<IteratorReturnResult<void>> {
+    return this.return();
   }
 
   [Symbol.asyncIterator](): this {

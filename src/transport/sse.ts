@@ -3,10 +3,10 @@
 
 import type { ServerResponse } from 'node:http';
 import { type ExecutionResult, GraphQLError } from 'graphql';
-import type { ResultStream } from '../schema/subscription.ts';
+import type { Sink } from '../feed/delivery.ts';
+import type { Subscription } from '../schema/subscription.ts';
 import type { Connection } from './connection.ts';
 import { encode, toBytes } from './encode.ts';
-import { handOver, type ResultSink } from './hand-over.ts';
 
 /** The id of `complete`. A browser that comes back with it has been told everything, and is told so by a 204. */
 export const completedId = 'complete';
@@ -20,11 +20,11 @@ export const completedId = 'complete';
  */
 export async function writeEventStream(
   response: ServerResponse,
-  results: ResultStream,
+  results: EventSource,
   connection: Connection,
   { expiresAt, ending }: { expiresAt: Date | undefined; ending: boolean },
 ): Promise<void> {
-  if (response.destroyed) return void (await results.return());
+  if (response.destroyed) return results.stop();
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' });
   const { outlet } = connection;
   connection.outlet = response;
@@ -34,13 +34,14 @@ export async function writeEventStream(
     connection.flush();
     response.end(last);
   };
-  const sink: ResultSink = {
+  const sink: Sink<ExecutionResult> = {
     get open() {
       return !response.writableEnded && !response.destroyed;
     },
     get ready() {
       return this.open && !connection.full;
     },
+    drained: () => connection.drained(),
     write: (result) => connection.write(nextEvent(result, results)),
   };
   let pingAtMs = Date.now() + connection.bounds.pingMs;
@@ -48,7 +49,7 @@ export async function writeEventStream(
     attend(nowMs) {
       if (expiresAt && nowMs >= expiresAt.getTime()) {
         end(event('next', JSON.stringify({ errors: [expired()] })));
-        void results.return();
+        results.stop();
       } else if (nowMs >= pingAtMs) {
         pingAtMs = nowMs + connection.bounds.pingMs;
         if (connection.idle && sink.open) connection.write(':\n\n');
@@ -60,12 +61,12 @@ export async function writeEventStream(
   response.once('close', () => {
     connection.use = undefined;
     connection.outlet = outlet;
-    void results.return();
+    results.stop();
   });
   try {
-    const start = results.cursor?.();
+    const start = results.cursor;
     if (sink.open) connection.write(start === undefined ? ':\n\n' : `id: ${start}\n\n`);
-    await handOver(results, connection, sink);
+    await results.run(sink);
   } catch (error) {
     if (sink.open) connection.write(toBytes(event('next', JSON.stringify({ errors: [error] }))));
   }
@@ -75,17 +76,17 @@ export async function writeEventStream(
 const expired = () => new GraphQLError('The token has expired: get a new one.', { extensions: { code: 'UNAUTHENTICATED' } });
 
 /** One result, as a stream of one. */
-export async function* once(result: ExecutionResult): ResultStream {
-  yield result;
-}
+export const once = (result: ExecutionResult): EventSource => ({ run: async (sink) => sink.write(result), stop() {} });
+
+export type EventSource = Pick<Subscription, 'run' | 'stop'> & { readonly cursor?: string };
 
 const nextEvents = new WeakMap<ExecutionResult, string>();
 
 /** A result that `results` has just handed over, in bytes: the same for all who are handed it, since they are at the same place. */
-function nextEvent(result: ExecutionResult, results: ResultStream): string {
+function nextEvent(result: ExecutionResult, results: EventSource): string {
   const known = nextEvents.get(result);
   if (known !== undefined) return known;
-  const bytes = event('next', encode(result), results.cursor?.());
+  const bytes = event('next', encode(result), results.cursor);
   nextEvents.set(result, bytes);
   return bytes;
 }

@@ -12,7 +12,7 @@ import type { Context, Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import { executeOperation, subscribeOperation } from '../schema/execute.ts';
 import { schema } from '../schema/index.ts';
-import type { ResultStream } from '../schema/subscription.ts';
+import { Subscription } from '../schema/subscription.ts';
 import type { Connections } from './connections.ts';
 import { inTime } from './deadline.ts';
 import { parseDocument, validateDocument } from './documents.ts';
@@ -48,7 +48,8 @@ export class WebSocketDoor {
       onError: (_session, _id, _payload, errors) => errors.map((error) => toClientError(error, services.log).toJSON()),
       execute: (args) => (args.contextValue as SocketContext).socket.run(() => this.#execute(args as never)) as never,
       subscribe: (args) => subscribeOperation(args as never) as never,
-      onOperation: ({ extra: socket }, id, _payload, _args, result) => (isStream(result) ? socket.written(id, result) : undefined),
+      onOperation: ({ extra: socket }, id, _payload, _args, result) =>
+        result instanceof Subscription ? socket.written(id, result) : undefined,
     });
   }
 
@@ -142,6 +143,3 @@ const tooMany = () =>
 interface SocketContext extends Context {
   readonly socket: ClientSocket;
 }
-
-const isStream = (result: unknown): result is ResultStream =>
-  typeof result === 'object' && result !== null && Symbol.asyncIterator in result;
