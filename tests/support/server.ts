@@ -107,6 +107,11 @@ export class Guest {
     return (await this.ask<any, any>(document, variables)).errors?.[0]?.extensions.code;
   }
 
+  /** A page of rooms. */
+  async rooms(variables: gql.RoomsQueryVariables = {}): Promise<NonNullable<gql.RoomsQuery['rooms']>> {
+    return (await this.must(gql.RoomsDocument, variables)).rooms as NonNullable<gql.RoomsQuery['rooms']>;
+  }
+
   async createRoom(input: Partial<gql.CreateRoomInput> = {}): Promise<string> {
     const { createRoom } = await this.must(gql.CreateRoomDocument, { input: { name: 'Room', ...input } });
     return createRoom?.room.id as string;
