@@ -1,11 +1,11 @@
 // Sending, editing and deleting messages.
 
 import { conflict, forbidden, notFound } from '../errors.ts';
+import { isOfData } from '../storage/failure.ts';
 import { type LockedRoom, lockRoom } from '../storage/locked-room.ts';
 import { changeMessage, findMessages, hashOf, isKeyTaken } from '../storage/messages.ts';
 import { type Send, type SendResult, writeSends } from '../storage/sends.ts';
 import type { Db, MessageRow } from '../storage/tables.ts';
-import { isUnavailable } from '../storage/unavailable.ts';
 import { joinFirst, refusalOf, requireReadable } from './access.ts';
 import { type Chat, changeRoom, commit, publish } from './chat.ts';
 import type { Outcomes } from './lane.ts';
@@ -74,7 +74,7 @@ async function settleAll(sends: readonly Send[], write: (sends: readonly Send[])
   } catch (error) {
     // Another statement wrote the key after this one's snapshot, and has committed by now.
     if (isKeyTaken(error)) return settleAll(sends, write);
-    if (sends.length === 1 || isUnavailable(error)) return sends.map(() => ({ status: 'rejected', reason: error }));
+    if (sends.length === 1 || !isOfData(error)) return sends.map(() => ({ status: 'rejected', reason: error }));
     const middle = sends.length >> 1;
     return [...(await settleAll(sends.slice(0, middle), write)), ...(await settleAll(sends.slice(middle), write))];
   }

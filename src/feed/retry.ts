@@ -19,7 +19,7 @@ export interface RetryOptions {
   readonly log: Log;
   /** Whether the database answered the newest probe. */
   readonly isDatabaseAnswering: () => boolean;
-  readonly backoff?: typeof backoff;
+  readonly backoff?: typeof backoff | undefined;
   readonly clock?: Clock;
 }
 

@@ -13,7 +13,11 @@ const advisoryLock = 4_736_170_118;
 /** Where executed migrations are recorded. Version 0.1 starts only on a database whose first table holds its own migration and no other. */
 const ledgers = [
   { migrationTableName: 'kysely_migration', migrationLockTableName: 'kysely_migration_lock', migrations: { '0001-room-log': roomLog } },
-  { migrationTableName: 'gapless_migration', migrationLockTableName: 'gapless_migration_lock', migrations: { '0002-erased-users': erasedUsers } },
+  {
+    migrationTableName: 'gapless_migration',
+    migrationLockTableName: 'gapless_migration_lock',
+    migrations: { '0002-erased-users': erasedUsers },
+  },
 ];
 
 export async function migrate(db: Db): Promise<void> {

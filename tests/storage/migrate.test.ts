@@ -31,7 +31,9 @@ for (const name of storages) {
 
     it('let this version start after a newer one has migrated', async () => {
       await using opened = await openTestStorage(name);
-      await sql`insert into gapless_migration (name, timestamp) values ('9999-from-the-future', '2099-01-01T00:00:00.000Z')`.execute(opened.db);
+      await sql`insert into gapless_migration (name, timestamp) values ('9999-from-the-future', '2099-01-01T00:00:00.000Z')`.execute(
+        opened.db,
+      );
       await migrate(opened.db);
     });
 
