@@ -58,7 +58,7 @@ export async function openApp(config: Config, log: Log, { bounds = {}, ...option
   const identity = await openIdentity(config.identity, storage);
   const services = { storage, chat, liveRooms, identity, log };
 
-  const connections = opened.use(new Connections(bounds));
+  const connections = opened.use(new Connections(log, bounds));
   const readiness = async () => {
     const database = await ping(storage.db).then(
       () => 'ok',

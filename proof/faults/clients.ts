@@ -63,7 +63,7 @@ export function readersStop({ readers = 20, messages = 2500, pauseMs = 40_000 } 
     name: 'readers that stop',
     // What the kernels on the way take, about 8 MB for each, comes before a node has to wait.
     strike: (stage) =>
-      felt(stage, `times that a node waited for one of ${readers} readers`, ['sockets.heldUp'], async () => {
+      felt(stage, `times that a node waited for one of ${readers} readers`, ['sockets.backpressured'], async () => {
         const { crowd } = stage;
         const room = await crowd.createRoom('OPEN', []);
         const others = seatsIn(crowd, room, protocols.length, protocols);

@@ -6,6 +6,7 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import { errorCodes, GaplessError, unavailable } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { DatabaseFailure } from '../storage/failure.ts';
+import { UnknownEntryError } from '../storage/unknown-entry.ts';
 import { builder } from './builder.ts';
 
 builder.enumType('ErrorCode', {
@@ -26,6 +27,9 @@ export function toClientError(error: unknown, log: Log): GraphQLError {
   if (cause instanceof GraphQLError) return isForClient(cause) ? cause : asBadInput(cause);
   return toMaskedError(error, cause, log);
 }
+
+/** Whether a stream that fails with this ends as it does when the node restarts, so that its client resumes at another node. */
+export const endsAsRestart = (error: unknown): boolean => causeOf(error) instanceof UnknownEntryError;
 
 /** The errors of a request that is not executed. */
 export const requestErrors = (errors: readonly GraphQLError[]): readonly GraphQLError[] => errors.map(asBadInput);

@@ -1,9 +1,9 @@
-// What is refused before GraphQL sees it, and the HTTP status that goes with an error.
+// Requests that are refused before GraphQL sees them, and the HTTP status of each error.
 
 import type { GraphQLError } from 'graphql';
 import { type ErrorCode, GaplessError } from '../errors.ts';
 
-/** A request that cannot be one of GraphQL's: too large, of another type, from a page that may not ask. */
+/** A request that cannot be one of GraphQL's: too large, of another type, or from a page that may not ask. */
 export class Refusal extends GaplessError {
   readonly status: number;
 
@@ -26,7 +26,7 @@ const statuses: Record<ErrorCode, number> = {
   UNAVAILABLE: 503,
 };
 
-/** The HTTP status of an error, by what its client is told of it, where nothing but it is answered. */
+/** The HTTP status of an error that is the whole answer. `told` is what the client is told of it. */
 export function statusOf(error: unknown, told: GraphQLError): number {
   return error instanceof Refusal ? error.status : (statuses[told.extensions['code'] as ErrorCode] ?? 400);
 }

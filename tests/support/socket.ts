@@ -1,6 +1,7 @@
 // A bare WebSocket to the server: what it says, frame by frame, with nothing of a client library in between.
 
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import type { GraphQLFormattedError } from 'graphql';
 import { WebSocket } from 'ws';
 
@@ -54,6 +55,14 @@ export class RawSocket {
 
   send(message: object | string | Buffer): void {
     this.#socket.send(typeof message === 'string' || Buffer.isBuffer(message) ? message : JSON.stringify(message));
+  }
+
+  /** Sends the messages in one packet, so that the server reads them in one turn. */
+  sendTogether(messages: readonly object[]): void {
+    const { _socket: stream } = this.#socket as unknown as { _socket: Socket };
+    stream.cork();
+    for (const message of messages) this.send(message);
+    stream.uncork();
   }
 
   subscribe(id: string, query: string, variables: Record<string, unknown> = {}): void {

@@ -6,17 +6,19 @@ import type { Writable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import * as ws from 'ws';
+import { realClock } from '../../src/clock.ts';
 import { Connection } from '../../src/transport/connection.ts';
 import { encode, textFrame, toBytes } from '../../src/transport/encode.ts';
+import { silentLog } from '../support/server.ts';
 
 // The types of ws do not know what its own clients read with.
 const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Writable };
 
-const bounds = { enoughBytes: 1000, maxBytes: 10_000, maxNodeBytes: 100_000, stalledMs: 1000, pingMs: 1000 };
+const bounds = { highWaterMarkBytes: 1000, maxBytes: 10_000, maxNodeBytes: 100_000, stalledMs: 1000, pingMs: 1000 };
 
 /** A connection whose kernel takes nothing, and what is written to it. */
 function connect() {
-  const node = { bounds, waitingBytes: 0, heldUp: 0, stalled: 0 };
+  const node = { bounds, log: silentLog, clock: realClock, waitingBytes: 0, backpressured: 0, stalled: 0 };
   const connection = new Connection(node, new Socket());
   const written: string[] = [];
   connection.outlet = { write: (bytes) => written.push(bytes) };

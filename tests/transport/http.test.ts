@@ -260,7 +260,7 @@ describe('the HTTP door', () => {
         counts: {
           redis: {},
           feed: { gapsFound: 0, missedFound: 0, undoneFound: 0, reads: 0, retries: 0 },
-          sockets: { waitingBytes: 0, heldUp: 0, stalled: 0 },
+          sockets: { waitingBytes: 0, backpressured: 0, stalled: 0 },
         },
       });
     });

@@ -219,7 +219,9 @@ describe('the WebSocket door', () => {
 
   it('refuses the operation that is one too many on a socket, and goes on with the others', async () => {
     using socket = await RawSocket.signedIn(server.url, ada.token);
-    for (let i = 0; i < maxOperations; i += 1) socket.subscribe(`watch ${i}`, watch, { roomId });
+    const events = 'subscription ($roomId: ID!) { roomEvents(roomId: $roomId) { __typename } }';
+    for (let i = 0; i < maxOperations; i += 1) socket.subscribe(`watch ${i}`, events, { roomId });
+    for (let i = 0; i < maxOperations; i += 1) assert.equal((await socket.next()).payload.data.roomEvents.__typename, 'CaughtUp');
     const refused = await socket.ask('one too many', me);
     assert.deepEqual(
       [refused.type, refused.id, (refused.payload as FrameError[])[0]?.extensions.code],
