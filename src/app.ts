@@ -12,6 +12,7 @@ import { Retention } from './chat/retention.ts';
 import { type Config, ConfigError } from './config.ts';
 import { LiveRooms } from './feed/live-rooms.ts';
 import { logSourceOf } from './feed/log-reader.ts';
+import { Retry, type RetryOptions } from './feed/retry.ts';
 import type { Log } from './log.ts';
 import { openStorage, ping, type Storage } from './storage/database.ts';
 import type { Bounds } from './transport/connection.ts';
@@ -37,12 +38,21 @@ export interface App {
   close(options?: { now?: boolean }): Promise<void>;
 }
 
-/** Opens a server. `bounds` are those of clients that read slowly. Throws ConfigError, with a sentence, where a setting cannot be used. */
-export async function openApp(config: Config, log: Log, bounds: Partial<Bounds> = {}): Promise<App> {
+/** What is not a setting, and differs in tests. */
+export interface AppOptions {
+  /** Bounds of what waits for slow clients. */
+  readonly bounds?: Partial<Bounds>;
+  /** Waits between retries for feeds. */
+  readonly backoff?: RetryOptions['backoff'];
+}
+
+/** Opens a server. Throws ConfigError, whose message is a sentence for the operator, if a setting cannot be used. */
+export async function openApp(config: Config, log: Log, { bounds = {}, ...options }: AppOptions = {}): Promise<App> {
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config.storage, log));
   const bus: Bus = opened.use(config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log));
-  const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, log));
+  const retry = new Retry({ log, isDatabaseAnswering: () => true, ...options });
+  const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log));
   const chat = openChat(storage.db, bus);
   const retention = opened.use(new Retention(chat, config.retentionDays, log));
   const identity = await openIdentity(config.identity, storage);

@@ -1,35 +1,78 @@
-// What may go wrong on purpose: every code that a client can meet, and the one error that carries it.
+// Every error that is meant for a client, and what its code means. Only the codes that are final here end a retry: every
+// other failure, also one that nobody foresaw, is passing.
 
-export type ErrorCode =
-  | 'BAD_USER_INPUT'
-  | 'UNAUTHENTICATED'
-  | 'FORBIDDEN'
-  | 'NOT_FOUND'
-  | 'CONFLICT'
-  | 'RATE_LIMITED'
-  | 'CURSOR_INVALID'
-  | 'CURSOR_EXPIRED'
-  | 'UNAVAILABLE'
-  | 'INTERNAL';
+interface CodeMeaning {
+  /** Whether a retry gives the same answer: what was asked is wrong, not allowed, or gone. */
+  readonly isFinal: boolean;
+  /** HTTP status of a response that holds nothing but this error. */
+  readonly httpStatus: number;
+  /** What the schema says of it. */
+  readonly description: string;
+}
 
-/** An error meant for the client, message and all. Whatever else is thrown reaches them as INTERNAL, masked. */
+export const errorCodes = {
+  BAD_USER_INPUT: {
+    isFinal: true,
+    httpStatus: 400,
+    description: 'The request is at fault: it does not parse or validate, or a value is not allowed.',
+  },
+  UNAUTHENTICATED: { isFinal: true, httpStatus: 401, description: 'There is no token, or the token is invalid or expired.' },
+  FORBIDDEN: { isFinal: true, httpStatus: 403, description: 'The viewer may see the object, but may not do this.' },
+  NOT_FOUND: { isFinal: true, httpStatus: 404, description: 'There is no such object, or the viewer may not see it.' },
+  CONFLICT: { isFinal: true, httpStatus: 409, description: 'Conflicts with existing data.' },
+  RATE_LIMITED: { isFinal: false, httpStatus: 429, description: 'Reserved.' },
+  CURSOR_INVALID: { isFinal: true, httpStatus: 400, description: 'The cursor is malformed, or belongs to another room or list.' },
+  CURSOR_EXPIRED: {
+    isFinal: true,
+    httpStatus: 410,
+    description:
+      'The position is older than what is kept, or was rolled back by a restore or failover: reload the page, then subscribe from its syncCursor.',
+  },
+  UNAVAILABLE: { isFinal: false, httpStatus: 503, description: 'The request cannot be served now: retry after retryAfterMs.' },
+  INTERNAL: { isFinal: false, httpStatus: 500, description: 'The server failed. The error is logged under errorId.' },
+} as const satisfies Record<string, CodeMeaning>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+interface ErrorDetails {
+  /** The input field at fault. */
+  readonly field?: string | undefined;
+  /** With UNAVAILABLE: when to retry. */
+  readonly retryAfterMs?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/** An error whose message may be shown to the client. Everything else that is thrown is masked. */
 export class GaplessError extends Error {
   readonly code: ErrorCode;
-  /** The input field at fault. */
   readonly field: string | undefined;
-  /** When to try again. With UNAVAILABLE. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { field?: string; retryAfterMs?: number; cause?: unknown } = {}) {
-    super(message, { cause: options.cause });
+  constructor(code: ErrorCode, message: string, { field, retryAfterMs, cause }: ErrorDetails = {}) {
+    super(message, { cause });
     this.code = code;
-    this.field = options.field;
-    this.retryAfterMs = options.retryAfterMs;
+    this.field = field;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
-export const badInput = (message: string, field?: string) =>
-  new GaplessError('BAD_USER_INPUT', message, field === undefined ? {} : { field });
-export const notFound = (message: string, field?: string) => new GaplessError('NOT_FOUND', message, field === undefined ? {} : { field });
+/** This node cannot do what was asked, and another node may. Not retried here: the client comes back. */
+export class NodeUnableError extends GaplessError {
+  constructor(message: string, cause?: unknown) {
+    super('UNAVAILABLE', message, { retryAfterMs: retryAfterDefaultMs, cause });
+  }
+}
+
+/** How long a client is asked to wait before it retries. */
+export const retryAfterDefaultMs = 1000;
+
+/** Whether a retry cannot help. This is the only place that decides it. */
+export const isFinal = (error: unknown): boolean => error instanceof GaplessError && errorCodes[error.code].isFinal;
+
+export const badInput = (message: string, field?: string) => new GaplessError('BAD_USER_INPUT', message, { field });
+export const unauthenticated = (message: string) => new GaplessError('UNAUTHENTICATED', message);
 export const forbidden = (message: string) => new GaplessError('FORBIDDEN', message);
-export const conflict = (message: string, field?: string) => new GaplessError('CONFLICT', message, field === undefined ? {} : { field });
+export const notFound = (message: string, field?: string) => new GaplessError('NOT_FOUND', message, { field });
+export const conflict = (message: string, field?: string) => new GaplessError('CONFLICT', message, { field });
+export const unavailable = (message: string, cause?: unknown) =>
+  new GaplessError('UNAVAILABLE', message, { retryAfterMs: retryAfterDefaultMs, cause });

@@ -254,7 +254,7 @@ describe('a PostgreSQL that goes back in time under a running server', () => {
       await sendSoon(guest, kept.roomId, 'after');
       await Scene.assertSeen(kept, [...bodies, 'after']);
       for (const cursor of [cursors.at(-1) as string, sync]) await assertLeadsTo(guest, kept.roomId, cursor, ['after']);
-      assert.equal(server.app.liveRooms.counts.undoneFound, 0);
+      assert.equal(server.app.liveRooms.counts.rollbacksFound, 0);
     } finally {
       await standby[Symbol.asyncDispose]();
       await postgres.start();

@@ -1,9 +1,10 @@
 // How nodes wake each other. The bus may lose, repeat, delay and reorder entries: nobody relies on it for truth.
 
 import type { LogEntry } from '../storage/room-log.ts';
+import type { UnknownEntry } from '../storage/unknown-entry.ts';
 
-/** Hears an entry of a room. Only sets state and wakes: it never throws, waits or does work that takes long. */
-export type Listener = (entry: LogEntry) => void;
+/** Receives an entry of a room. Only sets state and wakes: it never throws, waits or does work that takes long. */
+export type Listener = (entry: LogEntry | UnknownEntry) => void;
 
 export interface Bus extends AsyncDisposable {
   /** Sends a committed entry on its way to every node that watches its room. Never throws and is never waited for. */

@@ -1,27 +1,39 @@
-// An entry on its way through Redis: compact JSON. Reading never throws; what is not an entry is undefined.
+// An entry on the bus: compact JSON. Reading never throws, because anybody may publish to Redis.
 
 import { z } from 'zod';
+import { type EntryColumn, entryColumns, fromStored } from '../storage/entry-types.ts';
 import type { LogEntry } from '../storage/room-log.ts';
+import type { UnknownEntry } from '../storage/unknown-entry.ts';
 
-const position = {
-  roomId: z.string().max(64),
+const text = z.string().max(64);
+const columns = { messageId: text, userId: text, throughNumber: z.int().nonnegative() } satisfies Record<EntryColumn, z.ZodType>;
+
+const message = z.object({
+  roomId: text,
   seq: z.int().positive(),
   tag: z.int(),
   previousTag: z.int(),
   at: z.iso.datetime().transform((at) => new Date(at)),
-};
-const entry = z.discriminatedUnion('type', [
-  z.object({ ...position, type: z.enum(['MessageAdded', 'MessageEdited', 'MessageDeleted']), messageId: z.string().max(64) }),
-  z.object({ ...position, type: z.enum(['MemberJoined', 'MemberLeft']), userId: z.string().max(64) }),
-  z.object({ ...position, type: z.literal('HistoryTrimmed'), throughNumber: z.int().nonnegative() }),
-  z.object({ ...position, type: z.enum(['RoomUpdated', 'RoomDeleted']) }),
-]);
+  type: text,
+  ...z.object(columns).partial().shape,
+});
 
-export const writeEntry = (value: LogEntry): string => JSON.stringify(value);
+export const writeEntry = (entry: LogEntry): string => JSON.stringify(entry);
 
-export function readEntry(text: string): LogEntry | undefined {
+/** Undefined if the text is not an entry. */
+export function readEntry(json: string): LogEntry | UnknownEntry | undefined {
+  const parsed = parse(json);
+  if (!parsed) return undefined;
+  const { roomId, seq, tag, previousTag, at, type, ...rest } = parsed;
+  const event = fromStored({ type, ...rest });
+  if (!event) return { roomId, seq, unknownType: type };
+  const complete = entryColumns.every((column) => !(column in event) || rest[column] !== undefined);
+  return complete ? { roomId, seq, tag, previousTag, at, ...event } : undefined;
+}
+
+function parse(json: string) {
   try {
-    return entry.safeParse(JSON.parse(text)).data;
+    return message.safeParse(JSON.parse(json)).data;
   } catch {
     return undefined;
   }

@@ -1,28 +1,29 @@
-// The way of every change: lock the room, write, commit, and only then tell the nodes that watch it.
+// The way of every change: lock the room, write, commit, and only then publish.
 
 import type { Bus } from '../bus/bus.ts';
 import { notFound } from '../errors.ts';
-import { type LockedRoom, type LogEntry, lockRoom } from '../storage/room-log.ts';
+import { type LockedRoom, lockRoom } from '../storage/locked-room.ts';
+import type { LogEntry } from '../storage/room-log.ts';
 import type { Db, Trx } from '../storage/tables.ts';
 import { Lane } from './lane.ts';
 import { RoomQueue } from './room-queue.ts';
 
-/** Sends of all rooms that may wait on a node: a second's worth, where the database is well. */
+/** Maximum number of sends that wait on a node: about as many as a healthy database writes in a second. */
 const maxWaitingSends = 10_000;
 
-/** What the rules of the chat need: where things are kept, how nodes wake each other, and whose turn it is. */
+/** What changes are made with: the database, the bus, and the queues. */
 export interface Chat {
   readonly db: Db;
   readonly bus: Bus;
-  /** Sends, whatever their room. */
+  /** Sends to all rooms. */
   readonly sends: Lane;
-  /** Every other change, and the sends of a room that somebody holds. */
+  /** All other changes, and sends to a room that another transaction holds. */
   readonly rooms: RoomQueue;
 }
 
 export const openChat = (db: Db, bus: Bus): Chat => ({ db, bus, sends: new Lane(maxWaitingSends), rooms: new RoomQueue() });
 
-/** Runs `work` when its turn in the room has come, with the room's row locked. `room` is undefined where there is none. */
+/** Runs `work` in the room's lane, with the room's row locked. `room` is undefined if there is no such room. */
 export async function changeRoom<T>(chat: Chat, roomId: string, work: (room: LockedRoom | undefined, trx: Trx) => Promise<T>): Promise<T> {
   return chat.rooms.lane(roomId).run(() =>
     commit(chat, async (trx) => {
@@ -34,11 +35,11 @@ export async function changeRoom<T>(chat: Chat, roomId: string, work: (room: Loc
 }
 
 /**
- * Runs `work` in a transaction, and tells the nodes that watch.
+ * Runs `work` in a transaction and publishes its entries.
  *
- * 1. The transaction ends: whatever `work` wrote is there, or none of it.
- * 2. Its entries are published, which is neither waited for nor can fail. Before the commit a node would read on and
- *    find nothing; inside it, Redis would hold up the room.
+ * 1. The transaction commits.
+ * 2. The entries are published. This does not fail and is not waited for. Published before the commit, a node would read
+ *    the log and find nothing; inside the transaction, a slow Redis would keep the room locked.
  */
 export async function commit<T>(chat: Chat, work: (trx: Trx) => Promise<{ entries: readonly LogEntry[]; result: T }>): Promise<T> {
   const { entries, result } = await chat.db.transaction().execute(work); // 1
@@ -46,7 +47,7 @@ export async function commit<T>(chat: Chat, work: (trx: Trx) => Promise<{ entrie
   return result;
 }
 
-/** Tells the nodes that watch of entries that are committed. */
+/** Publishes committed entries to the nodes that watch their rooms. */
 export function publish({ bus }: Chat, entries: readonly LogEntry[]): void {
   for (const entry of entries) bus.publish(entry);
 }

@@ -1,47 +1,53 @@
-// A queue of changes that are made one after the other. Those of a kind that stand behind each other are made together.
+// A queue of changes that run one after the other. Adjacent changes of one kind are run together.
 
-import { GaplessError } from '../errors.ts';
+import { type Clock, realClock } from '../clock.ts';
+import { unavailable } from '../errors.ts';
 
-/** A change that has waited for so long is not begun any more: whoever asked for it is about to be told UNAVAILABLE. */
+/** A change that has waited this long is not started: its client is about to get UNAVAILABLE. */
 const deadlineMs = 4000;
-/** What is written by one statement: so many changes, of so much text. */
+/** Bounds of what one statement writes: the number of changes, and the length of their text. */
 const maxTogether = 512;
 const maxCharacters = 512 * 1024;
 
-/** What comes of each of the changes that are made together, in their order. */
+/** The outcome of each change that was run together, in their order. */
 export type Outcomes<Result> = PromiseSettledResult<Result>[];
 
-/** A change that waits for its turn. `work` is handed the items of all that are made with it; alone, its own. */
 interface Waiting {
   readonly item: unknown;
-  /** How much text it has to be written. Undefined for a change that is made alone. */
+  /** Length of the text to write. Undefined for a change that runs alone. */
   readonly characters: number | undefined;
-  readonly deadline: number;
+  readonly deadlineAtMs: number;
+  /** Takes the items of all changes that run together with it. */
   readonly work: (items: unknown[]) => Promise<Outcomes<unknown>>;
   readonly settle: (outcome: PromiseSettledResult<unknown>) => void;
+}
+
+interface LaneOptions {
+  /** Called when nothing waits any more. */
+  readonly onIdle?: () => void;
+  readonly clock?: Clock;
 }
 
 export class Lane {
   readonly #maxWaiting: number;
   readonly #onIdle: () => void;
+  readonly #clock: Clock;
   readonly #waiting: Waiting[] = [];
   #working = false;
 
-  /** Of more than `maxWaiting`, the last would not be made in time. `onIdle` is called when nothing waits any more. */
-  constructor(maxWaiting: number, onIdle: () => void = () => {}) {
+  /** A change that finds `maxWaiting` others waiting would not start in time, and is refused. */
+  constructor(maxWaiting: number, { onIdle = () => {}, clock = realClock }: LaneOptions = {}) {
     this.#maxWaiting = maxWaiting;
     this.#onIdle = onIdle;
+    this.#clock = clock;
   }
 
-  /**
-   * Runs `work` when what came before it is done. Throws UNAVAILABLE at once where too much waits already, and where its
-   * turn comes too late.
-   */
+  /** Runs `work` after the changes before it. Throws UNAVAILABLE if too many wait, or if its turn comes too late. */
   run<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.#add({ item: undefined, characters: undefined, work: () => Promise.allSettled([work()]) });
+    return this.#add({ item: undefined, characters: undefined, work: () => Promise.allSettled([attempt(work)]) });
   }
 
-  /** Like `run`, for what can be done with others of its kind: `work` has an outcome for each item, and does not throw. */
+  /** Like `run`, for changes that may run together: `work` returns an outcome for each item. */
   runTogether<Item, Result>(item: Item, characters: number, work: (items: Item[]) => Promise<Outcomes<Result>>): Promise<Result> {
     return this.#add({ item, characters, work: work as Waiting['work'] });
   }
@@ -51,7 +57,7 @@ export class Lane {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     const settle: Waiting['settle'] = (outcome) =>
       outcome.status === 'fulfilled' ? resolve(outcome.value as Result) : reject(outcome.reason);
-    this.#waiting.push({ ...change, deadline: performance.now() + deadlineMs, settle });
+    this.#waiting.push({ ...change, deadlineAtMs: this.#clock.now() + deadlineMs, settle });
     if (!this.#working) void this.#work();
     return promise;
   }
@@ -60,21 +66,27 @@ export class Lane {
     this.#working = true;
     while (this.#nextIsDue()) {
       const turn = this.#waiting.splice(0, this.#countTogether());
-      const outcomes = await (turn[0] as Waiting).work(turn.map(({ item }) => item));
+      const [first] = turn as [Waiting];
+      // Whatever a change throws fails those that ran with it, and not the lane.
+      const outcomes = await attempt(() => first.work(turn.map(({ item }) => item))).catch((reason: unknown) =>
+        turn.map((): PromiseRejectedResult => ({ status: 'rejected', reason })),
+      );
       for (const [index, { settle }] of turn.entries()) settle(outcomes[index] as PromiseSettledResult<unknown>);
     }
     this.#working = false;
     this.#onIdle();
   }
 
-  /** Turns away what has waited for too long, and tells whether anything is left. */
+  /** Refuses the changes that have waited too long. Returns whether any are left. */
   #nextIsDue(): boolean {
-    const now = performance.now();
-    while (this.#waiting[0] && this.#waiting[0].deadline < now) this.#waiting.shift()?.settle({ status: 'rejected', reason: tooBusy() });
+    const nowMs = this.#clock.now();
+    while (this.#waiting[0] && this.#waiting[0].deadlineAtMs < nowMs) {
+      this.#waiting.shift()?.settle({ status: 'rejected', reason: tooBusy() });
+    }
     return this.#waiting.length > 0;
   }
 
-  /** How many from the front are made together. */
+  /** How many changes from the front run together. */
   #countTogether(): number {
     let count = 0;
     let characters = 0;
@@ -87,7 +99,7 @@ export class Lane {
   }
 }
 
-const tooBusy = () =>
-  new GaplessError('UNAVAILABLE', 'The room is too busy just now: try again, with the same clientMessageId where there is one.', {
-    retryAfterMs: 1000,
-  });
+/** A synchronous throw becomes a rejection. */
+const attempt = async <Result>(work: () => Promise<Result>): Promise<Result> => work();
+
+const tooBusy = () => unavailable('The room is too busy now: retry, with the same clientMessageId if there is one.');

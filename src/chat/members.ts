@@ -1,27 +1,27 @@
-// Joining and leaving, of one's own will or by the owner's hand.
+// Joining, leaving, adding and removing members.
 
 import { badInput, notFound } from '../errors.ts';
+import type { LockedRoom } from '../storage/locked-room.ts';
 import { deleteMember, findMember, findOldestMember, insertMembers, makeOwner } from '../storage/members.ts';
 import { addNotice } from '../storage/messages.ts';
-import type { LockedRoom } from '../storage/room-log.ts';
 import type { MembershipRow } from '../storage/tables.ts';
 import { findUser } from '../storage/users.ts';
-import { requireOwner, requireSeen } from './access.ts';
+import { requireOwner, requireReadable } from './access.ts';
 import { type Chat, changeRoom } from './chat.ts';
 import { endRoom } from './rooms.ts';
 
-/** Joins an OPEN room. Joining again writes nothing. */
+/** Joins an OPEN room. Does nothing for a member. */
 export async function joinRoom(chat: Chat, viewerId: string, roomId: string): Promise<MembershipRow> {
   return changeRoom(chat, roomId, async (locked) => {
-    const { room, membership } = await requireSeen(locked, viewerId);
+    const { room, membership } = await requireReadable(locked, viewerId);
     return membership ?? enter(room, viewerId);
   });
 }
 
-/** Brings someone in. Bringing in a member writes nothing. */
+/** Adds a user. Does nothing if the user is a member. */
 export async function addMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<MembershipRow> {
   return changeRoom(chat, roomId, async (locked, trx) => {
-    const standing = await requireSeen(locked, viewerId);
+    const standing = await requireReadable(locked, viewerId);
     const { room } = standing;
     requireGroup(room, 'has just its two members');
     requireOwner(standing);
@@ -30,10 +30,10 @@ export async function addMember(chat: Chat, viewerId: string, roomId: string, us
   });
 }
 
-/** Removes someone. Throws NOT_FOUND where they are not a member. */
+/** Removes a member. Throws NOT_FOUND if the user is not a member. */
 export async function removeMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<void> {
   await changeRoom(chat, roomId, async (locked, trx) => {
-    const standing = await requireSeen(locked, viewerId);
+    const standing = await requireReadable(locked, viewerId);
     const { room } = standing;
     requireGroup(room, 'keeps its two members');
     requireOwner(standing);
@@ -44,10 +44,10 @@ export async function removeMember(chat: Chat, viewerId: string, roomId: string,
   });
 }
 
-/** Leaves. Who is not a member of an OPEN room leaves nothing behind. */
+/** Leaves. Does nothing for a viewer who is not a member of an OPEN room. */
 export async function leaveRoom(chat: Chat, viewerId: string, roomId: string): Promise<void> {
   await changeRoom(chat, roomId, async (locked) => {
-    const { room, membership } = await requireSeen(locked, viewerId);
+    const { room, membership } = await requireReadable(locked, viewerId);
     requireGroup(room, 'is deleted, with deleteRoom, and not left');
     if (!membership) return;
     await exit(room, membership);
@@ -57,7 +57,7 @@ export async function leaveRoom(chat: Chat, viewerId: string, roomId: string): P
   });
 }
 
-// An OPEN room that everyone has left goes to whoever comes first.
+// The first one to join an OPEN room that everyone has left becomes its owner.
 async function enter(room: LockedRoom, userId: string): Promise<MembershipRow> {
   const { memberCount } = room.row;
   const [membership] = await insertMembers(room.trx, room.row.id, [userId], memberCount === 0 ? 'OWNER' : 'MEMBER');

@@ -1,12 +1,12 @@
-// Sending, editing and deleting.
+// Sending, editing and deleting messages.
 
 import { conflict, forbidden, notFound } from '../errors.ts';
+import { isOfData } from '../storage/failure.ts';
+import { type LockedRoom, lockRoom } from '../storage/locked-room.ts';
 import { changeMessage, findMessages, hashOf, isKeyTaken } from '../storage/messages.ts';
-import { type LockedRoom, lockRoom } from '../storage/room-log.ts';
 import { type Send, type SendResult, writeSends } from '../storage/sends.ts';
 import type { Db, MessageRow } from '../storage/tables.ts';
-import { isUnavailable } from '../storage/unavailable.ts';
-import { joinFirst, refusalOf, requireSeen } from './access.ts';
+import { joinFirst, refusalOf, requireReadable } from './access.ts';
 import { type Chat, changeRoom, commit, publish } from './chat.ts';
 import type { Outcomes } from './lane.ts';
 
@@ -14,18 +14,19 @@ export type Sending = Omit<Send, 'senderId'>;
 
 export interface Sent {
   readonly message: MessageRow;
-  /** The key was sent before: nothing new was written. */
+  /** The key was used before: nothing was written. */
   readonly deduplicated: boolean;
 }
 
-/** What has come of a send. Undefined where somebody else holds its room. */
+/** What a send is answered with. Undefined if another transaction holds its room. */
 type Answer = Sent | undefined;
 
 /**
- * Sends a message, or finds it where its key was sent before. Throws CONFLICT for a key with another room or body.
+ * Sends a message, or finds the one that was sent with the same key. Throws CONFLICT if the key was used for another room
+ * or body.
  *
- * 1. Sends of all rooms go together. One whose room somebody else holds is not waited for there.
- * 2. It waits for the room in the room's own lane, as what comes after it does.
+ * 1. Sends to all rooms are written together. A send to a room that another transaction holds is not written there.
+ * 2. It waits for the room in the room's own lane, and so do later sends to the room.
  */
 export async function sendMessage(chat: Chat, senderId: string, sending: Sending): Promise<Sent> {
   const { roomId, body } = sending;
@@ -38,14 +39,14 @@ export async function sendMessage(chat: Chat, senderId: string, sending: Sending
   return (await chat.rooms.lane(roomId).runTogether(send, body.length, inRoom)) as Sent; // 2
 }
 
-/** Sends as one statement, and tells the nodes that watch. */
+/** Writes the sends with one statement and publishes their entries. */
 async function sendAll(chat: Chat, sends: readonly Send[]): Promise<SendResult[]> {
   const results = await writeSends(chat.db, sends);
   publish(chat, entriesOf(results));
   return results;
 }
 
-/** Waits for the room that all of them go to, and then sends them as one statement. */
+/** Waits for the lock on the room that all of the sends go to, and writes them with one statement. */
 function sendInto(chat: Chat, roomId: string, sends: readonly Send[]): Promise<SendResult[]> {
   return commit(chat, async (trx) => {
     await lockRoom(trx, roomId);
@@ -54,7 +55,7 @@ function sendInto(chat: Chat, roomId: string, sends: readonly Send[]): Promise<S
   });
 }
 
-/** With the room locked, nothing is passed over but what has the key of another of them, which it finds by then. */
+/** While the room is locked, a send is `held` only if an earlier one has the same key. The next statement finds that one. */
 async function writeHeld(db: Db, sends: readonly Send[]): Promise<SendResult[]> {
   const results = await writeSends(db, sends);
   const passedOver = sends.filter((_, index) => results[index]?.outcome === 'held');
@@ -65,15 +66,15 @@ async function writeHeld(db: Db, sends: readonly Send[]): Promise<SendResult[]> 
 
 const entriesOf = (results: readonly SendResult[]) => results.flatMap((result) => (result.outcome === 'written' ? [result.entry] : []));
 
-/** What comes of each send. Where none is written for what is wrong with one, that one fails alone. */
+/** The answer to each send. If the data of one send fails the statement, only that send fails. */
 async function settleAll(sends: readonly Send[], write: (sends: readonly Send[]) => Promise<SendResult[]>): Promise<Outcomes<Answer>> {
   try {
     const results = await write(sends);
     return sends.map((send, index) => answerTo(send, results[index] as SendResult));
   } catch (error) {
-    // Another statement has used a key between the look and the write, and is committed by now.
+    // Another statement wrote the key after this one's snapshot, and has committed by now.
     if (isKeyTaken(error)) return settleAll(sends, write);
-    if (sends.length === 1 || isUnavailable(error)) return sends.map(() => ({ status: 'rejected', reason: error }));
+    if (sends.length === 1 || !isOfData(error)) return sends.map(() => ({ status: 'rejected', reason: error }));
     const middle = sends.length >> 1;
     return [...(await settleAll(sends.slice(0, middle), write)), ...(await settleAll(sends.slice(middle), write))];
   }
@@ -96,13 +97,13 @@ function answerTo(send: Send, result: SendResult): PromiseSettledResult<Answer> 
   }
 }
 
-// By what was first sent: a message that was edited since is still the one that the retry means.
+// Compared with the body as it was first sent: an edit does not make a retry another message.
 const isSame = (sent: MessageRow, send: Send) => sent.roomId === send.roomId && sent.sentHash === hashOf(send.body);
 
-/** Throws FORBIDDEN unless the viewer sent it, as a TALK message, and is still a member; CONFLICT once it is deleted. */
+/** Throws FORBIDDEN unless the viewer sent the TALK message and is a member, and CONFLICT if it is deleted. */
 export async function editMessage(chat: Chat, viewerId: string, messageId: string, body: string): Promise<MessageRow> {
   return changeFound(chat, messageId, async (room, message) => {
-    const { membership } = await requireSeen(room, viewerId, noSuchMessage);
+    const { membership } = await requireReadable(room, viewerId, noSuchMessage);
     if (message.senderId !== viewerId || message.kind !== 'TALK') throw forbidden('Only its sender may edit a message.');
     if (membership === undefined) throw forbidden(joinFirst);
     if (message.deletedAt !== null) throw conflict('The message is deleted.', 'messageId');
@@ -111,10 +112,10 @@ export async function editMessage(chat: Chat, viewerId: string, messageId: strin
   });
 }
 
-/** Leaves a tombstone; deleting that again changes nothing. Throws FORBIDDEN for others than the sender and the room's owner. */
+/** Leaves a tombstone. Does nothing for a tombstone. Throws FORBIDDEN unless the viewer sent it or owns the room. */
 export async function deleteMessage(chat: Chat, viewerId: string, messageId: string): Promise<MessageRow> {
   return changeFound(chat, messageId, async (room, message) => {
-    const { membership } = await requireSeen(room, viewerId, noSuchMessage);
+    const { membership } = await requireReadable(room, viewerId, noSuchMessage);
     const own = message.senderId === viewerId && message.kind === 'TALK';
     if (!own && membership?.role !== 'OWNER') throw forbidden('Only its sender or the owner of the room may delete a message.');
     if (message.deletedAt !== null) return message;
@@ -130,7 +131,7 @@ async function changeFound(
   const [found] = await findMessages(chat.db, [messageId]);
   if (!found) throw noSuchMessage();
   return changeRoom(chat, found.roomId, async (room, trx) => {
-    // Read again under the lock: it may have changed, or gone, in between.
+    // Read again under the lock, because it may have changed.
     const [message] = await findMessages(trx, [messageId]);
     if (!room || !message || message.seq <= room.row.floorSeq) throw noSuchMessage();
     return work(room, message);

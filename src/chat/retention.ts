@@ -1,12 +1,12 @@
-// Keeps the past as long as it should be kept. Every node has one; one of them at a time does the work.
+// Removes old entries and deleted rooms. Every node runs it; one of them at a time does the work.
 
 import type { Log } from '../log.ts';
+import { lockRoom } from '../storage/locked-room.ts';
 import { findRoomToPurge, findRoomToTrim, isCleaner, purgeRoom, trimRoom } from '../storage/retention.ts';
-import { lockRoom } from '../storage/room-log.ts';
 import { type Chat, commit } from './chat.ts';
 
 const intervalMs = 60_000;
-/** How long a deleted room's rows stay, for feeds that have yet to hand over its last entry. */
+/** How long a deleted room's rows stay, for feeds that have not delivered its last entry. */
 const purgeAfterMs = 3_600_000;
 const dayMs = 86_400_000;
 
@@ -25,7 +25,7 @@ export class Retention implements AsyncDisposable {
     this.#timer = this.#plan();
   }
 
-  /** Removes whatever is old at `now`, batch by batch, unless another node is at it. */
+  /** Removes what is old at `now` in batches, unless another node is the cleaner. */
   async clean(now = Date.now()): Promise<void> {
     const trimBefore = this.#retentionDays === undefined ? undefined : new Date(now - this.#retentionDays * dayMs);
     const purgeBefore = new Date(now - purgeAfterMs);
@@ -38,20 +38,20 @@ export class Retention implements AsyncDisposable {
       try {
         if (!(await this.#cleanRoom(roomId, trimBefore, purgeBefore))) return;
       } catch (error) {
-        // A room that somebody holds locked does not keep the others waiting.
+        // A room that another transaction holds must not delay the others.
         this.#log.warn({ error, roomId }, 'the old history of a room could not be removed; it is tried again');
         failed.push(roomId);
       }
     }
   }
 
-  /** Removes one batch. False where another node is at it. */
+  /** Removes one batch. False if another node is the cleaner. */
   #cleanRoom(roomId: string, trimBefore: Date | undefined, purgeBefore: Date): Promise<boolean> {
     return commit(this.#chat, async (trx) => {
-      // Before the room is locked: another node finds out at once, and does not stand among the room's senders.
+      // Checked before the room is locked, so that a node that is not the cleaner does not wait among the room's senders.
       if (!(await isCleaner(trx))) return { entries: [], result: false };
       const room = await lockRoom(trx, roomId);
-      // As it is under the lock: a room that was to be trimmed may have been deleted this moment.
+      // Read under the lock: the room may have been deleted since it was found.
       const deletedAt = room?.row.deletedAt;
       if (room && deletedAt && deletedAt < purgeBefore) await purgeRoom(room);
       else if (room && !deletedAt && trimBefore) await trimRoom(room, trimBefore);
@@ -66,7 +66,7 @@ export class Retention implements AsyncDisposable {
   }
 
   #plan(): NodeJS.Timeout {
-    // Spread out, so that nodes that start together do not all look at once.
+    // Jittered, so that nodes that start together do not all look at once.
     return setTimeout(
       () => {
         this.#running = this.clean()

@@ -1,24 +1,24 @@
-// A lane for each room in which something waits. Changes of a room wait for each other there, and not at its row: a room
-// that somebody holds locked takes up one connection of the pool, and the other rooms go on.
+// A lane for each room that has changes waiting. They wait there and not for the lock on the room's row: a room that another
+// transaction holds occupies one connection of the pool, and the other rooms go on.
 
 import { Lane } from './lane.ts';
 
-/** Changes of one room that may wait. */
+/** Maximum number of changes that wait for one room. */
 const maxWaiting = 1000;
 
 export class RoomQueue {
   readonly #lanes = new Map<string, Lane>();
 
-  /** Whether a change of the room is under way. */
+  /** Whether a change to the room waits or runs. */
   isBusy(roomId: string): boolean {
     return this.#lanes.has(roomId);
   }
 
-  /** The room's lane, in which something is about to wait. */
+  /** The room's lane. The caller adds a change to it at once: the lane is dropped when it becomes idle. */
   lane(roomId: string): Lane {
     const known = this.#lanes.get(roomId);
     if (known) return known;
-    const lane = new Lane(maxWaiting, () => this.#lanes.delete(roomId));
+    const lane = new Lane(maxWaiting, { onIdle: () => this.#lanes.delete(roomId) });
     this.#lanes.set(roomId, lane);
     return lane;
   }

@@ -1,12 +1,12 @@
-// Rooms come, change and go.
+// Creating, updating and deleting rooms.
 
 import { badInput, notFound } from '../errors.ts';
+import type { LockedRoom } from '../storage/locked-room.ts';
 import { insertMembers } from '../storage/members.ts';
-import type { LockedRoom } from '../storage/room-log.ts';
 import { findDirectRoom, insertRoom, type NewRoom } from '../storage/rooms.ts';
 import { fold, now, type RoomRow } from '../storage/tables.ts';
 import { findUsers } from '../storage/users.ts';
-import { requireOwner, requireSeen } from './access.ts';
+import { requireOwner, requireReadable } from './access.ts';
 import { type Chat, changeRoom } from './chat.ts';
 
 export interface RoomDraft {
@@ -14,11 +14,11 @@ export interface RoomDraft {
   readonly name: string;
   readonly description?: string | null | undefined;
   readonly subject?: string | null | undefined;
-  /** Who else is there from the start. */
+  /** Members from the start, beside the viewer. */
   readonly memberIds: readonly string[];
 }
 
-/** Creates a room that the viewer owns. Throws NOT_FOUND where one of the members is nobody. */
+/** Creates a room that the viewer owns. Throws NOT_FOUND if one of the members does not exist. */
 export async function createRoom(chat: Chat, viewerId: string, { memberIds, ...draft }: RoomDraft): Promise<RoomRow> {
   const others = [...new Set(memberIds)].filter((id) => id !== viewerId);
   return chat.db.transaction().execute(async (trx) => {
@@ -31,7 +31,7 @@ export async function createRoom(chat: Chat, viewerId: string, { memberIds, ...d
   });
 }
 
-/** The one DIRECT room of the viewer and another, about `subject` where that is given; created where there is none. */
+/** Gets or creates the DIRECT room of the viewer and another user, about `subject` if it is given. */
 export async function openDirectRoom(
   chat: Chat,
   viewerId: string,
@@ -46,7 +46,7 @@ export async function openDirectRoom(
     if (users.length < 2) throw notFound('There is no such user.', 'userId');
     const name = pair.map((id) => users.find((user) => user.id === id)?.name).join(' and ');
     const draft: NewRoom = { kind: 'DIRECT', name, subject, createdBy: viewerId, directKey, memberCount: 2 };
-    // A room that comes in between is found on the next turn, unless it is gone again by then.
+    // A room that is created in between is found in the next turn, unless it has been deleted by then.
     for (;;) {
       const existing = await findDirectRoom(trx, directKey);
       if (existing) return { room: existing, created: false };
@@ -58,7 +58,7 @@ export async function openDirectRoom(
   });
 }
 
-/** Changes what is given. `null` clears the description. Throws FORBIDDEN for others than the owner. */
+/** Changes what is given. `null` clears the description. Throws FORBIDDEN if the viewer does not own the room. */
 export async function updateRoom(
   chat: Chat,
   viewerId: string,
@@ -66,7 +66,7 @@ export async function updateRoom(
   changes: { name?: string; description?: string | null },
 ): Promise<RoomRow> {
   return changeRoom(chat, roomId, async (locked) => {
-    const standing = await requireSeen(locked, viewerId);
+    const standing = await requireReadable(locked, viewerId);
     const { room } = standing;
     if (room.row.kind === 'DIRECT') throw badInput('A DIRECT room is named after its members.', 'roomId');
     requireOwner(standing);
@@ -77,16 +77,16 @@ export async function updateRoom(
   });
 }
 
-/** Ends a room: its owner may, and either member of a DIRECT one. */
+/** Deletes a room. Throws FORBIDDEN unless the viewer owns it, or it is a DIRECT room of theirs. */
 export async function deleteRoom(chat: Chat, viewerId: string, roomId: string): Promise<void> {
   await changeRoom(chat, roomId, async (locked) => {
-    const standing = await requireSeen(locked, viewerId);
+    const standing = await requireReadable(locked, viewerId);
     if (standing.room.row.kind !== 'DIRECT') requireOwner(standing);
     await endRoom(standing.room);
   });
 }
 
-/** The last entry of a room. Its rows stay until retention takes them, for those who have yet to hear of it. */
+/** Writes the last entry of a room. The rows stay for a while, for feeds that have not delivered that entry. */
 export async function endRoom(room: LockedRoom): Promise<void> {
   await room.append({ type: 'RoomDeleted' }, { deletedAt: now });
 }

@@ -1,9 +1,9 @@
-// What a subscriber asks for, and what it is handed.
+// What a subscriber asks for, what is delivered, and where the results go.
 
 import type { Position } from '../storage/cursor.ts';
 import type { LogEntry } from '../storage/room-log.ts';
 
-/** All that was missed has been handed over. Not an entry: it has the position of the head, and takes none. */
+/** Everything that was missed has been delivered. Not an entry: it has the position of the head and does not move it. */
 export interface CaughtUp extends Position {
   readonly type: 'CaughtUp';
   readonly roomId: string;
@@ -15,7 +15,7 @@ export type Delivery = LogEntry | CaughtUp;
 export interface Watch {
   readonly roomId: string;
   readonly viewerId: string;
-  /** What the subscriber wants to be handed. The rest moves the position, and ends the feed, all the same. */
+  /** Which types are delivered. Entries of other types move the position, and may end the feed, all the same. */
   readonly wants: (type: Delivery['type']) => boolean;
 }
 
@@ -29,4 +29,19 @@ export interface Sink<Result> {
   drained(): Promise<void>;
   /** Writes a result. Called only while `ready`. */
   write(result: Result): void;
+}
+
+/** Turns entries into results. Throws, and the entries stay undelivered, if that fails. */
+export interface Operation<Result> {
+  /** For this subscriber alone. */
+  execute(delivery: Delivery): Promise<Result>;
+  /** For all subscribers that ask for the same. Undefined if none of the results can be shared. */
+  readonly shared: SharedOperation<Result> | undefined;
+}
+
+export interface SharedOperation<Result> {
+  /** Subscribers with the same key ask for the same. */
+  readonly key: string;
+  /** The result of each entry, in order. Undefined for an entry whose result depends on the subscriber. */
+  execute(entries: readonly LogEntry[]): Promise<readonly (Result | undefined)[]>;
 }

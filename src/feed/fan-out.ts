@@ -1,18 +1,19 @@
-// What feeds of a room share: the operation is executed once for an entry, however many of them ask for it.
+// What the feeds of one room share: results, so that an operation is executed once per entry however many ask for it, and
+// the groups at the head.
 
 import type { Position } from '../storage/cursor.ts';
 import type { LogEntry } from '../storage/room-log.ts';
-import { Group, type Member, type Operation, type Tail } from './group.ts';
+import { Group, type GroupOperation, type Member, type Tail } from './group.ts';
 
 /**
- * How long a result is shared: by those who are at the head, within milliseconds, and by a crowd that resumes all at once.
- * Whoever comes later is shown what is true then. An edit that this node has yet to hear of is an entry that follows.
+ * TTL of a shared result. Subscribers at the head need it within milliseconds, and a crowd that resumes at once within
+ * seconds. A later one executes again and sees the current state.
  */
-const sharedMs = 5000;
-/** Entries whose results are kept. About 2 KB each. */
+const resultTtlMs = 5000;
+/** Maximum number of entries whose results are kept, about 2 KB each. */
 const maxEntries = 1024;
-/** Different things asked for of which one is kept. What is asked for beside them is kept by each who asks. */
-const maxKept = 100;
+/** Maximum number of distinct operations cached per room. */
+const maxOperations = 100;
 
 interface Shared {
   readonly entry: LogEntry;
@@ -22,25 +23,25 @@ interface Shared {
 export class FanOut {
   readonly #room: Tail;
   readonly #shared = new Map<string, Shared>();
-  // biome-ignore lint/suspicious/noExplicitAny: those with the same key have results of the same type
+  // biome-ignore lint/suspicious/noExplicitAny: groups and results under the same key have the same type
   readonly #groups = new Map<string, Group<any>>();
-  readonly #kept = new Map<string, unknown>();
+  readonly #operations = new Map<string, unknown>();
 
   constructor(room: Tail) {
     this.#room = room;
   }
 
-  /** What `make` gave for the first with that key, for as long as the room is watched: one for all of a crowd. */
-  once<Value>(key: string, make: () => Value): Value {
-    const known = this.#kept.get(key) as Value | undefined;
+  /** What `create` returned for the first caller with this key, while the room is watched. A crowd keeps one copy. */
+  once<Value>(key: string, create: () => Value): Value {
+    const known = this.#operations.get(key) as Value | undefined;
     if (known) return known;
-    const made = make();
-    if (this.#kept.size < maxKept) this.#kept.set(key, made);
-    return made;
+    const created = create();
+    if (this.#operations.size < maxOperations) this.#operations.set(key, created);
+    return created;
   }
 
-  /** The group of those who ask for the same, with `member` in it, which is at the head. */
-  join<Result>(key: string, operation: Operation<Result>, head: Position, member: Member<Result>): Group<Result> {
+  /** Adds `member`, which is at the head, to the group of those that ask for the same. */
+  join<Result>(key: string, operation: GroupOperation<Result>, head: Position, member: Member<Result>): Group<Result> {
     const known = this.#groups.get(key);
     if (known) {
       known.add(member);
@@ -51,9 +52,9 @@ export class FanOut {
     return group;
   }
 
-  /** What `execute` gives for this entry, from whoever with the same key asked first. A failure is not kept. */
+  /** The result of the first caller with this key for this entry. A failure is not kept. */
   share<Result>(entry: LogEntry, key: string, execute: () => Promise<Result>): Promise<Result> {
-    const { results } = this.#shared.get(placeOf(entry)) ?? this.#keep(entry);
+    const { results } = this.#shared.get(nameOf(entry)) ?? this.#keep(entry);
     const shared = results.get(key) as Promise<Result> | undefined;
     if (shared) return shared;
     const result = execute();
@@ -62,23 +63,23 @@ export class FanOut {
     return result;
   }
 
-  /** Drops what was executed of a message that has changed: from now on it is shown as it is now. */
+  /** Drops the results that show a message which has changed. */
   forget(messageId: string): void {
-    for (const [place, { entry }] of this.#shared) if ('messageId' in entry && entry.messageId === messageId) this.#shared.delete(place);
+    for (const [name, { entry }] of this.#shared) if ('messageId' in entry && entry.messageId === messageId) this.#shared.delete(name);
   }
 
   #keep(entry: LogEntry): Shared {
-    const place = placeOf(entry);
+    const name = nameOf(entry);
     const kept = { entry, results: new Map<string, Promise<unknown>>() };
-    this.#shared.set(place, kept);
+    this.#shared.set(name, kept);
     for (const [oldest] of this.#shared) {
       if (this.#shared.size <= maxEntries) break;
       this.#shared.delete(oldest);
     }
-    setTimeout(() => this.#shared.get(place) === kept && this.#shared.delete(place), sharedMs).unref();
+    setTimeout(() => this.#shared.get(name) === kept && this.#shared.delete(name), resultTtlMs).unref();
     return kept;
   }
 }
 
-/** The same for an entry that was heard, and for one that was read. */
-const placeOf = ({ seq, tag }: LogEntry) => `${seq} ${tag}`;
+/** The same name whether the entry came from the bus or from the log. */
+const nameOf = ({ seq, tag }: LogEntry) => `${seq} ${tag}`;

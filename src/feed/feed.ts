@@ -1,13 +1,14 @@
-// What one subscriber is handed: the entries of a room behind a position, each exactly once and in order, or a typed
-// error. It pulls, alone or at the head with others: nothing is queued for a subscriber, so a slow one costs a position in
-// the log and nothing else.
+// One subscriber's way through a room's log: every entry after a position, once and in order, or a typed error with the
+// position unmoved. A feed pulls, alone or in a group at the head. Nothing is queued for a subscriber: one that reads
+// slowly costs a position in the log.
 
-import { type Position, samePosition } from '../storage/cursor.ts';
+import { encodeCursor, type Position, samePosition } from '../storage/cursor.ts';
+import { endsRight, endsRoom } from '../storage/entry-types.ts';
 import { follows, type LogEntry } from '../storage/room-log.ts';
 import type { RoomHead } from '../storage/rooms.ts';
-import type { CaughtUp, Delivery, Sink, Watch } from './delivery.ts';
+import type { CaughtUp, Delivery, Operation, SharedOperation, Sink, Watch } from './delivery.ts';
 import type { FanOut } from './fan-out.ts';
-import type { Execute, Member, Operation } from './group.ts';
+import type { GroupOperation, Member } from './group.ts';
 import type { LiveRoom } from './live-room.ts';
 import type { LiveRooms } from './live-rooms.ts';
 
@@ -15,32 +16,30 @@ const nothing = () => {};
 
 interface Start {
   readonly watch: Watch;
-  /** The room as its viewer saw it last, when they had the right to: what took it up to this head, they have had back since. */
+  /** The room when the viewer's right was last checked. Entries up to its head cannot end the right. */
   readonly seen: RoomHead;
-  /** The live room's, before `page` was read. */
-  readonly history: number;
+  /** The live room's epoch before `page` was read. */
+  readonly epoch: number;
   readonly position: Position;
   readonly page: readonly LogEntry[];
 }
 
-export class Feed implements AsyncGenerator<Delivery, undefined> {
+export class Feed implements AsyncIterable<never> {
   readonly #liveRooms: LiveRooms;
   readonly #room: LiveRoom;
   readonly #leave: () => void;
   readonly #watch: Watch;
   #seen: RoomHead;
-  #history: number;
+  #epoch: number;
   #position: Position;
   #page: readonly LogEntry[];
-  /** How much of the page was handed over. */
-  #taken = 0;
+  /** How many entries of the page come before the position. */
+  #delivered = 0;
   #caughtUp = false;
   #ended = false;
-  #closed = false;
+  /** Wakes the feed while it waits for an entry, for its sink, or in a group. */
   #wake: () => void = nothing;
-  /** The call of next() that waits, if any. */
-  #pending: PromiseWithResolvers<IteratorResult<Delivery, undefined>> | undefined;
-  /** Has it go on alone, while it is at the head with others. */
+  #settle: () => void = nothing;
   #leaveGroup: () => void = nothing;
 
   constructor(liveRooms: LiveRooms, room: LiveRoom, leave: () => void, start: Start) {
@@ -49,110 +48,136 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
     this.#leave = leave;
     this.#watch = start.watch;
     this.#seen = start.seen;
-    this.#history = start.history;
+    this.#epoch = start.epoch;
     this.#position = start.position;
     this.#page = start.page;
   }
 
-  /** Where the subscriber is: behind the entry that was handed over last. */
+  /** The position after the entry that was delivered last. */
   get position(): Position {
     return this.#position;
   }
 
-  get roomId(): string {
-    return this.#room.roomId;
+  /** The cursor of the position. */
+  get cursor(): string {
+    return encodeCursor(this.#room.roomId, this.#position);
   }
 
-  /** What feeds of the room that are at the same entry share. */
+  /** What the feeds of the room share. */
   get fanOut(): FanOut {
     return this.#room.fanOut;
   }
 
-  /** Does `work` for the subscriber, again and again while the database is away, until they have gone. */
-  retry<T>(work: () => Promise<T>): Promise<T> {
-    return this.#liveRooms.retry(work, () => !this.#closed);
+  /**
+   * Executes the operation for each entry and writes the results into the sink, no faster than it is ready. Resolves at the
+   * end of the feed, or at once after `stop`. Rejects if an entry cannot be delivered; the position is then before it.
+   */
+  run<Result>(operation: Operation<Result>, sink: Sink<Result>): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#settle = resolve;
+    this.#deliverAll(operation, sink)
+      .then(resolve, reject)
+      .finally(() => this.stop());
+    return promise;
   }
 
-  next(): Promise<IteratorResult<Delivery, undefined>> {
-    if (this.#ended) return Promise.resolve({ done: true, value: undefined });
-    const pending = Promise.withResolvers<IteratorResult<Delivery, undefined>>();
-    this.#pending = pending;
-    this.#pull().then(
-      (value) => pending.resolve(value ? { done: false, value } : { done: true, value }),
-      (error) => {
-        this.#end();
-        pending.reject(error);
-      },
-    );
-    return pending.promise;
+  /** Ends the feed at once, also while it waits for an entry, the database or its sink. */
+  stop(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#leaveGroup();
+    this.#leave();
+    this.#wake();
+    this.#settle();
+  }
+
+  /** graphql-js expects a subscription's source to be iterable. This one is run instead. */
+  [Symbol.asyncIterator](): never {
+    throw new Error('A feed is not iterated: run it.');
   }
 
   /**
-   * Has `sink` take what comes, together with the others at the head who ask for the same: `key` is theirs alone. Resolves
-   * once that is over, for the feed to be read by next() again: from behind what the sink took last, and with nothing between
-   * left out. Undefined where the feed is not at the head, or has yet to hand something over there.
+   * 1. Nothing is executed for a sink that cannot take the result, and a closed sink ends the feed.
+   * 2. At the head the feed joins the group of those that ask for the same, until the group cannot serve it.
+   * 3. Elsewhere it executes one entry at a time. The position moves when the result is written, and not before.
    */
-  follow<Result>(key: string, execute: Execute<Result>, sink: Sink<Result>): Promise<void> | undefined {
-    const { wants, viewerId } = this.#watch;
-    if (this.#ended || !this.#atHead || (!this.#caughtUp && wants('CaughtUp'))) return undefined;
+  async #deliverAll<Result>(operation: Operation<Result>, sink: Sink<Result>): Promise<void> {
+    while (!this.#ended && sink.open) {
+      if (!sink.ready) {
+        await this.#untilReady(sink); // 1
+      } else if (operation.shared && this.#mayFollow()) {
+        await this.#follow(operation.shared, sink); // 2
+      } else {
+        const delivery = await this.#next(); // 3
+        if (!delivery) return;
+        const result = await this.#retry(() => operation.execute(delivery));
+        while (!sink.ready && sink.open && !this.#ended) await this.#untilReady(sink);
+        if (!sink.ready || this.#ended) return;
+        if (delivery.type === 'CaughtUp') this.#caughtUp = true;
+        else this.#moveTo(delivery);
+        sink.write(result);
+        if (delivery.type !== 'CaughtUp' && this.#isLast(delivery)) return;
+      }
+    }
+  }
+
+  async #untilReady(sink: Sink<never>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    void sink.drained().then(resolve, resolve);
+    await promise;
+  }
+
+  #mayFollow(): boolean {
+    return this.#atHead && (this.#caughtUp || !this.#watch.wants('CaughtUp'));
+  }
+
+  /** Resolves when the feed has left the group, at the position of what it was given there last. */
+  async #follow<Result>(shared: SharedOperation<Result>, sink: Sink<Result>): Promise<void> {
     this.#caughtUp = true;
-    const { promise: alone, resolve } = Promise.withResolvers<void>();
+    const { promise: left, resolve, reject } = Promise.withResolvers<void>();
     const member: Member<Result> = {
-      take: (entry, result) => {
+      deliver: (entry, result) => {
         if (entry.seq <= this.#position.seq) return true;
-        // Their own departure may end the feed, which next() sees to.
-        const isOwnEnd = entry.type === 'MemberLeft' && entry.userId === viewerId;
-        if (isOwnEnd || !follows(entry, this.#position) || (result !== undefined && !sink.ready)) return false;
+        // The last entry is delivered alone, and ends the feed.
+        if (this.#isLast(entry) || !follows(entry, this.#position) || (result !== undefined && !sink.ready)) return false;
         this.#position = entry;
         if (result !== undefined) sink.write(result);
         return true;
       },
-      dismiss: resolve,
+      onLeft: (error) => (error === undefined ? resolve() : reject(error)),
     };
+    const { wants } = this.#watch;
     const liveRooms = this.#liveRooms;
-    const operation: Operation<Result> = { wants, execute: (entries, wanted) => liveRooms.retry(() => execute(entries), wanted) };
-    const group = this.fanOut.join(key, operation, this.#position, member);
+    const operation: GroupOperation<Result> = {
+      wants,
+      execute: (entries, wanted) => liveRooms.retry(() => shared.execute(entries), wanted),
+    };
+    const group = this.fanOut.join(shared.key, operation, this.#position, member);
     this.#leaveGroup = () => group.remove(member);
-    return alone;
-  }
-
-  /** Ends the feed and settles at once, even while next() waits for an entry or for the database. */
-  async return(): Promise<IteratorReturnResult<undefined>> {
-    this.#closed = true;
-    this.#end();
-    this.#pending?.resolve({ done: true, value: undefined });
-    return { done: true, value: undefined };
-  }
-
-  async throw(error: unknown): Promise<never> {
-    await this.return();
-    throw error;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
+    await left;
+    this.#leaveGroup = nothing;
   }
 
   /**
-   * 1. Where the log was undone, what was read before is dropped, and the viewer's right is looked at again. Whoever is
-   *    at a position that is still there goes on; the others are told by their next read.
-   * 2. What was read from the log goes first, then what the live room remembers: always the entry right behind the
-   *    position, so nothing is passed over whichever of the two it comes from.
-   * 3. The feed listens before the head is looked at: an entry that arrives between the look and the wait would wake
-   *    nobody.
-   * 4. Elsewhere than at the head, the log is read. The live room may itself be behind what was seen of the log.
+   * What comes next and is wanted, without moving to it. Undefined once the feed has ended.
+   *
+   * 1. After a rollback, what was read before is dropped and the right is checked again. A feed at a position that the log
+   *    still holds goes on; another one gets CURSOR_EXPIRED from its next read.
+   * 2. What was read from the log comes first, then the tail: always the entry directly after the position, so nothing is
+   *    skipped whichever of the two it comes from.
+   * 3. The feed listens before it checks the head: an entry that arrives between the check and the wait would wake nobody.
+   * 4. Elsewhere than at the head, the log is read. The live room itself may lag what was read of the log.
    */
-  async #pull(): Promise<Delivery | undefined> {
+  async #next(): Promise<Delivery | undefined> {
     while (!this.#ended) {
-      if (this.#history !== this.#room.history) await this.#lookAgain(); // 1
-      const entry = this.#nextOfPage() ?? this.#room.entryAfter(this.#position); // 2
+      if (this.#room.failure) throw this.#room.failure.error;
+      if (this.#epoch !== this.#room.epoch) await this.#checkAgain(); // 1
+      const entry = this.#page[this.#delivered] ?? this.#room.entryAfter(this.#position); // 2
       if (entry) {
-        this.#moveBehind(entry);
         if (this.#watch.wants(entry.type)) return entry;
+        this.#moveTo(entry);
+        if (this.#isLast(entry)) return undefined;
         continue;
       }
       const { promise: woken, resolve } = Promise.withResolvers<void>(); // 3
@@ -160,15 +185,12 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
       const stopListening = this.#room.onChange(resolve);
       try {
         if (!this.#atHead) {
-          this.#page = await this.#readOn(); // 4
+          this.#page = await this.#retry(() => this.#liveRooms.readPage(this.#room.roomId, this.#position)); // 4
+          this.#delivered = 0;
           if (this.#page.length > 0) continue;
         }
-        if (!this.#caughtUp) {
-          this.#caughtUp = true;
-          const { seq, tag } = this.#position;
-          const caughtUp: CaughtUp = { type: 'CaughtUp', roomId: this.roomId, seq, tag, at: new Date() };
-          if (this.#watch.wants('CaughtUp')) return caughtUp;
-        }
+        if (!this.#caughtUp && this.#watch.wants('CaughtUp')) return this.#caughtUpHere();
+        this.#caughtUp = true;
         await woken;
       } finally {
         stopListening();
@@ -177,54 +199,45 @@ export class Feed implements AsyncGenerator<Delivery, undefined> {
     return undefined;
   }
 
-  /** Whether all that is known of the room has been handed over. */
+  /** Whether everything that this node knows of the room has been delivered. */
   get #atHead(): boolean {
     return (
-      this.#history === this.#room.history &&
-      this.#taken === this.#page.length &&
+      this.#epoch === this.#room.epoch &&
+      this.#delivered === this.#page.length &&
       samePosition(this.#position, this.#room.head) &&
       this.#position.seq >= this.#seen.headSeq
     );
   }
 
-  #readOn(): Promise<readonly LogEntry[]> {
-    return this.#liveRooms.retry(
-      () => this.#liveRooms.readPage(this.roomId, this.#position),
-      () => !this.#ended,
-    );
+  #retry<T>(work: () => Promise<T>): Promise<T> {
+    return this.#liveRooms.retry(work, () => !this.#ended);
   }
 
-  async #lookAgain(): Promise<void> {
-    const { history } = this.#room;
+  async #checkAgain(): Promise<void> {
+    const { epoch } = this.#room;
     this.#page = [];
-    this.#taken = 0;
-    this.#seen = await this.#liveRooms.retry(
-      () => this.#liveRooms.look(this.#watch),
-      () => !this.#ended,
-    );
-    this.#history = history;
+    this.#delivered = 0;
+    this.#seen = await this.#retry(() => this.#liveRooms.getVisible(this.#watch));
+    this.#epoch = epoch;
   }
 
-  #nextOfPage(): LogEntry | undefined {
-    if (this.#taken < this.#page.length) return this.#page[this.#taken++];
-    this.#page = [];
-    this.#taken = 0;
-    return undefined;
+  #caughtUpHere(): CaughtUp {
+    const { seq, tag } = this.#position;
+    return { type: 'CaughtUp', roomId: this.#room.roomId, seq, tag, at: new Date() };
   }
 
-  #moveBehind(entry: LogEntry): void {
+  #moveTo(entry: LogEntry): void {
     if (!follows(entry, this.#position)) throw new Error(`A feed was about to skip from ${this.#position.seq} to ${entry.seq}.`);
+    if (this.#page[this.#delivered] === entry) this.#delivered += 1;
+    if (this.#delivered === this.#page.length && this.#delivered > 0) {
+      this.#page = [];
+      this.#delivered = 0;
+    }
     this.#position = { seq: entry.seq, tag: entry.tag };
-    const lostRight =
-      entry.type === 'MemberLeft' && entry.userId === this.#watch.viewerId && this.#seen.kind !== 'OPEN' && entry.seq > this.#seen.headSeq;
-    if (lostRight || entry.type === 'RoomDeleted') this.#end();
   }
 
-  #end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#leaveGroup();
-    this.#leave();
-    this.#wake();
+  /** Whether the viewer's right, or the room, ends with the entry. A right that was checked after the entry has been given back. */
+  #isLast(entry: LogEntry): boolean {
+    return endsRoom(entry) || (this.#seen.kind !== 'OPEN' && entry.seq > this.#seen.headSeq && endsRight(entry, this.#watch.viewerId));
   }
 }

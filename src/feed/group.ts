@@ -1,105 +1,112 @@
-// Those who are at the head of a room and ask for the same. Each entry is executed once for all of them, and its result is
-// handed to each without being asked for. Whoever cannot take it goes on alone, from a position of their own.
+// The subscribers at the head of a room that ask for the same. Each entry is executed once for all of them, and its result
+// is written to each. A subscriber that cannot take it goes on alone, from its own position.
 
+import { isFinal } from '../errors.ts';
 import { type Position, samePosition } from '../storage/cursor.ts';
+import { endsRoom } from '../storage/entry-types.ts';
 import type { LogEntry } from '../storage/room-log.ts';
 
-/** Entries that are executed at once, where so many have come while others were: one query loads what they show. */
+/** Entries that are executed together, if that many arrived during an execution: their rows are loaded by one query. */
 const maxTogether = 64;
 
-/** Gives a result for each entry, in order. Throws, or gives undefined for one, where each member is to execute it alone. */
-export type Execute<Result> = (entries: readonly LogEntry[]) => Promise<readonly (Result | undefined)[]>;
-
-/** What is executed for all of a group. */
-export interface Operation<Result> {
+/** What is executed for all members of a group. */
+export interface GroupOperation<Result> {
   readonly wants: (type: LogEntry['type']) => boolean;
-  /** The same, and again while the database is away and the results are wanted. */
-  readonly execute: (entries: readonly LogEntry[], wanted: () => boolean) => ReturnType<Execute<Result>>;
+  /** Executes the entries, with retries while the results are wanted. Undefined for an entry that each member executes alone. */
+  readonly execute: (entries: readonly LogEntry[], wanted: () => boolean) => Promise<readonly (Result | undefined)[]>;
 }
 
 export interface Member<Result> {
-  /** Takes the entry, and what came of it if it is wanted, unless it has it already. False where it cannot: it is no member then. */
-  take(entry: LogEntry, result: Result | undefined): boolean;
-  /** It is a member no more. */
-  dismiss(): void;
+  /** Delivers an entry, and its result if it is wanted; does nothing if the member has it. False if it cannot: it leaves the group. */
+  deliver(entry: LogEntry, result: Result | undefined): boolean;
+  /** The member is not in the group any more. With an error, it cannot go on alone either. */
+  onLeft(error?: unknown): void;
 }
 
-/** What a group needs of its live room. */
+/** The part of a live room that a group reads. */
 export interface Tail {
   readonly head: Position | undefined;
-  readonly history: number;
+  readonly epoch: number;
   entryAfter(position: Position): LogEntry | undefined;
   onChange(wake: () => void): () => void;
 }
 
 export class Group<Result> {
   readonly #room: Tail;
-  readonly #operation: Operation<Result>;
+  readonly #operation: GroupOperation<Result>;
   readonly #members = new Set<Member<Result>>();
-  readonly #history: number;
-  /** Members are there, or ahead of it: whoever came while entries were executed that they had already. */
+  readonly #epoch: number;
+  readonly #onEnd: () => void;
+  /** Members are at this position, or after it if they joined while entries that they already have were executed. */
   #position: Position;
   #wake: () => void = () => {};
-  readonly #onEnd: () => void;
 
-  /** Begins at `head`, where its first member is. `onEnd` is called when nobody can be added any more. */
-  constructor(room: Tail, operation: Operation<Result>, head: Position, first: Member<Result>, onEnd: () => void) {
+  /** Begins at `head`, the position of its first member. Calls `onEnd` when no member can be added any more. */
+  constructor(room: Tail, operation: GroupOperation<Result>, head: Position, first: Member<Result>, onEnd: () => void) {
     this.#room = room;
     this.#operation = operation;
-    this.#history = room.history;
+    this.#epoch = room.epoch;
     this.#position = head;
     this.#members.add(first);
     this.#onEnd = onEnd;
-    void this.#serve();
+    void this.#run();
   }
 
-  /** Takes in whoever is at the head of the room. */
+  /** Adds a subscriber that is at the head of the room. */
   add(member: Member<Result>): void {
     this.#members.add(member);
   }
 
-  remove(member: Member<Result>): void {
+  remove(member: Member<Result>, error?: unknown): void {
     if (!this.#members.delete(member)) return;
-    member.dismiss();
+    member.onLeft(error);
     if (this.#members.size === 0) this.#wake();
   }
 
-  async #serve(): Promise<void> {
+  async #run(): Promise<void> {
     const stopListening = this.#room.onChange(() => this.#wake());
-    while (this.#members.size > 0 && (await this.#handOver()));
+    let failure: unknown;
+    try {
+      while (this.#members.size > 0 && (await this.#deliverNext()));
+    } catch (error) {
+      failure = error;
+    }
     stopListening();
     this.#onEnd();
-    for (const member of this.#members) this.remove(member);
+    for (const member of this.#members) this.remove(member, failure);
   }
 
   /**
-   * Hands over what comes next; false where the members are to go on alone. They do where the log was undone or the tail
-   * does not reach back to them, where an entry cannot be executed for all of them, and where the room ends.
+   * Delivers the next entries. False if the members are to go on alone: the log was rolled back, the tail does not reach
+   * back to them, an entry cannot be executed for all of them, or the room ends. Throws a failure that each of them would
+   * meet alone.
    */
-  async #handOver(): Promise<boolean> {
+  async #deliverNext(): Promise<boolean> {
     const entries = this.#nextEntries();
     if (entries.length === 0) {
       if (!samePosition(this.#position, this.#room.head)) return false;
-      // Nothing is awaited between the look and this, so no entry comes in between unnoticed.
+      // Nothing is awaited between the check and this, so no entry is missed in between.
       await new Promise<void>((resolve) => (this.#wake = resolve));
       return this.#isCurrent;
     }
     const results = await this.#execute(entries);
     if (!results || !this.#isCurrent) return false;
-    for (const member of this.#members) if (!entries.every((entry, index) => member.take(entry, results[index]))) this.remove(member);
+    for (const member of this.#members) {
+      if (!entries.every((entry, index) => member.deliver(entry, results[index]))) this.remove(member);
+    }
     this.#position = entries.at(-1) as LogEntry;
     return true;
   }
 
   get #isCurrent(): boolean {
-    return this.#history === this.#room.history;
+    return this.#epoch === this.#room.epoch;
   }
 
   #nextEntries(): LogEntry[] {
     const entries: LogEntry[] = [];
     for (let position = this.#position; entries.length < maxTogether; ) {
       const entry = this.#room.entryAfter(position);
-      if (!entry || entry.type === 'RoomDeleted') break;
+      if (!entry || endsRoom(entry)) break;
       entries.push(entry);
       position = entry;
     }
@@ -113,9 +120,10 @@ export class Group<Result> {
       if (results.includes(undefined)) return undefined;
       const ofEntry = new Map(wanted.map((entry, index) => [entry, results[index]]));
       return entries.map((entry) => ofEntry.get(entry));
-    } catch {
-      // Each finds out what is wrong when it executes the entry itself, and is told then.
-      return undefined;
+    } catch (error) {
+      // One of the entries cannot be executed. Each member delivers those before it, and gets the error at that entry.
+      if (isFinal(error)) return undefined;
+      throw error;
     }
   }
 }

@@ -1,38 +1,39 @@
-// A watched room on this node: the head it has seen, the last few entries in memory, and the feeds to wake.
-// Its head only ever moves to the entry that follows it; what does not follow means that something was lost, and the log
-// is read.
+// A watched room on this node: the head it knows, the tail in memory, and the feeds to wake. The head only moves to the
+// entry that directly follows it. An entry that does not follow means that one was lost, and the log is read.
 
+import { isFinal } from '../errors.ts';
 import { type Position, samePosition } from '../storage/cursor.ts';
+import { changedMessageId } from '../storage/entry-types.ts';
 import { follows, type LogEntry } from '../storage/room-log.ts';
-import { isUnavailable } from '../storage/unavailable.ts';
+import type { UnknownEntry } from '../storage/unknown-entry.ts';
 import { FanOut } from './fan-out.ts';
 import { logPageSize } from './log-reader.ts';
 
-/** Entries kept in memory for feeds that are a little behind, and of those heard during a read. About 200 bytes each. */
+/** Entries kept in memory for feeds that lag a little, and entries kept that arrive during a read. About 200 bytes each. */
 const tailLength = 512;
 
-/** What a live room reads of its log. Neither fails for want of a database: they try again while the room is watched. */
+/** What a live room reads of its log. Both retry while the room is watched: what they throw is not retried. */
 export interface RoomLog {
-  /** The entries right behind a position. */
+  /** The entries directly after a position. */
   readPage(after: Position): Promise<readonly LogEntry[]>;
-  /** Undefined where the room is gone. */
+  /** Undefined if the room is gone. */
   readHead(): Promise<Position | undefined>;
 }
 
-/** What a live room knows at a moment, for what is read after it to be compared with. */
+/** What a live room knew at one moment. A read that begins then is compared with it. */
 export interface Known {
   readonly head: Position | undefined;
-  readonly history: number;
+  readonly epoch: number;
 }
 
-/** What was found wrong with what this node knew; each only ever grows. */
+/** Counters for operators. */
 export interface Findings {
-  /** Entries that were heard and neither follow the head nor are known to lie before it. */
+  /** Entries from the bus that neither follow the head nor are known. */
   gapsFound: number;
-  /** Reads that found what nothing was heard of: the stored head had told of it. */
+  /** Reads that found entries which the bus did not bring, after the stored head told of them. */
   missedFound: number;
   /** Heads that the log does not hold any more: after a restore, a failover that lost entries, or a room that is gone. */
-  undoneFound: number;
+  rollbacksFound: number;
 }
 
 export class LiveRoom {
@@ -42,15 +43,16 @@ export class LiveRoom {
   readonly #findings: Findings;
   readonly #wakes = new Set<() => void>();
   #head: Position | undefined;
-  /** The entries behind `#tailStart`, up to the head. */
+  /** The entries after `#tailStart`, up to the head. */
   #tail: LogEntry[] = [];
   #tailStart: Position | undefined;
-  /** What was heard while the head or the log was being read: it may be newer than what that read will say. */
+  /** Entries that arrived during a read, and may be newer than what the read returns. */
   #early: LogEntry[] = [];
-  /** The newest seq that was heard or told of meanwhile. */
-  #toldSeq = 0;
+  /** The newest seq that the bus or a stored head announced since the read began. */
+  #announcedSeq = 0;
   #catchingUp = false;
-  #history = 0;
+  #epoch = 0;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(roomId: string, log: RoomLog, findings: Findings) {
     this.roomId = roomId;
@@ -58,130 +60,151 @@ export class LiveRoom {
     this.#findings = findings;
   }
 
-  /** The newest position that this node knows of. Undefined until it learns of one. */
+  /** The newest position that this node knows. Undefined until it knows one. */
   get head(): Position | undefined {
     return this.#head;
   }
 
-  /** Another number once the log was found to have been undone: what was read of it before may never have been. */
-  get history(): number {
-    return this.#history;
+  /** Changes when a rollback is detected: what was read of the log before may not be part of it any more. */
+  get epoch(): number {
+    return this.#epoch;
   }
 
-  /** Calls `wake` whenever there may be more to hand over, until the returned function is called. */
+  get known(): Known {
+    return { head: this.#head, epoch: this.#epoch };
+  }
+
+  /** Set once the log cannot be read by this node. Its feeds end with the error. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
+  }
+
+  /** Calls `wake` whenever there may be more to deliver, until the returned function is called. */
   onChange(wake: () => void): () => void {
     this.#wakes.add(wake);
     return () => this.#wakes.delete(wake);
   }
 
-  /** The entry right behind `position`, where the tail still has it, and has the same entry at `position`. */
+  /** The entry directly after `position`, if the tail has it and has the same entry at `position`. */
   entryAfter({ seq, tag }: Position): LogEntry | undefined {
     return this.#positionAt(seq)?.tag === tag ? this.#tail[seq - (this.#tailStart as Position).seq] : undefined;
   }
 
-  /** Keeps what was read right in front of the tail, while there is room: a crowd that comes back is behind by about as much. */
+  /** Adds entries that were read and end where the tail begins, if there is room: a crowd that resumes lags by about as much. */
   remember(after: Position, entries: readonly LogEntry[]): void {
     const start = this.#tailStart;
     if (!start || after.seq >= start.seq) return;
-    const inFront = entries.slice(0, start.seq - after.seq);
-    const last = inFront.at(-1);
-    if (!last || !samePosition(last, start) || inFront.length + this.#tail.length > 2 * tailLength) return;
-    this.#tail = [...inFront, ...this.#tail];
+    const before = entries.slice(0, start.seq - after.seq);
+    const last = before.at(-1);
+    if (!last || !samePosition(last, start) || before.length + this.#tail.length > 2 * tailLength) return;
+    this.#tail = [...before, ...this.#tail];
     this.#tailStart = after;
   }
 
-  /** Hears an entry from the bus. */
-  hear(entry: LogEntry): void {
+  /** Receives an entry from the bus. */
+  receive(entry: LogEntry | UnknownEntry): void {
     const head = this.#head;
-    if (head && follows(entry, head)) this.#take([entry]);
-    else if (!this.#knows(entry)) {
+    if ('unknownType' in entry) {
+      if (entry.seq > (head?.seq ?? 0)) this.#lookFor(entry.seq, 'bus');
+    } else if (head && follows(entry, head)) {
+      this.#apply([entry]);
+    } else if (!this.#knows(entry)) {
       if (this.#early.length < tailLength) this.#early.push(entry);
       if (head && !this.#catchingUp) this.#findings.gapsFound += 1;
-      this.#lookFor(entry.seq, 'heard');
+      this.#lookFor(entry.seq, 'bus');
     }
   }
 
-  get known(): Known {
-    return { head: this.#head, history: this.#history };
-  }
-
   /**
-   * Learns of the head that is stored (undefined: the room is gone), read while this room listened and knew `then`. That
-   * the log was undone is found once: what was read before that, and is learned of after it, is older than the new head.
+   * Applies the stored head (undefined if the room is gone). It was read while this room was subscribed to the bus, in a
+   * read that began when the room knew `then`. A rollback is detected once: a head that was read before the detection and
+   * is applied after it is older than the new head.
    */
-  learn(then: Known, stored: Position | undefined): void {
+  applyHead(then: Known, stored: Position | undefined): void {
     if (!this.#head) {
       if (stored) this.#begin(stored);
-    } else if (then.history === this.#history && isUndone(then.head, stored)) this.#undo(stored);
-    else if (!stored || stored.seq > this.#head.seq) this.#lookFor(stored?.seq ?? 0, 'stored');
+    } else if (then.epoch === this.#epoch && isRolledBack(then.head, stored)) this.#rollBack(stored);
+    else if (!stored || stored.seq > this.#head.seq) this.#lookFor(stored?.seq ?? 0, 'head');
   }
 
-  #lookFor(seq: number, from: 'heard' | 'stored'): void {
-    this.#toldSeq = Math.max(this.#toldSeq, seq);
-    if (this.#head && !this.#catchingUp) void this.#catchUp(this.#head, from);
+  #lookFor(seq: number, source: 'bus' | 'head'): void {
+    this.#announcedSeq = Math.max(this.#announcedSeq, seq);
+    if (this.#head && !this.#catchingUp && !this.#failure) void this.#catchUp(this.#head, source);
   }
 
   /**
    * Reads the log from the head to its end, one read at a time.
    *
-   * 1. From here on, what is heard and does not follow is kept: the read may be of a moment before it was written.
-   * 2. What was read is taken, then what was heard meanwhile and follows that: a busy room would be read for ever else.
-   * 3. What was told of during the read and is not known by now is looked for again. What was told of before it, and is
-   *    not in the log, is not in the room. Where the log was undone meanwhile, what was read is of the one before, and
-   *    the head that took its place may be older than what was told of.
+   * 1. From here on, entries that arrive and do not follow the head are kept: the read may return an older state.
+   * 2. What was read is applied, then what arrived meanwhile and follows it. Otherwise a busy room would be read for ever.
+   * 3. A log that does not hold the head was rolled back, or the room is gone: begin at the stored head. Any other error
+   *    is not retried any more, so this node cannot go on, or nobody watches.
+   * 4. What was announced during the read and is not known yet is looked for again. What was announced before the read
+   *    and is not in the log does not exist. After a rollback by `applyHead` during the read, what was read is of the old
+   *    epoch, and the new head may be older than what was announced.
    */
-  async #catchUp(head: Position, from: 'heard' | 'stored'): Promise<void> {
-    const history = this.#history;
+  async #catchUp(head: Position, source: 'bus' | 'head'): Promise<void> {
+    const epoch = this.#epoch;
     this.#catchingUp = true;
     this.#early = []; // 1
-    this.#toldSeq = 0;
-    let more = false;
+    this.#announcedSeq = 0;
+    let again = false;
     try {
       const entries = await this.#log.readPage(head);
-      more = entries.length === logPageSize;
-      if (this.#take(entries) && from === 'stored') this.#findings.missedFound += 1; // 2
-      this.#takeEarly();
+      again = entries.length === logPageSize;
+      if (this.#apply(entries) && source === 'head') this.#findings.missedFound += 1; // 2
+      this.#applyEarly();
     } catch (error) {
-      // The database is away and nobody watches any more; or the log does not hold the head.
-      if (!isUnavailable(error)) await this.#beginAnew(history);
+      if (!isFinal(error)) return this.#fail(error); // 3
+      const stored = await this.#log.readHead().catch((failure: unknown) => this.#fail(failure));
+      if (this.#failure) return;
+      if (this.#epoch === epoch) return this.#restart(stored as Position | undefined);
     }
     this.#catchingUp = false;
-    if (this.#head && (more || this.#history !== history || this.#leftToExplain())) void this.#catchUp(this.#head, from); // 3
+    again ||= this.#epoch !== epoch || this.#isUnexplained();
+    if (this.#head && again) void this.#catchUp(this.#head, source); // 4
   }
 
-  /** Begins where the log ends now, unless that was done meanwhile. What they have of the old one, feeds are told as they read on. */
-  async #beginAnew(history: number): Promise<void> {
-    const stored = await this.#log.readHead().catch(() => undefined);
-    if (this.#history === history) this.#undo(stored);
+  #restart(stored: Position | undefined): void {
+    this.#catchingUp = false;
+    this.#rollBack(stored);
   }
 
-  #undo(stored: Position | undefined): void {
-    this.#history += 1;
-    this.#findings.undoneFound += 1;
+  #rollBack(stored: Position | undefined): void {
+    this.#epoch += 1;
+    this.#findings.rollbacksFound += 1;
     this.#begin(stored);
   }
 
-  /** Begins at a stored head, with nothing remembered. */
+  /** The head stays where it is, and the epoch changes so that groups end. */
+  #fail(error: unknown): void {
+    this.#failure = { error };
+    this.#epoch += 1;
+    this.#wake();
+  }
+
+  /** Begins at a stored head, with an empty tail. */
   #begin(head: Position | undefined): void {
     this.#head = head;
     this.#tailStart = head;
     this.#tail = [];
-    this.#takeEarly();
+    this.#applyEarly();
     this.#wake();
-    if (this.#leftToExplain()) this.#lookFor(this.#toldSeq, 'heard');
+    if (this.#isUnexplained()) this.#lookFor(this.#announcedSeq, 'bus');
   }
 
-  /** Takes what follows the head, and tells whether anything did. */
-  #take(entries: readonly LogEntry[]): boolean {
+  /** Applies the entries that follow the head. Returns whether there was one. */
+  #apply(entries: readonly LogEntry[]): boolean {
     const before = this.#head;
     for (const entry of entries) {
       if (!this.#head || !follows(entry, this.#head)) continue;
       this.#head = { seq: entry.seq, tag: entry.tag };
       this.#tail.push(entry);
-      if (entry.type === 'MessageEdited' || entry.type === 'MessageDeleted') this.fanOut.forget(entry.messageId);
+      const changed = changedMessageId(entry);
+      if (changed !== undefined) this.fanOut.forget(changed);
     }
     if (this.#head === before) return false;
-    // Cut by the half, so that not every entry pays for a shift of the array.
+    // Cut to half its size at once, so that not every entry pays for a shift of the array.
     if (this.#tail.length >= 2 * tailLength) {
       this.#tailStart = this.#tail.at(-tailLength - 1);
       this.#tail = this.#tail.slice(-tailLength);
@@ -190,15 +213,16 @@ export class LiveRoom {
     return true;
   }
 
-  #takeEarly(): void {
-    this.#take(this.#early.toSorted((a, b) => a.seq - b.seq));
+  #applyEarly(): void {
+    this.#apply(this.#early.toSorted((a, b) => a.seq - b.seq));
   }
 
-  #leftToExplain(): boolean {
-    return this.#toldSeq > (this.#head?.seq ?? 0) || !this.#early.every((entry) => this.#knows(entry));
+  /** Whether something was announced, or has arrived, that this room does not know. */
+  #isUnexplained(): boolean {
+    return this.#announcedSeq > (this.#head?.seq ?? 0) || !this.#early.every((entry) => this.#knows(entry));
   }
 
-  /** Whether this very entry lies at or before the head. Of what lies in front of the tail, nothing is known. */
+  /** Whether this very entry is at or before the head. Entries before the tail are not known. */
   #knows({ seq, tag }: LogEntry): boolean {
     return this.#positionAt(seq)?.tag === tag;
   }
@@ -213,6 +237,6 @@ export class LiveRoom {
   }
 }
 
-/** Whether a log that had this head has another by now, and not one behind it. */
-const isUndone = (head: Position | undefined, stored: Position | undefined): boolean =>
+/** Whether a log with the head `head` has been rolled back, given the head that is stored now. */
+const isRolledBack = (head: Position | undefined, stored: Position | undefined): boolean =>
   head !== undefined && stored !== undefined && (stored.seq < head.seq || (stored.seq === head.seq && stored.tag !== head.tag));

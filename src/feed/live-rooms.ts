@@ -1,31 +1,32 @@
-// The rooms that are watched on this node: each is subscribed to once however many watch it, and let go by the last.
-// Every few seconds their heads are checked against the database, which finds what the bus lost with nothing after it.
+// The rooms that are watched on this node. Each is subscribed to once, however many watch it, until the last one leaves.
+// A head check every few seconds finds entries that the bus lost with nothing after them.
 
+import DataLoader from 'dataloader';
 import type { Bus } from '../bus/bus.ts';
+import { type Clock, realClock } from '../clock.ts';
 import { notFound } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { Batch } from '../storage/batch.ts';
 import type { Position } from '../storage/cursor.ts';
 import type { LogEntry } from '../storage/room-log.ts';
 import type { RoomHead, RoomView } from '../storage/rooms.ts';
+import { UnknownEntryError } from '../storage/unknown-entry.ts';
 import { LiveRoom } from './live-room.ts';
 import { LogReader, type LogSource } from './log-reader.ts';
-import { backoff, untilAvailable } from './retry.ts';
+import type { Retry } from './retry.ts';
 
-export interface FeedTimes {
-  /** How often heads are checked while the bus is not healthy; up to a fifth sooner, so that nodes do not ask in step. */
-  readonly checkIntervalMs: number;
-  /** The first wait before another try, and the longest. */
-  readonly backoff: { readonly firstMs: number; readonly maxMs: number };
-}
-
-const times: FeedTimes = { checkIntervalMs: 1000, backoff };
+/** How often heads are checked while the bus is not healthy. Up to a fifth sooner, so that nodes do not check in step. */
+const defaultCheckIntervalMs = 1000;
 /** While the bus is healthy, heads are checked at every fifth of those times: within 5 s. */
 const healthyChecks = 5;
 /** Rooms in one query of the head check. */
 const roomsPerCheck = 1000;
-/** Viewers whose right is looked at in one query: a crowd that comes back takes few. */
-const viewsPerLook = 1000;
+/** Viewers whose right is checked by one query: a crowd that resumes takes few. */
+const viewsPerQuery = 1000;
+
+export interface LiveRoomsOptions {
+  readonly checkIntervalMs?: number;
+  readonly clock?: Clock;
+}
 
 interface Watched {
   readonly room: LiveRoom;
@@ -36,23 +37,27 @@ interface Watched {
 export class LiveRooms implements AsyncDisposable {
   readonly #source: LogSource;
   readonly #bus: Bus;
+  readonly #retry: Retry;
   readonly #log: Log;
-  readonly #times: FeedTimes;
-  readonly #looks: Batch<RoomView, RoomHead | undefined>;
+  readonly #checkIntervalMs: number;
+  readonly #clock: Clock;
+  readonly #views: DataLoader<RoomView, RoomHead | undefined>;
   readonly #reader: LogReader;
   readonly #watched = new Map<string, Watched>();
-  #checkTimer: NodeJS.Timeout;
+  readonly #unknownTypes = new Set<string>();
+  #checkTimer: Disposable;
   #closed = false;
-  /** By these an operator sees that a fault was felt: what was found wrong, reads of the log, and what was tried again. */
-  readonly counts = { gapsFound: 0, missedFound: 0, undoneFound: 0, reads: 0, retries: 0 };
+  readonly #counts = { gapsFound: 0, missedFound: 0, rollbacksFound: 0, reads: 0 };
 
-  constructor(source: LogSource, bus: Bus, log: Log, options: Partial<FeedTimes> = {}) {
+  constructor(source: LogSource, bus: Bus, retry: Retry, log: Log, options: LiveRoomsOptions = {}) {
     this.#source = source;
     this.#bus = bus;
+    this.#retry = retry;
     this.#log = log;
-    this.#times = { ...times, ...options };
-    this.#looks = new Batch(viewsPerLook, (views) => source.findVisible(views));
-    this.#reader = new LogReader(source, () => (this.counts.reads += 1));
+    this.#checkIntervalMs = options.checkIntervalMs ?? defaultCheckIntervalMs;
+    this.#clock = options.clock ?? realClock;
+    this.#views = new DataLoader((views) => source.findVisible(views), { cache: false, maxBatchSize: viewsPerQuery });
+    this.#reader = new LogReader(source, () => (this.#counts.reads += 1));
     this.#checkTimer = this.#planCheck(1);
   }
 
@@ -61,14 +66,24 @@ export class LiveRooms implements AsyncDisposable {
     return this.#watched.size;
   }
 
-  /** Whether somebody watches the room. */
+  /** Counters for operators: gaps, missed entries and rollbacks found, reads of the log, retries. */
+  get counts() {
+    return { ...this.#counts, ...this.#retry.counts };
+  }
+
+  /** Entry types that were met in a log and that this version does not know: a newer version writes them. */
+  get unknownTypes(): readonly string[] {
+    return [...this.#unknownTypes];
+  }
+
   isWatched(roomId: string): boolean {
     return this.#watched.has(roomId);
   }
 
-  /** The live room, listening. Whoever joins reads the log after this, and leaves when done. */
+  /** The live room, once it is subscribed to the bus. The caller reads the log after this, and calls `leave` when done. */
   async join(roomId: string): Promise<{ room: LiveRoom; leave: () => void }> {
-    const watched = this.#watched.get(roomId) ?? this.#watch(roomId);
+    const known = this.#watched.get(roomId);
+    const watched = known && !known.room.failure ? known : this.#watch(roomId);
     watched.watchers += 1;
     let left = false;
     const leave = () => {
@@ -86,74 +101,84 @@ export class LiveRooms implements AsyncDisposable {
     return { room: watched.room, leave };
   }
 
-  /** The room as it is now. Throws NOT_FOUND where the viewer may not see it. */
-  async look(view: RoomView): Promise<RoomHead> {
-    const room = await this.#looks.ask(view);
+  /** The room as it is now. Throws NOT_FOUND if the viewer may not read it. */
+  async getVisible(view: RoomView): Promise<RoomHead> {
+    const room = await this.#views.load(view);
     if (!room) throw notFound('There is no such room.', 'roomId');
     return room;
   }
 
-  /** The page of the log behind `after`. */
+  /** The entries directly after `after`: at most a page, and none only at the head. */
   async readPage(roomId: string, after: Position): Promise<readonly LogEntry[]> {
-    const entries = await this.#reader.read(roomId, after);
-    this.#watched.get(roomId)?.room.remember(after, entries);
-    return entries;
+    try {
+      const entries = await this.#reader.read(roomId, after);
+      this.#watched.get(roomId)?.room.remember(after, entries);
+      return entries;
+    } catch (error) {
+      if (error instanceof UnknownEntryError) this.#reportUnknown(error);
+      throw error;
+    }
   }
 
-  /** Does `work`, again and again while the database is away and somebody wants it. */
+  /** Runs `work` with retries while it is wanted: see Retry.run. */
   retry<T>(work: () => Promise<T>, wanted: () => boolean): Promise<T> {
-    return untilAvailable(work, wanted, () => (this.counts.retries += 1), this.#times.backoff);
+    return this.#retry.run(work, wanted);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#checkTimer);
+    this.#checkTimer[Symbol.dispose]();
   }
 
   #watch(roomId: string): Watched {
-    const wanted = () => this.#watched.get(roomId)?.room === room;
-    const room: LiveRoom = new LiveRoom(
+    const wanted = () => watched.watchers > 0;
+    const room = new LiveRoom(
       roomId,
       {
         readPage: (after) => this.retry(() => this.readPage(roomId, after), wanted),
         readHead: async () => (await this.retry(() => this.#source.readHeads([roomId]), wanted)).get(roomId),
       },
-      this.counts,
+      this.#counts,
     );
-    const watched = { room, listening: this.#bus.subscribe(roomId, (entry) => room.hear(entry)), watchers: 0 };
+    const watched: Watched = { room, listening: this.#bus.subscribe(roomId, (entry) => room.receive(entry)), watchers: 0 };
     this.#watched.set(roomId, watched);
     return watched;
   }
 
   #unwatch(watched: Watched): void {
-    this.#watched.delete(watched.room.roomId);
+    const { roomId } = watched.room;
+    // A room that failed may have been replaced by now.
+    if (this.#watched.get(roomId) === watched) this.#watched.delete(roomId);
     watched.listening.then(
       (stopListening) => stopListening(),
       () => {},
     );
   }
 
-  // Whether the heads are checked is decided each time: a bus that fails is noticed within one interval.
-  #planCheck(turn: number): NodeJS.Timeout {
-    return setTimeout(
-      async () => {
-        if (!this.#bus.healthy || turn % healthyChecks === 0) await this.#checkHeads();
-        if (!this.#closed) this.#checkTimer = this.#planCheck(turn + 1);
-      },
-      this.#times.checkIntervalMs * (0.8 + Math.random() / 5),
-    ).unref();
+  #reportUnknown({ entry }: UnknownEntryError): void {
+    if (this.#unknownTypes.has(entry.unknownType)) return;
+    this.#unknownTypes.add(entry.unknownType);
+    this.#log.error(entry, 'a newer version wrote an entry of a type that this version does not know: upgrade this node');
+  }
+
+  // Each time decides anew whether the heads are checked, so a bus that fails is noticed within one interval.
+  #planCheck(turn: number): Disposable {
+    return this.#clock.after(this.#checkIntervalMs * (0.8 + Math.random() / 5), async () => {
+      if (!this.#bus.healthy || turn % healthyChecks === 0) await this.#checkHeads();
+      if (!this.#closed) this.#checkTimer = this.#planCheck(turn + 1);
+    });
   }
 
   async #checkHeads(): Promise<void> {
     const rooms = [...this.#watched.values()].map(({ room }) => room);
     for (let from = 0; from < rooms.length; from += roomsPerCheck) {
-      // The heads as they are before the query: one that moves meanwhile is not called undone.
+      // What each room knew before the query: a head that moves meanwhile has not been rolled back.
       const then = rooms.slice(from, from + roomsPerCheck).map((room) => ({ room, known: room.known }));
       try {
         const stored = await this.#source.readHeads(then.map(({ room }) => room.roomId));
-        for (const { room, known } of then) room.learn(known, stored.get(room.roomId));
+        for (const { room, known } of then) room.applyHead(known, stored.get(room.roomId));
       } catch (error) {
-        this.#log.warn({ error }, 'the heads of the watched rooms could not be checked');
+        this.#log.warn({ error }, 'the heads of the watched rooms could not be checked; they are checked again');
       }
     }
   }

@@ -1,22 +1,22 @@
-// Reads the log for those who watch: one read of a room at a time, and four of the node, whatever the database. One read
-// answers all who wait behind any position of its page: a crowd that resumes from all over it costs one.
+// Reads the log for all feeds of the node: one read per room at a time, four in total. One read answers every feed whose
+// position lies in its page, so a crowd that resumes costs one read.
 
 import type { Position } from '../storage/cursor.ts';
-import { entriesBehind, type LogEntry, type LogPage, readHeads, readLogPage } from '../storage/room-log.ts';
+import { entriesAfter, type LogEntry, type LogPage, readHeads, readLogPage } from '../storage/room-log.ts';
 import { findVisibleHeads, type RoomHead, type RoomView } from '../storage/rooms.ts';
 import type { Db } from '../storage/tables.ts';
 
 /** Entries in one read of the log. */
 export const logPageSize = 500;
-/** Reads under way at once on this node. As many connections are kept for those who watch. */
+/** Reads under way at once on this node: as many as there are connections for feeds. */
 const maxReads = 4;
 
-/** All that feeds read. Each fails, UNAVAILABLE or so, where the database does not answer in time. */
+/** Everything that feeds read from the database. Each read fails if the database does not answer in time. */
 export interface LogSource {
   readPage(roomId: string, fromSeq: number): Promise<LogPage>;
-  /** The heads of those rooms that are still there. */
+  /** The heads of those rooms that still have a row. */
   readHeads(roomIds: readonly string[]): Promise<ReadonlyMap<string, Position>>;
-  /** For each view, in order: the room, if that viewer may see it. */
+  /** For each view, in order: the room, if that viewer may read it. */
   findVisible(views: readonly RoomView[]): Promise<readonly (RoomHead | undefined)[]>;
 }
 
@@ -35,7 +35,7 @@ interface Waiting {
 export class LogReader {
   readonly #source: LogSource;
   readonly #onRead: () => void;
-  /** Those who wait, by room. Rooms and waiters are in the order in which they began to. */
+  /** By room, in the order in which they began to wait. */
   readonly #waiting = new Map<string, Waiting[]>();
   readonly #reading = new Set<string>();
 
@@ -44,7 +44,7 @@ export class LogReader {
     this.#onRead = onRead;
   }
 
-  /** The entries right behind `after`, as the log has them now or later: at most a page, and none only at the head. */
+  /** The entries directly after `after`, as the log has them now or later: at most a page, and none only at the head. */
   read(roomId: string, after: Position): Promise<readonly LogEntry[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly LogEntry[]>();
     const waiting = { after, resolve, reject };
@@ -63,9 +63,10 @@ export class LogReader {
   }
 
   /**
-   * 1. Who asks from here on waits for the next read, also at the same position: what this one answers may be older than
-   *    what they have heard of.
-   * 2. The page holds the position of whoever waits longest, and begins as far in front of it as somebody waits.
+   * 1. A feed that asks from here on waits for the next read, also if it is at the same position: this read may return an
+   *    older state than the one that the feed knows of.
+   * 2. The page contains the position of the feed that has waited longest, and begins at the earliest position before it
+   *    that is waited for and fits into the same page.
    */
   async #serve(roomId: string, crowd: readonly Waiting[]): Promise<void> {
     this.#reading.add(roomId);
@@ -87,10 +88,10 @@ export class LogReader {
   }
 }
 
-/** Whether the page could tell what is behind the position that waits. */
+/** Whether the page answered. It cannot if it ends before the position. */
 function answer({ after, resolve, reject }: Waiting, page: LogPage): boolean {
   try {
-    const entries = entriesBehind(page, after);
+    const entries = entriesAfter(page, after);
     if (entries) resolve(entries);
     return entries !== undefined;
   } catch (error) {

@@ -1,4 +1,4 @@
-// How a feed begins: with a right to the room, behind a cursor, and listening before it reads.
+// Opens a feed: checks the right to the room, subscribes to the bus, and only then reads.
 
 import { decodeCursor, type Position, samePosition } from '../storage/cursor.ts';
 import { headOf } from '../storage/room-log.ts';
@@ -7,36 +7,36 @@ import { Feed } from './feed.ts';
 import type { LiveRooms } from './live-rooms.ts';
 
 export interface Opening extends Watch {
-  /** Cursor behind which to begin. Without one: live only. */
+  /** Cursor after which the feed begins. Undefined: only what happens from now on. */
   readonly after: string | undefined;
 }
 
 /**
- * Opens a feed. Throws NOT_FOUND where the viewer may not see the room, CURSOR_INVALID, or CURSOR_EXPIRED.
+ * Opens a feed. Throws NOT_FOUND if the viewer may not read the room, CURSOR_INVALID, or CURSOR_EXPIRED.
  *
- * 1. The viewer's right is looked at, before the node listens to a room for them that it does not listen to yet.
- * 2. The node listens to the room.
- * 3. Only then are the room's head and the first page read. The other way round, an entry that is committed between
- *    would be neither read nor heard.
+ * 1. The right is checked before this node subscribes to a room that it does not watch yet.
+ * 2. The node subscribes to the room.
+ * 3. The head and the first page are read after that. In the other order, an entry that is committed in between would be
+ *    neither read nor received.
  */
 export async function openFeed(liveRooms: LiveRooms, { after: cursor, ...watch }: Opening): Promise<Feed> {
   const { roomId } = watch;
   const after = cursor === undefined ? undefined : decodeCursor(roomId, cursor);
-  if (!liveRooms.isWatched(roomId)) await liveRooms.look(watch); // 1
+  if (!liveRooms.isWatched(roomId)) await liveRooms.getVisible(watch); // 1
   const { room, leave } = await liveRooms.join(roomId); // 2
   try {
     const then = room.known;
-    const seen = await liveRooms.look(watch); // 3
+    const seen = await liveRooms.getVisible(watch); // 3
     const head = headOf(seen);
-    room.learn(then, head);
-    const { history } = room;
-    // What the live room remembers is the log where both end alike: one that was undone since ends in another entry. It may
-    // reach back in front of what is kept.
+    room.applyHead(then, head);
+    const { epoch } = room;
+    // The tail is the log if both end with the same entry: a log that was rolled back since ends with another one. The tail
+    // may reach back to before the floor.
     const isRemembered = (from: Position) =>
       from.seq >= seen.floorSeq && samePosition(head, room.head) && room.entryAfter(from) !== undefined;
     const needsNoRead = after === undefined || samePosition(after, head) || isRemembered(after);
     const page = needsNoRead ? [] : await liveRooms.readPage(roomId, after);
-    return new Feed(liveRooms, room, leave, { watch, seen, history, position: after ?? head, page });
+    return new Feed(liveRooms, room, leave, { watch, seen, epoch, position: after ?? head, page });
   } catch (error) {
     leave();
     throw error;

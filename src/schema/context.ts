@@ -1,14 +1,14 @@
-// What a resolver gets to work with. Made anew for every execution, for each event of a subscription too: loaders hang
-// on it, and one that outlived its event would answer with what was true at an earlier one.
+// What resolvers work with. Every execution, also that of each event of a subscription, has a context of its own: loaders
+// cache in it, and a context that outlived its event would answer with an earlier state.
 
 import type { Chat } from '../chat/chat.ts';
 import type { Identity, Viewer } from '../chat/identity.ts';
-import { GaplessError } from '../errors.ts';
+import { unauthenticated } from '../errors.ts';
 import type { LiveRooms } from '../feed/live-rooms.ts';
 import type { Log } from '../log.ts';
 import type { Storage } from '../storage/database.ts';
 
-/** What the whole server shares. */
+/** What all requests of the server share. */
 export interface Services {
   readonly storage: Storage;
   readonly chat: Chat;
@@ -17,14 +17,23 @@ export interface Services {
   readonly log: Log;
 }
 
+/** The services alone, without what a context adds for one client. */
+export const servicesOf = ({ storage, chat, liveRooms, identity, log }: Services): Services => ({
+  storage,
+  chat,
+  liveRooms,
+  identity,
+  log,
+});
+
 export interface Context extends Services {
   /** Undefined for a request without a token. */
   readonly viewer: Viewer | undefined;
-  /** Where a browser that reconnects to an event stream left off. Goes before `after`, which is from when it began. */
+  /** Where a browser that reconnects to an event stream was. Takes precedence over `after`, which is from its first request. */
   readonly lastEventId?: string | undefined;
-  /** False once whoever asked has left. */
+  /** Whether the client still wants the result. */
   readonly wanted: () => boolean;
-  /** Has the client keep a token as a cookie, or with null forget it. Does nothing where no cookie can be set. */
+  /** Sets the token as a cookie, or clears the cookie with null. Does nothing if the response cannot carry a cookie any more. */
   readonly setCookie: (token: string | null) => void;
 }
 
@@ -32,5 +41,5 @@ export interface Context extends Services {
 export function requireViewer({ viewer, identity }: Context): string {
   if (viewer) return viewer.userId;
   const how = identity.mode === 'guest' ? 'with the mutation signIn' : 'with a token of your application';
-  throw new GaplessError('UNAUTHENTICATED', `Sign in first, ${how}.`);
+  throw unauthenticated(`Sign in first, ${how}.`);
 }

@@ -1,4 +1,4 @@
-// The schema, put together. What clients may ask is in the file of each type.
+// The schema. Each type is defined in a file of its own.
 
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
@@ -9,11 +9,12 @@ import './message.ts';
 import './node.ts';
 import './room.ts';
 import './room-event.ts';
+import './room-subscriptions.ts';
 import './user.ts';
 
 export const schema = builder.toSchema();
 
-// Mutation fields of one operation run one after the other: each starts with new loaders, and sees what those before it wrote.
+// Mutation fields run one after the other. Each starts with new loaders, so that it sees what those before it wrote.
 for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) {
   const { resolve } = field;
   field.resolve = (source, args, context: Context, info) => {

@@ -1,8 +1,9 @@
-// Whatever has a global id: how each type is loaded, many at a time, and whether the viewer may see it.
+// Objects with a global id: how each type is loaded, many at a time, with the viewer's right to it in the same statement.
 
 import { noSuchRoom } from '../chat/chat.ts';
 import { isWellFormed, kindOf } from '../storage/id.ts';
 import { findMemberships } from '../storage/members.ts';
+import { findReadableMessages } from '../storage/messages.ts';
 import { findRooms } from '../storage/rooms.ts';
 import type { MembershipRow, MessageRow, RoomKind, RoomRow, UserRow } from '../storage/tables.ts';
 import { builder } from './builder.ts';
@@ -18,7 +19,7 @@ export const User = builder.loadableNodeRef<UserRow>('User', {
   load: (ids: string[], { storage }: Context) => storage.rows.users(ids.filter(isWellFormed)),
 });
 
-/** A room, and whether the viewer may see it. One they may not shows nothing but its id and kind. */
+/** A room, and whether the viewer may read it. One that they may not read shows its id and kind only. */
 export type RoomShape = RoomRow & { readonly visible: boolean };
 
 export const Room = builder.loadableNodeRef<RoomShape>('Room', {
@@ -33,25 +34,27 @@ export const Membership = builder.loadableNodeRef<MembershipRow>('Membership', {
   id,
   toKey,
   sort: true,
-  load: (ids: string[], { storage }: Context) => findMemberships(storage.db, ids.filter(isWellFormed)),
+  load: async (ids: string[], { storage, viewer }: Context) =>
+    viewer ? findMemberships(storage.db, viewer.userId, ids.filter(isWellFormed)) : [],
 });
 
 export const Message = builder.loadableNodeRef<MessageRow>('Message', {
   id,
   toKey,
   sort: true,
-  load: (ids: string[], { storage }: Context) => storage.rows.messages(ids.filter(isWellFormed)),
+  load: async (ids: string[], { storage, viewer }: Context) =>
+    viewer ? findReadableMessages(storage.db, viewer.userId, ids.filter(isWellFormed)) : [],
 });
 
-/** The room, if the viewer may see it. */
+/** The room, if the viewer may read it. */
 export async function findRoom(context: Context, roomId: string): Promise<RoomShape | null> {
   const room = await Room.getDataloader(context).load(roomId);
   return room?.visible ? room : null;
 }
 
 /**
- * The room of something that the viewer was handed by right. Where they have lost the right since, or the room is gone,
- * it shows nothing but its id and kind: the something is theirs to read, what became of the room is not.
+ * The room of an object that was delivered to the viewer by right. If they have lost the right since, or the room is gone,
+ * it shows its id and kind only: the object is theirs to read, the present state of the room is not.
  */
 export async function roomOf(context: Context, roomId: string): Promise<RoomShape> {
   const room = await Room.getDataloader(context).load(roomId);
@@ -81,7 +84,7 @@ const withheld = (id: string, kind: RoomKind): RoomShape => ({
   oldestAt: null,
 });
 
-/** A room that a mutation of the viewer's has just written, for its payload. */
+/** A room that a mutation has just written, for its payload. */
 export async function getRoom(context: Context, roomId: string): Promise<RoomShape> {
   const room = await findRoom(context, roomId);
   if (!room) throw noSuchRoom();
@@ -92,7 +95,7 @@ builder.queryField('node', (t) =>
   t.field({
     type: builder.nodeInterfaceRef(),
     nullable: true,
-    description: 'Whatever has this id. Null when there is no such thing, or the viewer may not see it; the two look alike.',
+    description: 'The object with this id. Null when there is no such object, or the viewer may not see it; the two look alike.',
     args: { id: t.arg.id({ required: true, description: 'Global id of a User, Room, Membership or Message.' }) },
     resolve: (_query, args, context) => (context.viewer ? findNode(context, args.id) : null),
   }),
@@ -110,12 +113,11 @@ async function findNode(context: Context, nodeId: string) {
     }
     case 'membership': {
       const membership = await Membership.getDataloader(context).load(nodeId);
-      return membership && (await findRoom(context, membership.roomId)) && { ...membership, __typename: 'Membership' };
+      return membership && { ...membership, __typename: 'Membership' };
     }
     case 'message': {
       const message = await Message.getDataloader(context).load(nodeId);
-      const room = message && (await findRoom(context, message.roomId));
-      return room && message.seq > room.floorSeq ? { ...message, __typename: 'Message' } : null;
+      return message && { ...message, __typename: 'Message' };
     }
     case undefined:
       return null;

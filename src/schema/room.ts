@@ -1,7 +1,6 @@
-// Rooms: what they show of themselves, the lists of them, and how they come, change and go.
+// Rooms: their fields, the list of rooms, and the mutations that create, change and delete them.
 
 import { z } from 'zod';
-import { noSuchRoom } from '../chat/chat.ts';
 import { createRoom, deleteRoom, openDirectRoom, updateRoom } from '../chat/rooms.ts';
 import { badInput } from '../errors.ts';
 import { encodeCursor } from '../storage/cursor.ts';
@@ -15,7 +14,7 @@ import { idOf, limits, line, text } from './input.ts';
 import { loaderOf } from './loaders.ts';
 import { MembershipConnection } from './membership.ts';
 import { MessageConnection } from './message.ts';
-import { findRoom, Membership, Message, Room, type RoomShape, User } from './node.ts';
+import { findRoom, Membership, Message, Room, User } from './node.ts';
 import { dependsOnViewer } from './sharing.ts';
 
 const RoomKind = builder.enumType('RoomKind', {
@@ -29,8 +28,11 @@ const RoomKind = builder.enumType('RoomKind', {
 
 const roomIdOf = (row: { roomId: string }) => row.roomId;
 const peers = loaderOf((ids, context) => findPeers(context.storage.db, requireViewer(context), ids), roomIdOf);
-const viewerMemberships = loaderOf((ids, context) => findMembershipsOf(context.storage.db, requireViewer(context), ids), roomIdOf);
-const lastMessages = loaderOf((ids, { storage }) => findLastMessages(storage.db, ids), roomIdOf);
+const viewerMemberships = loaderOf((ids, context) => {
+  const viewerId = requireViewer(context);
+  return findMembershipsOf(context.storage.db, viewerId, viewerId, ids);
+}, roomIdOf);
+const lastMessages = loaderOf((ids, context) => findLastMessages(context.storage.db, requireViewer(context), ids), roomIdOf);
 
 Room.implement({
   description: 'A place to talk in. To those who may not see it, it is not there.',
@@ -85,7 +87,8 @@ Room.implement({
       description: 'Its members, in the order in which they joined.',
       args: t.arg.connectionArgs(),
       complexity: costOfPage,
-      resolve: async (room, args, { storage }) => toConnection(await listMembers(storage.db, requireVisible(room).id, args), memberCursor),
+      resolve: async (room, args, context) =>
+        toConnection(await listMembers(context.storage.db, requireViewer(context), room.id, args), memberCursor),
     }),
     messages: t.field({
       type: MessageConnection,
@@ -93,18 +96,13 @@ Room.implement({
         'In room order, whichever end is asked for. With neither first nor last: the last 20, or with after the first 20 beyond it. hasNextPage and hasPreviousPage are both exact. Deleted messages stay in place as tombstones; what retention removed is gone. CURSOR_INVALID for a cursor of another room, CURSOR_EXPIRED for a position that is not kept.',
       args: t.arg.connectionArgs(),
       complexity: costOfPage,
-      resolve: async (room, args, { storage }) => {
-        const page = await listMessages(storage.db, requireVisible(room).id, args);
+      resolve: async (room, args, context) => {
+        const page = await listMessages(context.storage.db, requireViewer(context), room.id, args);
         return { ...toConnection(page, messageCursor), syncCursor: encodeCursor(room.id, page.sync) };
       },
     }),
   }),
 });
-
-function requireVisible(room: RoomShape): RoomShape {
-  if (!room.visible) throw noSuchRoom();
-  return room;
-}
 
 const RoomConnection = builder.connectionObject(
   { type: Room, name: 'RoomConnection', description: 'A page of rooms.' },
@@ -143,8 +141,9 @@ builder.queryFields((t) => ({
   }),
   rooms: t.field({
     type: RoomConnection,
+    nullable: true,
     description:
-      'The rooms that the viewer may see: every OPEN room, and those the viewer is a member of. UNAUTHENTICATED without a token.',
+      'The rooms that the viewer may see: every OPEN room, and those the viewer is a member of. Null with UNAUTHENTICATED without a token, so that what was asked for beside it is still answered.',
     args: {
       ...t.arg.connectionArgs(),
       filter: t.arg({ type: RoomFilter, description: 'Only rooms that match.' }),

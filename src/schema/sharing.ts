@@ -16,7 +16,7 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql';
-import type { Context } from './context.ts';
+import type { Context, Services } from './context.ts';
 
 /** The extensions of a field whose value depends on the viewer, although each of them may read the object. */
 export const dependsOnViewer = { dependsOnViewer: true } as const;
@@ -125,11 +125,11 @@ function viewersOwnOf(document: DocumentNode, schema: GraphQLSchema): ReadonlySe
 const isEvent = (type: GraphQLCompositeType | undefined | null): type is GraphQLObjectType =>
   isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'RoomEvent');
 
-/** A fresh context that is nobody's, and whether anything that was resolved with it has looked at the viewer all the same. */
-export function sharedContext({ storage, chat, liveRooms, identity, log }: Context): { context: Context; viewerSeen: () => boolean } {
+/** A context without a viewer, and whether a resolver has read the viewer from it all the same. */
+export function sharedContext(services: Services): { context: Context; viewerSeen: () => boolean } {
   let seen = false;
   const context: Context = {
-    ...{ storage, chat, liveRooms, identity, log },
+    ...services,
     get viewer() {
       seen = true;
       return undefined;

@@ -1,121 +1,111 @@
-// What comes of a subscription: a result for each of its events. What is the same for everyone is executed once for all who
-// are at that event; and those at the head of a room need not even ask for it.
+// The results of a subscription. A result that is the same for everyone is executed once for all subscribers that are at
+// that entry. A failed execution delivers nothing and moves nothing.
 
 import { type ExecutionResult, executeSubscriptionEvent, type ValidatedSubscriptionArgs } from 'graphql';
-import { GaplessError } from '../errors.ts';
-import type { Delivery, Sink } from '../feed/delivery.ts';
+import { isFinal } from '../errors.ts';
+import type { Delivery, Operation, SharedOperation, Sink } from '../feed/delivery.ts';
 import type { Feed } from '../feed/feed.ts';
-import { encodeCursor } from '../storage/cursor.ts';
 import type { LogEntry } from '../storage/room-log.ts';
-import { isUnavailable } from '../storage/unavailable.ts';
-import type { Context } from './context.ts';
+import { type Context, type Services, servicesOf } from './context.ts';
 import { causeOf, maskErrors, toClientError } from './error-code.ts';
 import { type Sharing, sharedContext, sharingOf } from './sharing.ts';
 
-/** What a subscription asks for, and what those who ask for the same have in common, if anything. */
-interface Asked {
-  readonly sharing: Sharing | undefined;
-  readonly args: ValidatedSubscriptionArgs;
+/** Where the results of a subscription come from. */
+export interface ResultSource {
+  /** The cursor after the last result that was written. It has moved already when the sink's `write` is called. */
+  readonly cursor: string;
+  /** Writes the results into the sink, no faster than it is ready. Rejects with a GraphQLError for the client if it cannot go on. */
+  run(sink: Sink<ExecutionResult>): Promise<void>;
+  /** Ends it at once. Idempotent. */
+  stop(): void;
 }
 
-type Shared = readonly (ExecutionResult | undefined)[];
+export const isResultSource = (result: ResultSource | ExecutionResult): result is ResultSource => 'run' in result;
 
-/** Results that are run into a sink. */
-export class Subscription {
+export class Subscription implements ResultSource {
   readonly #feed: Feed;
   readonly #context: Context;
-  readonly #asked: Asked;
-  readonly #stopped = Promise.withResolvers<void>();
-  #isStopped = false;
+  readonly #operation: Operation<ExecutionResult>;
 
   constructor(args: ValidatedSubscriptionArgs, feed: Feed) {
-    const sharing = sharingOf(args);
     this.#feed = feed;
     this.#context = args.contextValue as Context;
-    // Ten thousand who ask for the same keep it once.
-    this.#asked = sharing
-      ? feed.fanOut.once(sharing.key, () => ({ sharing, args: { ...args, contextValue: undefined } }))
-      : { sharing, args };
+    const sharing = sharingOf(args);
+    // Ten thousand subscribers that ask for the same keep the shared operation once, and nothing of the first of them.
+    const shared = sharing && feed.fanOut.once(sharing.key, () => new SharedExecution(args, feed, sharing));
+    this.#operation = { shared, execute: (delivery) => this.#execute(args, shared, delivery) };
   }
 
   get cursor(): string {
-    return encodeCursor(this.#feed.roomId, this.#feed.position);
+    return this.#feed.cursor;
   }
 
   async run(sink: Sink<ExecutionResult>): Promise<void> {
     try {
-      for (;;) {
-        while (!sink.ready && !this.#isStopped) await this.#drained(sink);
-        if (this.#isStopped) return;
-        const following = this.#follow(sink);
-        if (following) {
-          await following;
-          continue;
-        }
-        const { done, value: event } = await this.#feed.next();
-        if (done) return;
-        const result = await this.#feed.retry(() => this.#execute(event));
-        while (!sink.ready && !this.#isStopped) await this.#drained(sink);
-        if (this.#isStopped) return;
-        sink.write(result);
-      }
+      await this.#feed.run(this.#operation, sink);
     } catch (error) {
-      if (this.#isStopped) return;
-      this.stop();
       throw toClientError(error, this.#context.log);
     }
   }
 
   stop(): void {
-    this.#isStopped = true;
-    this.#stopped.resolve();
-    void this.#feed.return();
+    this.#feed.stop();
   }
 
-  #drained(sink: Sink<ExecutionResult>): Promise<void> {
-    return Promise.race([sink.drained(), this.#stopped.promise]);
-  }
-
-  #follow(sink: Sink<ExecutionResult>): Promise<void> | undefined {
-    const { sharing } = this.#asked;
-    return sharing && this.#feed.follow(sharing.key, (entries) => this.#executeShared(sharing, entries), sink);
-  }
-
-  async #execute(event: Delivery): Promise<ExecutionResult> {
-    const { sharing } = this.#asked;
-    if (sharing && event.type !== 'CaughtUp') {
-      const [shared] = await this.#executeShared(sharing, [event]);
-      if (shared) return shared;
+  async #execute(args: ValidatedSubscriptionArgs, shared: SharedExecution | undefined, delivery: Delivery): Promise<ExecutionResult> {
+    if (shared && delivery.type !== 'CaughtUp') {
+      const [result] = await shared.execute([delivery]);
+      if (result) return result;
     }
-    return this.#executeWith(event, ofFeed(this.#context));
-  }
-
-  /** What all of them are shown of the entries; undefined of one where it depends on the viewer, or the viewer was looked at. */
-  #executeShared({ key, covers }: Sharing, entries: readonly LogEntry[]): Promise<Shared> {
-    // One context for all of them, so that what they show is loaded together: it is of the same moment.
-    let shared: ReturnType<typeof sharedContext> | undefined;
-    const execute = async (entry: LogEntry) => {
-      shared ??= sharedContext(ofFeed(this.#context));
-      const result = await this.#executeWith(entry, shared.context);
-      return shared.viewerSeen() ? undefined : result;
-    };
-    const share = (entry: LogEntry) => (covers(entry.type) ? this.#feed.fanOut.share(entry, key, () => execute(entry)) : undefined);
-    return Promise.all(entries.map(share));
-  }
-
-  async #executeWith(event: Delivery, contextValue: Context): Promise<ExecutionResult> {
-    const result = await executeSubscriptionEvent({ ...this.#asked.args, rootValue: event, contextValue });
-    // Either the database is away, or what the event is about has been removed: handed over, it would be passed by.
-    const fatal = result.errors?.map(causeOf).find((cause) => isUnavailable(cause) || isExpired(cause));
-    if (fatal) throw fatal;
-    return maskErrors(result, contextValue.log);
+    return executeEvent(args, delivery, forFeeds(this.#context));
   }
 }
 
-/** The context for what is read for those who watch. */
-const ofFeed = ({ storage, ...context }: Context): Context => ({
-  ...context,
-  storage: { ...storage, db: storage.feedDb, rows: storage.feedRows },
-});
+/** The execution for all subscribers that ask for the same. */
+class SharedExecution implements SharedOperation<ExecutionResult> {
+  readonly key: string;
+  readonly #args: ValidatedSubscriptionArgs;
+  readonly #feed: Pick<Feed, 'fanOut'>;
+  readonly #services: Services;
+  readonly #covers: Sharing['covers'];
 
-const isExpired = (cause: unknown) => cause instanceof GaplessError && cause.code === 'CURSOR_EXPIRED';
+  constructor(args: ValidatedSubscriptionArgs, { fanOut }: Feed, { key, covers }: Sharing) {
+    this.key = key;
+    this.#args = { ...args, contextValue: undefined };
+    this.#feed = { fanOut };
+    this.#services = forFeeds(servicesOf(args.contextValue as Context));
+    this.#covers = covers;
+  }
+
+  execute(entries: readonly LogEntry[]): Promise<readonly (ExecutionResult | undefined)[]> {
+    // One context for all of the entries, so that their rows are loaded together.
+    let shared: ReturnType<typeof sharedContext> | undefined;
+    const execute = async (entry: LogEntry) => {
+      shared ??= sharedContext(this.#services);
+      const result = await executeEvent(this.#args, entry, shared.context);
+      return shared.viewerSeen() ? undefined : result;
+    };
+    return Promise.all(
+      entries.map((entry) => (this.#covers(entry.type) ? this.#feed.fanOut.share(entry, this.key, () => execute(entry)) : undefined)),
+    );
+  }
+}
+
+/**
+ * Executes the operation for one event. Throws if any part of it failed in passing, or if an error left nothing to deliver:
+ * a result that was written would move the subscriber past the event.
+ */
+async function executeEvent(args: ValidatedSubscriptionArgs, event: Delivery, contextValue: Context): Promise<ExecutionResult> {
+  const result = await executeSubscriptionEvent({ ...args, rootValue: event, contextValue });
+  const causes = result.errors?.map(causeOf) ?? [];
+  const passing = causes.find((cause) => !isFinal(cause));
+  if (passing) throw passing;
+  if (causes.length > 0 && isEmpty(result)) throw causes[0];
+  return maskErrors(result, contextValue.log);
+}
+
+const isEmpty = ({ data }: ExecutionResult) => data == null || Object.values(data).includes(null);
+
+/** For reads on behalf of feeds, which have connections of their own. A copy, so that each event has loaders of its own. */
+const forFeeds = <Of extends Services>({ storage, ...rest }: Of): Of =>
+  ({ ...rest, storage: { ...storage, db: storage.feedDb, rows: storage.feedRows } }) as unknown as Of;

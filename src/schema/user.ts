@@ -1,4 +1,4 @@
-// People, the signed-in one, and how to become that.
+// Users, the viewer, and signing in and out.
 
 import { builder } from './builder.ts';
 import { limits, line } from './input.ts';
@@ -16,7 +16,10 @@ User.implement({
 const Viewer = builder.objectRef<{ userId: string }>('Viewer').implement({
   description: 'The signed-in person, as only they see themselves. Their rooms are rooms(filter: { joined: true }).',
   fields: (t) => ({
-    id: t.id({ description: 'Global id of the user. One viewer per user.', resolve: ({ userId }) => userId }),
+    id: t.id({
+      description: 'viewer_…: an id of its own, never that of the user, because caches such as Relay’s hold one record per id.',
+      resolve: ({ userId }) => userId.replace(/^user_/, 'viewer_'),
+    }),
     user: t.field({ type: User, description: 'The viewer as everyone sees them.', resolve: ({ userId }) => userId }),
   }),
 });

@@ -1,12 +1,12 @@
-// Cursors: opaque, versioned strings that name a position in a room's log, or a place in a sorted list.
+// Cursors: opaque, versioned strings for a position in a room's log or a place in a sorted list.
 
 import { randomBytes } from 'node:crypto';
 import { GaplessError } from '../errors.ts';
 
-/** A position in a room's log: behind the entry `seq`, of which `tag` tells the entry from another at that seq. */
+/** A position in a room's log: directly after the entry `seq`. The tag distinguishes that entry from another one at the same seq. */
 export interface Position {
   readonly seq: number;
-  /** 32 random bits that the entry was given when it was written. A restore or failover that undid it brings another. */
+  /** 32 random bits, assigned when the entry was written. After a rollback, another entry at this seq has another tag. */
   readonly tag: number;
 }
 
@@ -14,12 +14,12 @@ export const samePosition = (a: Position, b: Position | undefined) => a.seq === 
 
 export const newTag = () => randomBytes(4).readInt32BE();
 
-/** The cursor of a position, as clients hold it. */
+/** The cursor of a position: its opaque form for clients. */
 export function encodeCursor(roomId: string, { seq, tag }: Position): string {
   return encode(['1', roomId, seq, tag]);
 }
 
-/** Throws CURSOR_INVALID for junk and for a cursor of another room. Whether the position exists, the log says. */
+/** Throws CURSOR_INVALID if the cursor is malformed or of another room. Does not check that the log holds the position. */
 export function decodeCursor(roomId: string, cursor: string): Position {
   const [version, room, seq, tag] = decode(cursor);
   if (version !== '1' || room !== roomId || !Number.isSafeInteger(seq) || !Number.isInteger(tag)) throw invalidCursor();
@@ -27,10 +27,10 @@ export function decodeCursor(roomId: string, cursor: string): Position {
   return { seq: seq as number, tag: tag as number };
 }
 
-/** The end of the year 9999: every database can write an instant from 1970 up to here. */
+/** The end of the year 9999. PostgreSQL accepts every instant from 1970 up to here. */
 const lastInstantMs = 253_402_300_799_999;
 
-/** A place in the list `list`: the sort key and id of the row there. */
+/** A place in a sorted list: the sort key and id of a row. */
 export interface ListPlace {
   readonly key: string | number;
   readonly id: string;
@@ -50,7 +50,7 @@ export function decodeListCursor(list: string, keyType: 'string' | 'number', cur
 export const expiredCursor = () =>
   new GaplessError(
     'CURSOR_EXPIRED',
-    'The cursor points to a position that is no longer kept: reload the page, then subscribe from its syncCursor.',
+    'The position of the cursor is not kept any more: reload the page, then subscribe from its syncCursor.',
   );
 
 const invalidCursor = () => new GaplessError('CURSOR_INVALID', 'The cursor was not given out for this room or list.');

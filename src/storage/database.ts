@@ -17,10 +17,10 @@ import {
 import pg from 'pg';
 import { type Config, ConfigError } from '../config.ts';
 import type { Log } from '../log.ts';
+import { DatabaseFailure, failingAsOne } from './failure.ts';
 import { migrate } from './migrate.ts';
 import { Rows } from './rows.ts';
 import type { Database, Db } from './tables.ts';
-import { isUnavailable } from './unavailable.ts';
 
 /** How long a statement may wait for a lock, run, or stay unanswered. */
 const lockTimeoutMs = 3000;
@@ -154,14 +154,10 @@ class BoundedClient extends pg.Client {
 
 /** SQLSTATE of a server that takes no writes: unavailable, that is, until the primary is found. */
 const readOnly = '25006';
-/** SQLSTATE classes of a database that does not let us in: wrong name or password, no such database, no right to make tables. */
-const deniedCodes = /^(28...|3D000|42501)$/;
-
-/** The sentence for a database that does not answer or does not let us in; undefined for any other error. Never the password. */
+/** The sentence for a database that cannot be used, whatever the reason; undefined for an error of our own. Never has the password. */
 function refusedAtStart(error: unknown, databaseUrl: string): ConfigError | undefined {
-  const cause = error instanceof AggregateError ? error.errors[0] : error;
-  if (!(cause instanceof Error)) return undefined;
-  if (!isUnavailable(error) && !('code' in cause && deniedCodes.test(String(cause.code)))) return undefined;
+  if (!(error instanceof DatabaseFailure)) return undefined;
+  const cause = error.cause instanceof AggregateError ? error.cause.errors[0] : error;
   return new ConfigError(`DATABASE_URL: the database at ${new URL(databaseUrl).host} cannot be used: ${cause.message}.`);
 }
 
@@ -187,5 +183,5 @@ async function onConnect(client: pg.ClientBase): Promise<void> {
 const plugins = [new CamelCasePlugin(), new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })];
 
 function kysely(dialect: Dialect): Db {
-  return new Kysely<Database>({ dialect, plugins });
+  return new Kysely<Database>({ dialect: failingAsOne(dialect), plugins });
 }

@@ -1,34 +1,69 @@
-// Who is in a room.
+// The members of a room.
 
-import { type ExpressionBuilder, sql } from 'kysely';
+import { sql } from 'kysely';
+import { notFound } from '../errors.ts';
 import { decodeListCursor, encodeListCursor } from './cursor.ts';
 import { newId } from './id.ts';
+import type { LockedRoom } from './locked-room.ts';
 import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
-import type { Database, Db, MembershipRow, RoomRole, Trx } from './tables.ts';
+import { mayRead } from './rights.ts';
+import { type Db, type MembershipRow, membershipColumns, qualified, type RoomRole, type Trx } from './tables.ts';
 
-export async function findMember(db: Db, roomId: string, userId: string): Promise<MembershipRow | undefined> {
-  return db.selectFrom('memberships').selectAll().where('userId', '=', userId).where('roomId', '=', roomId).executeTakeFirst();
+export async function findMember(trx: Trx, roomId: string, userId: string): Promise<MembershipRow | undefined> {
+  return trx
+    .selectFrom('memberships')
+    .select(membershipColumns)
+    .where('userId', '=', userId)
+    .where('roomId', '=', roomId)
+    .executeTakeFirst();
 }
 
-export async function findMemberships(db: Db, ids: readonly string[]): Promise<MembershipRow[]> {
-  return db.selectFrom('memberships').selectAll().where('id', 'in', ids).execute();
+/** What a user is to a locked room. */
+export interface Standing {
+  readonly mayRead: boolean;
+  /** Undefined for somebody who is not a member, such as a reader of an OPEN room. */
+  readonly membership: MembershipRow | undefined;
+}
+
+export async function findStanding({ trx, row }: LockedRoom, userId: string): Promise<Standing> {
+  const found = await trx
+    .selectFrom('rooms')
+    .leftJoin('memberships', (join) => join.onRef('memberships.roomId', '=', 'rooms.id').on('memberships.userId', '=', userId))
+    .select(qualified('memberships', membershipColumns))
+    .select(mayRead(userId).as('mayRead'))
+    .where('rooms.id', '=', row.id)
+    .executeTakeFirstOrThrow();
+  const { mayRead: may, ...membership } = found;
+  return { mayRead: may, membership: membership.id === null ? undefined : (membership as MembershipRow) };
+}
+
+/** The memberships in rooms that the viewer may read. */
+const readable = (db: Db, viewerId: string) =>
+  db
+    .selectFrom('memberships')
+    .innerJoin('rooms', 'rooms.id', 'memberships.roomId')
+    .select(qualified('memberships', membershipColumns))
+    .where(mayRead(viewerId));
+
+export async function findMemberships(db: Db, viewerId: string, ids: readonly string[]): Promise<MembershipRow[]> {
+  return readable(db, viewerId).where('memberships.id', 'in', ids).execute();
 }
 
 /** The memberships of one user in many rooms. */
-export async function findMembershipsOf(db: Db, userId: string, roomIds: readonly string[]): Promise<MembershipRow[]> {
-  return db.selectFrom('memberships').selectAll().where('userId', '=', userId).where('roomId', 'in', roomIds).execute();
+export async function findMembershipsOf(db: Db, viewerId: string, userId: string, roomIds: readonly string[]): Promise<MembershipRow[]> {
+  return readable(db, viewerId).where('memberships.userId', '=', userId).where('memberships.roomId', 'in', roomIds).execute();
 }
 
-/** The memberships of everyone but `userId`, in rooms of two: the peers. */
-export async function findPeers(db: Db, userId: string, roomIds: readonly string[]): Promise<MembershipRow[]> {
-  return db.selectFrom('memberships').selectAll().where('userId', '<>', userId).where('roomId', 'in', roomIds).execute();
+/** The memberships of the other member in each of these DIRECT rooms of the viewer. */
+export async function findPeers(db: Db, viewerId: string, roomIds: readonly string[]): Promise<MembershipRow[]> {
+  return readable(db, viewerId).where('memberships.userId', '<>', viewerId).where('memberships.roomId', 'in', roomIds).execute();
 }
 
-/** The member who has been there longest. */
+/** The member who joined first. */
 export async function findOldestMember(trx: Trx, roomId: string): Promise<MembershipRow | undefined> {
   return trx
     .selectFrom('memberships')
-    .selectAll()
+    .select(membershipColumns)
     .where('roomId', '=', roomId)
     .orderBy('joinedAt')
     .orderBy('id')
@@ -40,7 +75,7 @@ export async function insertMembers(trx: Trx, roomId: string, userIds: readonly 
   return trx
     .insertInto('memberships')
     .values(userIds.map((userId) => ({ id: newId('membership'), roomId, userId, role })))
-    .returningAll()
+    .returning(membershipColumns)
     .execute();
 }
 
@@ -52,8 +87,8 @@ export async function makeOwner(trx: Trx, id: string): Promise<void> {
   await trx.updateTable('memberships').set({ role: 'OWNER' }).where('id', '=', id).execute();
 }
 
-/** A page of the members, in the order in which they joined. */
-export async function listMembers(db: Db, roomId: string, args: PageArgs): Promise<Page<MembershipRow>> {
+/** A page of the members, in the order in which they joined. Throws NOT_FOUND if the viewer may not read the room. */
+export async function listMembers(db: Db, viewerId: string, roomId: string, args: PageArgs): Promise<Page<MembershipRow>> {
   const window = toWindow(args);
   const list = listName(roomId);
   const after = args.after == null ? undefined : decodeListCursor(list, 'number', args.after);
@@ -62,29 +97,32 @@ export async function listMembers(db: Db, roomId: string, args: PageArgs): Promi
     sql<boolean>`(joined_at, id) ${sql.raw(direction)} (${new Date(key)}, ${id})`;
   const order = window.fromEnd ? 'desc' : 'asc';
   const rows = await db
-    .selectFrom('memberships')
-    .selectAll()
-    .where('roomId', '=', roomId)
-    .$if(after !== undefined, (qb) => qb.where(beyond('>', after as NonNullable<typeof after>)))
-    .$if(before !== undefined, (qb) => qb.where(beyond('<', before as NonNullable<typeof before>)))
-    .orderBy('joinedAt', order)
-    .orderBy('id', order)
-    .limit(window.limit + 1)
+    .selectFrom('rooms')
+    .leftJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('memberships')
+          .select(membershipColumns)
+          .whereRef('roomId', '=', 'rooms.id')
+          .$if(after !== undefined, (qb) => qb.where(beyond('>', after as NonNullable<typeof after>)))
+          .$if(before !== undefined, (qb) => qb.where(beyond('<', before as NonNullable<typeof before>)))
+          .orderBy('joinedAt', order)
+          .orderBy('id', order)
+          .limit(window.limit + 1)
+          .as('member'),
+      (join) => join.onTrue(),
+    )
+    .where('rooms.id', '=', roomId)
+    .where(mayRead(viewerId))
+    .select(qualified('member', membershipColumns))
+    .orderBy('member.joinedAt', order)
+    .orderBy('member.id', order)
     .execute();
-  return toPage(rows, window, { before: after !== undefined, after: before !== undefined });
+  if (rows.length === 0) throw notFound('There is no such room.', 'roomId');
+  const members = rows.filter((row): row is MembershipRow => row.id !== null);
+  return toPage(members, window, { before: after !== undefined, after: before !== undefined });
 }
 
 export const memberCursor = (row: MembershipRow) => encodeListCursor(listName(row.roomId), { key: row.joinedAt.getTime(), id: row.id });
 
 const listName = (roomId: string) => `members of ${roomId}`;
-
-/** `exists`: whether the user is a member of the row's room. */
-export function isMember(eb: ExpressionBuilder<Database, 'rooms'>, userId: string) {
-  return eb.exists(
-    eb
-      .selectFrom('memberships')
-      .select(sql`1`.as('one'))
-      .whereRef('memberships.roomId', '=', 'rooms.id')
-      .where('memberships.userId', '=', userId),
-  );
-}

@@ -1,64 +1,81 @@
-// What was said, and who came and went, numbered by room. Written with the entry of the log that says so.
+// The messages of a room. Each is written and changed in the transaction that writes the entry about it.
 
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { notFound } from '../errors.ts';
 import { decodeCursor, encodeCursor, expiredCursor, type Position } from './cursor.ts';
+import { DatabaseFailure } from './failure.ts';
 import { newId } from './id.ts';
+import type { LockedRoom } from './locked-room.ts';
 import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
-import { floorOf, headOf, type LockedRoom } from './room-log.ts';
-import { type Db, type MessageRow, now, type RoomRow } from './tables.ts';
+import { mayRead } from './rights.ts';
+import { floorOf, headOf } from './room-log.ts';
+import { type Db, type MessageRow, messageColumns, now, qualified, type RoomRow } from './tables.ts';
 
-/** Writes that someone came or went, and the MessageAdded entry of it. */
+/** Writes an ENTER or LEAVE message and its MessageAdded entry. */
 export async function addNotice(room: LockedRoom, kind: 'ENTER' | 'LEAVE', senderId: string): Promise<void> {
-  const [position] = room.nextPositions(1) as [Position];
+  const position = room.nextPosition();
   const number = room.row.lastNumber + 1;
   const message = { id: newId('message'), roomId: room.row.id, ...position, changedSeq: position.seq, number, kind, senderId };
   await room.trx
     .insertInto('messages')
     .values({ ...message, createdAt: now })
     .execute();
-  await room.appendAll([{ ...position, type: 'MessageAdded', messageId: message.id }], { lastNumber: number });
+  await room.append({ type: 'MessageAdded', messageId: message.id }, { lastNumber: number }, position);
 }
 
 /** Whether a statement failed because a clientMessageId is taken. */
-export const isKeyTaken = (error: unknown) =>
-  error instanceof Error && 'constraint' in error && error.constraint === 'messages_by_client_message_id';
+export const isKeyTaken = (error: unknown) => error instanceof DatabaseFailure && error.constraint === 'messages_by_client_message_id';
 
-/** Changes a message and writes the entry that says so. */
+/** Changes a message and writes the entry about it. */
 export async function changeMessage(
   room: LockedRoom,
   messageId: string,
   type: 'MessageEdited' | 'MessageDeleted',
   changes: Partial<Pick<MessageRow, 'body' | 'deletionReason'>>,
 ): Promise<MessageRow> {
-  const [position] = room.nextPositions(1) as [Position];
+  const position = room.nextPosition();
   const row = await room.trx
     .updateTable('messages')
     .set({ ...changes, changedSeq: position.seq, [type === 'MessageEdited' ? 'editedAt' : 'deletedAt']: now })
     .where('id', '=', messageId)
-    .returningAll()
+    .returning(messageColumns)
     .executeTakeFirstOrThrow();
-  await room.appendAll([{ ...position, type, messageId }]);
+  await room.append({ type, messageId }, {}, position);
   return row;
 }
 
 export const hashOf = (body: string) => createHash('sha256').update(body).digest('hex');
 
-/** The messages, those behind their room's floor included: an entry that is still kept may name them. */
+/**
+ * The messages with these ids, also those at or before the floor of their room, which a kept entry may name. For callers
+ * that have the right to them already: an entry that a feed delivers, or a room that is locked.
+ */
 export async function findMessages(db: Db, ids: readonly string[]): Promise<MessageRow[]> {
-  return db.selectFrom('messages').selectAll().where('id', 'in', ids).execute();
+  return db.selectFrom('messages').select(messageColumns).where('id', 'in', ids).execute();
 }
 
-/** For each room its newest TALK message that is not deleted, where it has one. */
-export async function findLastMessages(db: Db, roomIds: readonly string[]): Promise<MessageRow[]> {
+/** The messages with these ids that the viewer may read and that retention has not removed. */
+export async function findReadableMessages(db: Db, viewerId: string, ids: readonly string[]): Promise<MessageRow[]> {
+  return db
+    .selectFrom('messages')
+    .innerJoin('rooms', 'rooms.id', 'messages.roomId')
+    .select(qualified('messages', messageColumns))
+    .where('messages.id', 'in', ids)
+    .whereRef('messages.seq', '>', 'rooms.floorSeq')
+    .where(mayRead(viewerId))
+    .execute();
+}
+
+/** For each room that the viewer may read: its newest TALK message that is not deleted, if there is one. */
+export async function findLastMessages(db: Db, viewerId: string, roomIds: readonly string[]): Promise<MessageRow[]> {
   return db
     .selectFrom('rooms')
     .innerJoinLateral(
       (eb) =>
         eb
           .selectFrom('messages')
-          .selectAll('messages')
+          .select(qualified('messages', messageColumns))
           .whereRef('messages.roomId', '=', 'rooms.id')
           .whereRef('messages.seq', '>', 'rooms.floorSeq')
           .where('messages.kind', '=', 'TALK')
@@ -69,7 +86,8 @@ export async function findLastMessages(db: Db, roomIds: readonly string[]): Prom
       (join) => join.onTrue(),
     )
     .where('rooms.id', 'in', roomIds)
-    .selectAll('message')
+    .where(mayRead(viewerId))
+    .select(qualified('message', messageColumns))
     .execute();
 }
 
@@ -78,8 +96,11 @@ export interface MessagePage extends Page<MessageRow> {
   readonly sync: Position;
 }
 
-/** A page of a room's messages, in room order. Throws CURSOR_EXPIRED where a cursor's position is not kept. */
-export async function listMessages(db: Db, roomId: string, args: PageArgs): Promise<MessagePage> {
+/**
+ * A page of a room's messages, in room order. Throws NOT_FOUND if the viewer may not read the room, and CURSOR_EXPIRED if
+ * the position of a cursor is not kept.
+ */
+export async function listMessages(db: Db, viewerId: string, roomId: string, args: PageArgs): Promise<MessagePage> {
   const window = toWindow(args, args.after == null ? 'end' : 'start');
   const after = args.after == null ? undefined : decodeCursor(roomId, args.after);
   const before = args.before == null ? undefined : decodeCursor(roomId, args.before);
@@ -90,14 +111,14 @@ export async function listMessages(db: Db, roomId: string, args: PageArgs): Prom
   const tagAt = (position: Position | undefined) =>
     sql<number | null>`(select tag from room_log where room_id = rooms.id and seq = ${position?.seq ?? null})`;
 
-  // One statement is one snapshot: the rows, the head, and whether the cursors still hold, are of the same moment.
+  // One statement is one snapshot: the right, the rows, the head and the check of the cursors belong together.
   const rows = await db
     .selectFrom('rooms')
     .leftJoinLateral(
       (eb) =>
         eb
           .selectFrom('messages')
-          .selectAll('messages')
+          .select(qualified('messages', messageColumns))
           .whereRef('messages.roomId', '=', 'rooms.id')
           .whereRef('messages.seq', '>', 'rooms.floorSeq')
           .$if(after !== undefined, (qb) => qb.where('messages.seq', '>', (after as Position).seq))
@@ -108,7 +129,8 @@ export async function listMessages(db: Db, roomId: string, args: PageArgs): Prom
       (join) => join.onTrue(),
     )
     .where('rooms.id', '=', roomId)
-    .selectAll('message')
+    .where(mayRead(viewerId))
+    .select(qualified('message', messageColumns))
     .select(['rooms.headSeq', 'rooms.headTag', 'rooms.floorSeq', 'rooms.floorTag'])
     .select([
       messageBeyond('<=', after).as('anyBefore'),

@@ -1,21 +1,21 @@
-// Removes what is old from the front of a room, and the rows of rooms that are deleted, in batches of a bounded size.
+// Removes the oldest entries of a room, and the rows of deleted rooms, in batches of bounded size.
 
 import { sql } from 'kysely';
-import type { LockedRoom } from './room-log.ts';
+import type { LockedRoom } from './locked-room.ts';
 import type { Db, Trx } from './tables.ts';
 
-/** Any number that nothing else in the database uses: whoever holds it is the node that cleans. */
+/** Key of the advisory lock that makes one node the cleaner. Arbitrary. */
 const advisoryLock = 4_736_170_117;
-/** Entries in one batch. A room's senders wait while one is removed. */
+/** Entries in one batch. Senders to the room wait while a batch is removed. */
 const batchSize = 1000;
 
-/** Whether this transaction is the one that cleans: others find out at once, and leave it to that. */
+/** Whether this transaction is the cleaner. Does not wait for another one. */
 export async function isCleaner(trx: Trx): Promise<boolean> {
   const { rows } = await sql<{ ours: boolean }>`select pg_try_advisory_xact_lock(${advisoryLock}) as ours`.execute(trx);
   return rows[0]?.ours === true;
 }
 
-/** A room whose log begins with something that was written before `cutoff`. */
+/** A room whose oldest entry was written before `cutoff`. */
 export async function findRoomToTrim(db: Db, cutoff: Date, except: readonly string[]): Promise<string | undefined> {
   const room = await db
     .selectFrom('rooms')
@@ -41,7 +41,7 @@ export async function findRoomToPurge(db: Db, cutoff: Date, except: readonly str
   return room?.id;
 }
 
-/** Removes a batch of what was written before `cutoff` from the front of a room's log, and writes one HistoryTrimmed. */
+/** Removes a batch of the entries that were written before `cutoff`, and writes one HistoryTrimmed entry. */
 export async function trimRoom(room: LockedRoom, cutoff: Date): Promise<void> {
   const { trx, row } = room;
   const front = await trx
@@ -55,8 +55,8 @@ export async function trimRoom(room: LockedRoom, cutoff: Date): Promise<void> {
   const old = front.slice(0, kept === -1 ? batchSize : kept);
   const next = front[old.length];
   const floor = old.at(-1);
-  // An entry that only says that something was removed is nothing to announce the removal of; a whole batch of them goes,
-  // or what is old behind it would be looked at for ever.
+  // The removal of a HistoryTrimmed entry is not announced by another one. A full batch of them is removed all the same:
+  // otherwise the old entries after it would never be reached.
   if (!floor || (old.length < batchSize && old.every((entry) => entry.type === 'HistoryTrimmed'))) {
     await room.update({ oldestAt: next?.at ?? null });
     return;
@@ -77,7 +77,7 @@ export async function trimRoom(room: LockedRoom, cutoff: Date): Promise<void> {
     .where('seq', '<=', floor.seq)
     .where('changedSeq', '<=', floor.seq)
     .execute();
-  // A message that a kept entry still names stays as its tombstone, until that entry goes.
+  // A message that a kept entry names stays as a tombstone until that entry is removed.
   await trx
     .updateTable('messages')
     .set({ body: null, deletedAt: sql<Date>`coalesce(deleted_at, clock_timestamp())` })
@@ -89,7 +89,7 @@ export async function trimRoom(room: LockedRoom, cutoff: Date): Promise<void> {
   await room.append({ type: 'HistoryTrimmed', throughNumber }, changes);
 }
 
-/** Removes a batch of a deleted room's rows, and the room itself once nothing is left of it. */
+/** Removes a batch of a deleted room's rows, and the room's row once no others are left. */
 export async function purgeRoom(room: LockedRoom): Promise<void> {
   const { trx, row } = room;
   for (const table of ['messages', 'roomLog'] as const) {

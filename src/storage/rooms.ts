@@ -1,11 +1,12 @@
-// Rooms as a viewer sees them: OPEN ones, and those they are a member of. A deleted room is seen by nobody.
+// The rooms that a viewer may read.
 
 import { type SelectQueryBuilder, sql } from 'kysely';
 import { decodeListCursor, encodeListCursor, type ListPlace, newTag } from './cursor.ts';
 import { newId } from './id.ts';
-import { isMember } from './members.ts';
 import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
-import { type Database, type Db, fold, type RoomKind, type RoomRow, type Trx } from './tables.ts';
+import { requirePrimary } from './primary.ts';
+import { isMember, mayRead } from './rights.ts';
+import { type Database, type Db, fold, qualified, type RoomKind, type RoomRow, roomColumns, type Trx } from './tables.ts';
 
 export interface RoomFilter {
   readonly kind?: RoomKind | null | undefined;
@@ -26,7 +27,7 @@ export interface NewRoom {
   readonly memberCount: number;
 }
 
-/** Undefined where a room of the same `directKey` is there already. */
+/** Undefined if a room with the same `directKey` exists. */
 export async function insertRoom(trx: Trx, room: NewRoom): Promise<RoomRow | undefined> {
   const tag = newTag();
   return trx
@@ -45,48 +46,37 @@ export async function insertRoom(trx: Trx, room: NewRoom): Promise<RoomRow | und
       floorTag: tag,
     })
     .onConflict((oc) => oc.column('directKey').where('deletedAt', 'is', null).doNothing())
-    .returningAll()
+    .returning(roomColumns)
     .executeTakeFirst();
 }
 
 export async function findDirectRoom(db: Db, directKey: string): Promise<RoomRow | undefined> {
-  return db.selectFrom('rooms').selectAll().where('directKey', '=', directKey).where('deletedAt', 'is', null).executeTakeFirst();
+  return db.selectFrom('rooms').select(roomColumns).where('directKey', '=', directKey).where('deletedAt', 'is', null).executeTakeFirst();
 }
 
-/** The rooms as they are, with whether the viewer may see them. */
+/** The rooms with these ids, and whether the viewer may read each. */
 export async function findRooms(db: Db, viewerId: string, ids: readonly string[]): Promise<(RoomRow & { visible: boolean })[]> {
-  return db
-    .selectFrom('rooms')
-    .selectAll()
-    .select((eb) =>
-      eb
-        .and([eb('deletedAt', 'is', null), eb.or([eb('kind', '=', 'OPEN'), isMember(eb, viewerId)])])
-        .$castTo<boolean>()
-        .as('visible'),
-    )
-    .where('id', 'in', ids)
-    .execute();
+  return db.selectFrom('rooms').select(roomColumns).select(mayRead(viewerId).as('visible')).where('id', 'in', ids).execute();
 }
 
-/** Somebody who asks for a room. */
+/** A viewer who asks for a room. */
 export interface RoomView {
   readonly viewerId: string;
   readonly roomId: string;
 }
 
-/** What a watcher needs to know of a room: its kind, and where its log ends. */
+/** What a feed needs to know of a room. */
 export type RoomHead = Pick<RoomRow, 'kind' | 'headSeq' | 'headTag' | 'floorSeq'>;
 
-/** For each view, in order: the room, if that viewer may see it. */
+/** For each view, in order: the room, if that viewer may read it. */
 export async function findVisibleHeads(db: Db, views: readonly RoomView[]): Promise<(RoomHead | undefined)[]> {
   const viewerIds = views.map(({ viewerId }) => viewerId);
   const roomIds = views.map(({ roomId }) => roomId);
   const { rows } = await sql<RoomHead & { place: number }>`
-    select view.place, rooms.kind, rooms.head_seq, rooms.head_tag, rooms.floor_seq
+    select view.place, rooms.kind, rooms.head_seq, rooms.head_tag, rooms.floor_seq, ${requirePrimary}
     from unnest(${viewerIds}::text[], ${roomIds}::text[]) with ordinality as view (viewer_id, room_id, place)
-    join rooms on rooms.id = view.room_id and rooms.deleted_at is null
-    where rooms.kind = 'OPEN'
-      or exists (select 1 from memberships where memberships.room_id = rooms.id and memberships.user_id = view.viewer_id)`.execute(db);
+    join rooms on rooms.id = view.room_id
+    where ${mayRead(sql.ref('view.viewer_id'))}`.execute(db);
   const found = new Map(rows.map((row) => [row.place, row]));
   return views.map((_, i) => found.get(i + 1));
 }
@@ -100,7 +90,10 @@ const orders = {
 export const roomCursor = (orderBy: RoomOrder, row: RoomRow) =>
   encodeListCursor(`rooms by ${orderBy}`, { key: orders[orderBy].key(row), id: row.id });
 
-/** A page of the rooms that the viewer may see. Two branches, each by an index: all OPEN rooms, and the viewer's own. */
+/**
+ * A page of the rooms that the viewer may read. Each branch finds candidates by an index: all OPEN rooms, and the rooms of
+ * the viewer. The right itself is the same in both.
+ */
 export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter: RoomFilter, orderBy: RoomOrder): Promise<Page<RoomRow>> {
   const window = toWindow(args);
   const { column, descending } = orders[orderBy];
@@ -114,6 +107,7 @@ export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter
   const narrow = <Rooms extends SelectQueryBuilder<Database, 'rooms', RoomRow>>(rooms: Rooms) =>
     rooms
       .where('deletedAt', 'is', null)
+      .where(mayRead(viewerId))
       .$if(filter.kind != null, (qb) => qb.where('kind', '=', filter.kind as RoomKind))
       .$if(filter.subject != null, (qb) => qb.where('subject', '=', filter.subject as string))
       .$if(filter.nameContains != null, (qb) => qb.where(nameContains(viewerId, fold(filter.nameContains as string))))
@@ -126,22 +120,22 @@ export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter
   const open = narrow(
     db
       .selectFrom('rooms')
-      .selectAll('rooms')
+      .select(qualified('rooms', roomColumns))
       .where('kind', '=', 'OPEN')
-      .$if(filter.joined === true, (qb) => qb.where((eb) => isMember(eb, viewerId)))
-      .$if(filter.joined === false, (qb) => qb.where((eb) => eb.not(isMember(eb, viewerId)))),
+      .$if(filter.joined === true, (qb) => qb.where(isMember(viewerId)))
+      .$if(filter.joined === false, (qb) => qb.where((eb) => eb.not(isMember(viewerId)))),
   );
   const own = narrow(
     db
       .selectFrom('rooms')
-      .selectAll('rooms')
+      .select(qualified('rooms', roomColumns))
       .where('kind', '<>', 'OPEN')
       .where('rooms.id', 'in', db.selectFrom('memberships').select('roomId').where('userId', '=', viewerId))
       .$if(filter.joined === false, (qb) => qb.where(sql<boolean>`false`)),
   );
   const rows = await db
     .selectFrom(sql<RoomRow>`(${open} union all ${own})`.as<'rooms'>('rooms'))
-    .selectAll()
+    .select(roomColumns)
     .orderBy(column, direction)
     .orderBy('id', direction)
     .limit(window.limit + 1)

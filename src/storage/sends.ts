@@ -1,11 +1,12 @@
-// Sends as the database takes them: however many, into however many rooms, as one statement.
+// Group commit: all sends that wait, into all their rooms, are written by one statement.
 
 import { sql } from 'kysely';
 import { newTag } from './cursor.ts';
 import { newId } from './id.ts';
 import { hashOf } from './messages.ts';
+import { mayRead } from './rights.ts';
 import type { LogEntry } from './room-log.ts';
-import { type Db, type MessageRow, now, type RoomRow } from './tables.ts';
+import { type Db, type MessageRow, messageColumns, now, qualified } from './tables.ts';
 
 export interface Send {
   readonly roomId: string;
@@ -15,44 +16,39 @@ export interface Send {
   readonly clientMessageId?: string | null | undefined;
 }
 
-/** What a send's room was to its sender. */
-export interface Standing {
-  /** Undefined where there is no such room. */
-  readonly room: Pick<RoomRow, 'kind' | 'deletedAt'> | undefined;
-  readonly isMember: boolean;
-}
-
-/** What has come of a send. */
+/** What became of a send. */
 export type SendResult =
   | { readonly outcome: 'written'; readonly message: MessageRow; readonly entry: LogEntry }
-  /** Its key was sent before, in whatever room. */
+  /** The sender used its key before, in this or another room. */
   | { readonly outcome: 'known'; readonly message: MessageRow }
-  /** The sender is no member of the room. */
-  | ({ readonly outcome: 'refused' } & Standing)
-  /** Somebody else holds the room, or has just let it go: nothing was done. */
+  /** The sender is not a member of the room, or there is no such room. */
+  | { readonly outcome: 'refused'; readonly mayRead: boolean }
+  /** Another transaction holds the room or has just released it. Nothing was written. */
   | { readonly outcome: 'held' };
 
-/** The message that was written or known, if any, and what was looked at beside. */
+/** The message that was written or known, if there is one, and what the statement found out about the room. */
 type Row = (MessageRow | { readonly id: null }) & {
+  /** Whether this statement holds the room, and the room has not changed since the statement's snapshot. */
   readonly ready: boolean;
-  /** Of a message that was written: the tag of the entry in front of its own. */
+  /** Of a message that was written: the tag of the entry before its own. */
   readonly previousTag: number | null;
-  readonly roomKind: RoomRow['kind'] | null;
-  readonly roomDeletedAt: Date | null;
+  /** Null if there is no such room. */
+  readonly mayRead: boolean | null;
   readonly isMember: boolean;
 };
 
+const columns = (alias: string) => sql.join(qualified(alias, messageColumns).map((name) => sql.ref(name)));
+
 /**
- * Writes what is new of `sends`, their MessageAdded entries, and the heads of their rooms; seq and number are given in this
- * order. Of a key that comes twice here, all but the first are `held`. Fails with nothing written where a key is being
- * written elsewhere: `isKeyTaken` tells.
+ * Writes the new messages of `sends`, their MessageAdded entries, and the heads of their rooms. Assigns seq and number in
+ * the order of `sends`. If a key occurs twice in `sends`, all but the first are `held`. Fails with nothing written if
+ * another transaction writes one of the keys at the same time (`isKeyTaken`).
  *
- * - Rooms are locked in ascending order, and none is waited for. What is looked at beside is as it was when the statement
- *   began: a room is written to only where its head is still the one of that moment, so nobody who has just been removed
- *   is taken for a member.
- * - Keys are written in one order on every node. Two that write the same ones would otherwise wait for each other.
- * - Rows are looked up with `limit 1`: the plan of a prepared statement may be older than the table's size, and never
- *   comes to read all of it.
+ * - Locks rooms in ascending order, and skips those that are locked. Rights are those of the statement's snapshot, so a
+ *   room is written only if its head is still that of the snapshot: somebody who has just been removed cannot send.
+ * - Writes keys in the same order on every node. Otherwise two nodes that write the same keys could deadlock.
+ * - Looks rows up with `limit 1`: the plan of a prepared statement may date from when the table was small, and would
+ *   otherwise scan the whole table.
  */
 export async function writeSends(db: Db, sends: readonly Send[]): Promise<SendResult[]> {
   const column = <Value>(read: (send: Send) => Value) => sends.map((send) => read(send));
@@ -71,7 +67,7 @@ export async function writeSends(db: Db, sends: readonly Send[]): Promise<SendRe
         ${column(({ body, clientMessageId }) => (clientMessageId == null ? null : hashOf(body)))}::text[]
       ) with ordinality as sent (room_id, sender_id, id, tag, body, client_message_id, sent_hash, place)
       left join lateral (
-        select kind as room_kind, deleted_at as room_deleted_at, head_seq, head_tag from rooms where rooms.id = sent.room_id limit 1
+        select ${mayRead(sql.ref('sent.sender_id'))} as may_read, head_seq, head_tag from rooms where rooms.id = sent.room_id limit 1
       ) as room on true
     ), held as materialized (
       select id, head_seq, head_tag, last_number from rooms
@@ -82,7 +78,7 @@ export async function writeSends(db: Db, sends: readonly Send[]): Promise<SendRe
         lag(send.tag, 1, held.head_tag) over room as previous_tag
       from send
       join held on held.id = send.room_id and held.head_seq = send.head_seq and held.head_tag = send.head_tag
-      where is_member and room_deleted_at is null and known_id is null
+      where is_member and may_read and known_id is null
         and not exists (select from send as earlier where earlier.sender_id = send.sender_id
           and earlier.client_message_id = send.client_message_id and earlier.place < send.place)
       window room as (partition by send.room_id order by send.place)
@@ -90,7 +86,7 @@ export async function writeSends(db: Db, sends: readonly Send[]): Promise<SendRe
       insert into messages (id, room_id, seq, tag, changed_seq, number, kind, sender_id, body, created_at, client_message_id, sent_hash)
       select id, room_id, seq, tag, seq, number, 'TALK', sender_id, body, ${now}, client_message_id, sent_hash
       from fresh order by client_message_id, sender_id
-      returning *
+      returning ${columns('messages')}
     ), logged as (
       insert into room_log (room_id, seq, tag, type, at, message_id)
       select room_id, seq, tag, 'MessageAdded', ${now}, id from fresh order by room_id, seq
@@ -100,15 +96,15 @@ export async function writeSends(db: Db, sends: readonly Send[]): Promise<SendRe
       from (select distinct on (room_id) room_id, seq, tag, number from fresh order by room_id, seq desc) as last
       where rooms.id = last.room_id
     )
-    select message.*, fresh.previous_tag, send.room_kind, send.room_deleted_at, send.is_member,
+    select ${columns('message')}, fresh.previous_tag, send.may_read, send.is_member,
       exists (select from held where held.id = send.room_id and held.head_seq = send.head_seq and held.head_tag = send.head_tag) as ready
     from send
     left join fresh on fresh.place = send.place
     left join (
-      select * from written
+      select ${columns('written')} from written
       union all
-      select known.* from (select distinct known_id from send where known_id is not null) as looked_for
-        cross join lateral (select * from messages where id = known_id limit 1) as known
+      select ${columns('known')} from (select distinct known_id from send where known_id is not null) as wanted
+        cross join lateral (select ${columns('messages')} from messages where id = known_id limit 1) as known
     ) as message on message.id = coalesce(fresh.id, send.known_id)
     order by send.place`.execute(db);
   return rows.map(toResult);
@@ -116,11 +112,11 @@ export async function writeSends(db: Db, sends: readonly Send[]): Promise<SendRe
 
 function toResult(row: Row): SendResult {
   if (row.id === null) {
-    const { ready, roomKind, roomDeletedAt, isMember } = row;
-    const room = roomKind === null ? undefined : { kind: roomKind, deletedAt: roomDeletedAt };
-    // A member of a room that is there was passed over for another reason.
-    if (room && (!ready || (isMember && room.deletedAt === null))) return { outcome: 'held' };
-    return { outcome: 'refused', room, isMember };
+    const { ready, mayRead, isMember } = row;
+    if (mayRead === null) return { outcome: 'refused', mayRead: false };
+    // Nothing was written for a member who may send: the key occurs twice, or the room is held.
+    if (!ready || (isMember && mayRead)) return { outcome: 'held' };
+    return { outcome: 'refused', mayRead };
   }
   const message = messageOf(row);
   if (row.previousTag === null) return { outcome: 'known', message };
@@ -128,7 +124,7 @@ function toResult(row: Row): SendResult {
   return { outcome: 'written', message, entry: { type: 'MessageAdded', messageId, roomId, seq, tag, previousTag: row.previousTag, at } };
 }
 
-/** The message without what was looked at beside it. Field by field, since a hot room has thousands a second of them. */
+/** The message without the other columns. Written field by field because it is faster, and a hot room has thousands a second. */
 const messageOf = (row: MessageRow): MessageRow => ({
   id: row.id,
   roomId: row.roomId,

@@ -1,9 +1,10 @@
-// The tables, as Kysely sees them: camelCase here, snake_case in the database. Their reasons stand in the migrations.
+// The tables as Kysely sees them: camelCase here, snake_case in the database. The migrations say what each index is for.
 
 import { type ColumnType, type Generated, type Kysely, type Selectable, sql, type Transaction } from 'kysely';
+import type { StoredEvent } from './entry-types.ts';
 
 export type Db = Kysely<Database>;
-/** A handle whose writes appear together. A function that needs one says so in its type. */
+/** A handle inside a transaction. A function that needs a transaction takes this. */
 export type Trx = Transaction<Database>;
 
 export interface Database {
@@ -15,14 +16,14 @@ export interface Database {
   secrets: { name: string; value: string };
 }
 
-/** Given by the database, as it writes: one clock for all nodes, and never a client's. */
+/** Set by the database: all nodes share one clock, and no client sets it. */
 type Instant = ColumnType<Date, Date | undefined, Date>;
-/** The same for all that a statement writes. */
+/** The time of a statement, the same for every row that it writes. */
 export const now = sql<Date>`statement_timestamp()`;
 
 export interface UserTable {
   id: string;
-  /** `sub` of the host application's tokens. Null for a guest. */
+  /** `sub` of the host application's token. Null for a guest. */
   subject: string | null;
   name: string;
   nameFolded: string;
@@ -39,24 +40,24 @@ export interface RoomTable {
   nameFolded: string;
   description: string | null;
   subject: string | null;
-  /** One DIRECT room per pair and subject: the three in one string. */
+  /** Both members and the subject of a DIRECT room, in one string: unique among rooms that are not deleted. */
   directKey: string | null;
   createdBy: string | null;
   createdAt: Instant;
   lastActiveAt: Instant;
   deletedAt: Date | null;
   memberCount: Generated<number>;
-  /** The number of the newest message. */
+  /** `number` of the newest message. */
   lastNumber: Generated<number>;
-  /** Position of the newest entry; before the first one, that of the floor. */
+  /** Position of the newest entry, or of the floor while there is no entry. */
   headSeq: Generated<number>;
   headTag: number;
-  /** Position just in front of the oldest entry that is kept. */
+  /** Position before the oldest entry that is kept. */
   floorSeq: Generated<number>;
   floorTag: number;
-  /** The number of the newest message that retention removed. */
+  /** `number` of the newest message that retention removed. */
   floorNumber: Generated<number>;
-  /** When the oldest entry that retention has yet to look at was written. */
+  /** When the oldest entry that retention has not checked was written. */
   oldestAt: Date | null;
 }
 
@@ -76,10 +77,10 @@ export type DeletionReason = 'BY_SENDER' | 'BY_OWNER';
 export interface MessageTable {
   id: string;
   roomId: string;
-  /** Position of the entry that added it. */
+  /** Position of the entry that added the message. */
   seq: number;
   tag: number;
-  /** `seq` of the last entry that changed it. */
+  /** `seq` of the newest entry that changed the message. */
   changedSeq: number;
   number: number;
   kind: MessageKind;
@@ -90,30 +91,16 @@ export interface MessageTable {
   deletedAt: Date | null;
   deletionReason: DeletionReason | null;
   clientMessageId: string | null;
-  /** SHA-256 of the body as it was first sent, in hex: what a retry is compared with. Null without a clientMessageId. */
+  /** SHA-256 in hex of the body as it was first sent. A retry is compared with it. Null without a clientMessageId. */
   sentHash: string | null;
 }
 
-export type EntryType =
-  | 'MessageAdded'
-  | 'MessageEdited'
-  | 'MessageDeleted'
-  | 'MemberJoined'
-  | 'MemberLeft'
-  | 'HistoryTrimmed'
-  | 'RoomUpdated'
-  | 'RoomDeleted';
-
-export interface RoomLogTable {
+export type RoomLogTable = {
   roomId: string;
   seq: number;
   tag: number;
-  type: EntryType;
   at: Instant;
-  messageId: string | null;
-  userId: string | null;
-  throughNumber: number | null;
-}
+} & StoredEvent;
 
 export type UserRow = Selectable<UserTable>;
 export type RoomRow = Selectable<RoomTable>;
@@ -121,7 +108,33 @@ export type MembershipRow = Selectable<MembershipTable>;
 export type MessageRow = Selectable<MessageTable>;
 
 /**
- * Names are compared and sorted by this form, alike on every database whatever its locale. Upper case is last, because it
- * knows no forms that depend on the place in a word: ß is SS, and the three sigmas are one.
+ * The columns of each table, in full. Statements name their columns, so that they keep working while a newer version adds
+ * one: PostgreSQL fails a prepared `select *` whose result type has changed (SQLSTATE 0A000).
+ */
+const columnsOf =
+  <Row>() =>
+  <const Names extends readonly (keyof Row)[]>(
+    ...names: Exclude<keyof Row, Names[number]> extends never ? Names : [missing: Exclude<keyof Row, Names[number]>]
+  ): Names =>
+    names as Names;
+
+export const userColumns = columnsOf<UserRow>()('id', 'subject', 'name', 'nameFolded', 'avatarUrl', 'createdAt');
+export const roomColumns = columnsOf<RoomRow>()(
+  ...(['id', 'kind', 'name', 'nameFolded', 'description', 'subject', 'directKey', 'createdBy', 'createdAt', 'lastActiveAt'] as const),
+  ...(['deletedAt', 'memberCount', 'lastNumber', 'headSeq', 'headTag', 'floorSeq', 'floorTag', 'floorNumber', 'oldestAt'] as const),
+);
+export const membershipColumns = columnsOf<MembershipRow>()('id', 'roomId', 'userId', 'role', 'joinedAt');
+export const messageColumns = columnsOf<MessageRow>()(
+  ...(['id', 'roomId', 'seq', 'tag', 'changedSeq', 'number', 'kind', 'senderId', 'body', 'createdAt', 'editedAt', 'deletedAt'] as const),
+  ...(['deletionReason', 'clientMessageId', 'sentHash'] as const),
+);
+
+/** The columns under the name of their table or alias, for statements that join several. */
+export const qualified = <const Alias extends string, Name extends string>(alias: Alias, names: readonly Name[]) =>
+  names.map((name): `${Alias}.${Name}` => `${alias}.${name}`);
+
+/**
+ * The form in which names are compared and sorted: the same on every database, whatever its locale. Upper case comes last
+ * because it has no forms that depend on the position in a word: ß becomes SS, and all three sigmas become one.
  */
 export const fold = (name: string) => name.toLowerCase().toUpperCase().normalize('NFC');

@@ -1,17 +1,17 @@
-// People: guests, who gave a name, and users of the host application, who appear when their token is first seen.
+// Users: guests, and users of the host application, who get a row when their token is first verified.
 
 import { newId } from './id.ts';
-import { type Db, fold, type UserRow } from './tables.ts';
+import { type Db, fold, type UserRow, userColumns } from './tables.ts';
 
 export async function createGuest(db: Db, name: string): Promise<UserRow> {
   return db
     .insertInto('users')
     .values({ id: newId('user'), name, nameFolded: fold(name) })
-    .returningAll()
+    .returning(userColumns)
     .executeTakeFirstOrThrow();
 }
 
-/** The user of that subject, created where there is none yet and renamed where the name is another. */
+/** The user with this subject: created if there is none, renamed if the name differs. */
 export async function upsertUser(db: Db, subject: string, name: string): Promise<UserRow> {
   const row = await db
     .insertInto('users')
@@ -22,13 +22,13 @@ export async function upsertUser(db: Db, subject: string, name: string): Promise
         .doUpdateSet({ name, nameFolded: fold(name) })
         .where('users.name', '<>', name),
     )
-    .returningAll()
+    .returning(userColumns)
     .executeTakeFirst();
-  return row ?? db.selectFrom('users').selectAll().where('subject', '=', subject).executeTakeFirstOrThrow();
+  return row ?? db.selectFrom('users').select(userColumns).where('subject', '=', subject).executeTakeFirstOrThrow();
 }
 
 export async function findUsers(db: Db, ids: readonly string[]): Promise<UserRow[]> {
-  return db.selectFrom('users').selectAll().where('id', 'in', ids).execute();
+  return db.selectFrom('users').select(userColumns).where('id', 'in', ids).execute();
 }
 
 export async function findUser(db: Db, id: string): Promise<UserRow | undefined> {

@@ -7,9 +7,10 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { Viewer } from '../chat/identity.ts';
 import type { GaplessError } from '../errors.ts';
 import type { Sink } from '../feed/delivery.ts';
+import { endsAsRestart } from '../schema/error-code.ts';
+import type { ResultSource } from '../schema/subscription.ts';
 import type { Connection, Outlet, Use } from './connection.ts';
 import { encode, toBytes } from './encode.ts';
-import type { ResultSource } from './result-source.ts';
 
 /** The id of `complete`. A browser that reconnects with it has received everything, and is told by a 204 to stop. */
 export const completedId = 'complete';
@@ -33,6 +34,7 @@ export async function writeEventStream(
   try {
     await source.run(stream);
   } catch (error) {
+    if (endsAsRestart(error)) return stream.end();
     stream.fail(error as GraphQLError);
   }
   stream.complete();

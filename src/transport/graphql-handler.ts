@@ -7,6 +7,7 @@ import { guestTokenDays, type Viewer } from '../chat/identity.ts';
 import type { Config } from '../config.ts';
 import type { Context, Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
+import type { ResultSource } from '../schema/subscription.ts';
 import { prefersEventStream } from './accept.ts';
 import { readBody } from './body.ts';
 import type { Use } from './connection.ts';
@@ -16,7 +17,6 @@ import { findOperationType } from './documents.ts';
 import { completedId, writeEventStream, writeSingleEvent } from './event-stream.ts';
 import { allowOrigin, requireAllowedOrigin } from './origin.ts';
 import { Refusal, statusOf } from './refusal.ts';
-import type { ResultSource } from './result-source.ts';
 import { type Identified, identify, setCookieHeader } from './viewer.ts';
 import { createGraphQL, type Exchange } from './yoga.ts';
 

@@ -3,9 +3,9 @@
 
 import type { ExecutionResult } from 'graphql';
 import type { Sink } from '../feed/delivery.ts';
+import type { ResultSource } from '../schema/subscription.ts';
 import type { Connection } from './connection.ts';
 import { encode, textFrame, toBytes } from './encode.ts';
-import type { ResultSource } from './result-source.ts';
 
 /** The socket as its operations see it. */
 export interface OperationSocket {

@@ -5,16 +5,16 @@ import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST
 import { makeServer, type Context as Session } from 'graphql-ws';
 import { GaplessError } from '../errors.ts';
 import type { Context, Services } from '../schema/context.ts';
-import { toClientError } from '../schema/error-code.ts';
+import { endsAsRestart, toClientError } from '../schema/error-code.ts';
 import { executeOperation, subscribeOperation } from '../schema/execute.ts';
 import { schema } from '../schema/index.ts';
+import { isResultSource } from '../schema/subscription.ts';
 import { inTime } from './deadline.ts';
 import { parseDocument, validateDocument } from './documents.ts';
 import { endedResults, failedResults } from './ended-results.ts';
 import { maxOperations, nestingMessage, nestsTooDeeply } from './limits.ts';
 import type { Operation } from './operation.ts';
-import { isResultSource } from './result-source.ts';
-import type { ClientSocket } from './socket.ts';
+import { type ClientSocket, closings } from './socket.ts';
 import { identify } from './viewer.ts';
 
 interface Payload {
@@ -103,6 +103,7 @@ export function createSocketProtocol(services: Services) {
         await operation.deliver(opened);
         return endedResults();
       } catch (error) {
+        if (endsAsRestart(error)) args.contextValue.socket.close(...closings.restart);
         return failedResults(error);
       }
     };

@@ -6,13 +6,13 @@ import type { Context } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import { executeOperation, subscribeOperation } from '../schema/execute.ts';
 import { schema } from '../schema/index.ts';
+import { isResultSource, type ResultSource } from '../schema/subscription.ts';
 import { acceptsEventStream, prefersEventStream } from './accept.ts';
 import { parseDocument, validateDocument } from './documents.ts';
 import { endedResults } from './ended-results.ts';
 import { graphiql, renderPage } from './graphiql.ts';
 import { nestingMessage, nestsTooDeeply } from './limits.ts';
 import { statusOf } from './refusal.ts';
-import { isResultSource, type ResultSource } from './result-source.ts';
 
 /** What Yoga is given with a request, and where it puts an answer that is an event stream. */
 export interface Exchange {

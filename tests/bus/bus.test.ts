@@ -8,8 +8,9 @@ import type { Bus } from '../../src/bus/bus.ts';
 import { MemoryBus } from '../../src/bus/memory-bus.ts';
 import { RedisBus } from '../../src/bus/redis-bus.ts';
 import { readEntry, writeEntry } from '../../src/bus/wire.ts';
+import type { LogEvent } from '../../src/storage/entry-types.ts';
 import { newId } from '../../src/storage/id.ts';
-import type { LogEntry, LogEvent } from '../../src/storage/room-log.ts';
+import type { LogEntry } from '../../src/storage/room-log.ts';
 import { until } from '../support/process.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { silentLog } from '../support/server.ts';
@@ -28,7 +29,7 @@ const entryOf = (roomId: string, seq = 1, event: LogEvent = { type: 'MessageAdde
 /** Subscribes, and keeps what is heard. */
 async function listen(bus: Bus, roomId: string) {
   const heard: LogEntry[] = [];
-  const stop = await bus.subscribe(roomId, (entry) => heard.push(entry));
+  const stop = await bus.subscribe(roomId, (entry) => heard.push(entry as LogEntry));
   return { heard, stop };
 }
 

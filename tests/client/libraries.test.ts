@@ -14,7 +14,7 @@ import { resumableExchange } from '../../src/client/urql.ts';
 import * as gql from '../gql/graphql.ts';
 import { until } from '../support/process.ts';
 import { Guest, startServer } from '../support/server.ts';
-import { getRoom, range, undoBehind } from '../support/storage.ts';
+import { getRoom, range, rollBackTo } from '../support/storage.ts';
 import { quick, ways } from '../support/ways.ts';
 
 type Messages = NonNullable<gql.RoomViewQuery['room']>['messages'];
@@ -140,7 +140,7 @@ for (const [name, open] of Object.entries(libraries)) {
         await until('it arrives', () => seen.length === 1);
         link.impair({ refusing: true });
         link.reset();
-        await undoBehind(db, id, { seq, tag });
+        await rollBackTo(db, id, { seq, tag });
         link.heal();
         await until('it is told', () => errors.length > 0);
         assert.deepEqual(errors.map(errorCode), ['CURSOR_EXPIRED']);

@@ -11,7 +11,7 @@ import type { Sink } from '../../src/client/subscriber.ts';
 import * as gql from '../gql/graphql.ts';
 import { until } from '../support/process.ts';
 import { createPlace, Guest, type Server, startServer } from '../support/server.ts';
-import { getRoom, range, undoBehind } from '../support/storage.ts';
+import { getRoom, range, rollBackTo } from '../support/storage.ts';
 import { messageAdded, quick, roomEvents, Watcher, ways } from '../support/ways.ts';
 
 /** A server behind a link that can be cut, somebody signed in, and a room of theirs with the page that opens it. */
@@ -126,7 +126,7 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
       await until('they arrive', () => watcher.numbers.length === 3 && watcher.live);
       link.impair({ refusing: true });
       link.reset();
-      await undoBehind(db, roomId, { seq, tag });
+      await rollBackTo(db, roomId, { seq, tag });
       link.heal();
       await until('it has ended', () => watcher.ends.length > 0);
       assert.equal(errorCode(watcher.ends[0]), 'CURSOR_EXPIRED');

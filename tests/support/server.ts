@@ -8,10 +8,9 @@ import { type GraphQLFormattedError, print } from 'graphql';
 import { type Client, createClient } from 'graphql-ws';
 import { pino } from 'pino';
 import { WebSocket } from 'ws';
-import { type App, openApp } from '../../src/app.ts';
+import { type App, type AppOptions, openApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { Log } from '../../src/log.ts';
-import type { Bounds } from '../../src/transport/connection.ts';
 import * as gql from '../gql/graphql.ts';
 import { createDatabase } from './postgres.ts';
 
@@ -41,14 +40,14 @@ export async function createPlace(storage: StorageName): Promise<{ env: Record<s
 
 /** Opens a server in a place of its own, or with the settings that are given. */
 export async function startServer(
-  options: { storage?: StorageName; env?: Record<string, string>; log?: Log; bounds?: Partial<Bounds> } = {},
+  options: { storage?: StorageName; env?: Record<string, string>; log?: Log } & AppOptions = {},
 ): Promise<Server> {
   const cleanup = new AsyncDisposableStack();
   const place =
     options.env?.['DATABASE_URL'] || options.env?.['DATA_DIR'] ? undefined : cleanup.use(await createPlace(options.storage ?? 'PGlite'));
   let config: Config = readConfig({ PORT: '0', DRAIN_DELAY_MS: '0', ...place?.env, ...options.env });
   const log = options.log ?? silentLog;
-  let app = await openApp(config, log, options.bounds);
+  let app = await openApp(config, log, options);
   config = { ...config, port: Number(new URL(app.url).port) };
   return {
     get app() {
@@ -57,7 +56,7 @@ export async function startServer(
     url: `${app.url}/graphql`,
     async restart() {
       await app.close({ now: true });
-      app = await openApp(config, log, options.bounds);
+      app = await openApp(config, log, options);
     },
     async [Symbol.asyncDispose]() {
       await app.close({ now: true });
@@ -105,6 +104,11 @@ export class Guest {
   async refusal(document: string, variables?: Record<string, unknown>): Promise<string | undefined> {
     // biome-ignore lint/suspicious/noExplicitAny: the document is a plain string
     return (await this.ask<any, any>(document, variables)).errors?.[0]?.extensions.code;
+  }
+
+  /** A page of rooms. */
+  async rooms(variables: gql.RoomsQueryVariables = {}): Promise<NonNullable<gql.RoomsQuery['rooms']>> {
+    return (await this.must(gql.RoomsDocument, variables)).rooms as NonNullable<gql.RoomsQuery['rooms']>;
   }
 
   async createRoom(input: Partial<gql.CreateRoomInput> = {}): Promise<string> {

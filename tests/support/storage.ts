@@ -72,7 +72,7 @@ export async function fillRoom(db: Db, roomId: string, count: number, at = new D
 }
 
 /** Undoes the end of a room's log, as a failover that lost it does: what was behind `seq` has never been. */
-export async function undoBehind(db: Db, roomId: string, { seq, tag }: Position): Promise<void> {
+export async function rollBackTo(db: Db, roomId: string, { seq, tag }: Position): Promise<void> {
   await db.transaction().execute(async (trx) => {
     const { lastNumber } = await trx
       .selectFrom('messages')

@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { it } from 'node:test';
+import type { ResultSource } from '../../src/schema/subscription.ts';
 import type { Use } from '../../src/transport/connection.ts';
 import { Connections } from '../../src/transport/connections.ts';
 import { writeEventStream } from '../../src/transport/event-stream.ts';
-import type { ResultSource } from '../../src/transport/result-source.ts';
 import { until } from '../support/process.ts';
 import { silentLog } from '../support/server.ts';
 

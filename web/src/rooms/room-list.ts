@@ -83,6 +83,7 @@ export class RoomList {
     this.#in(pollMs);
     try {
       const { mine, others } = await this.#api.query(RoomsDocument, { others: this.#others, nameContains: search || null });
+      if (!mine || !others) throw new Error('The server answered without rooms.');
       // An older answer may come late.
       if (number < this.#shown || this.#stop.signal.aborted) return;
       this.#shown = number;

@@ -1,0 +1,6 @@
+// Retries as the server makes them, on a database that answers unless a test says otherwise.
+
+import { Retry, type RetryOptions } from '../../src/feed/retry.ts';
+import { silentLog } from './server.ts';
+
+export const retryFor = (options: Partial<RetryOptions> = {}) => new Retry({ log: silentLog, isDatabaseAnswering: () => true, ...options });
