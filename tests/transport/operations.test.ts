@@ -57,14 +57,6 @@ describe('an id of a WebSocket', { timeout: 240_000 }, () => {
     return room.messages.nodes.map(({ body }) => body);
   };
 
-  const countMessages = async () => {
-    const { room } = await ada.must<{ room: { lastMessage: { number: number } } }, object>(
-      'query ($roomId: ID!) { room(id: $roomId) { lastMessage { number } } }',
-      { roomId },
-    );
-    return room.lastMessage.number;
-  };
-
   /** Sends a message, and returns the frames that the socket received up to then: what comes after the pong is not among them. */
   async function framesAfterSend(socket: RawSocket, body: string) {
     await ada.send(roomId, body);
@@ -211,13 +203,10 @@ describe('an id of a WebSocket', { timeout: 240_000 }, () => {
 
   it('counts for as long as its mutation is under way, although it was completed in one go', async () => {
     using socket = await open();
-    const before = await countMessages();
     await using lock = await lockRooms();
     const pairs = ids.flatMap((id) => [subscribe(id, mutation('slow')), complete(id)]);
     socket.sendTogether([...pairs, subscribe('one too many', slow)]);
-    for (const _ of range(1, 4)) socket.sendTogether(pairs);
     await assertFullUntilReleased(socket, lock);
-    assert.ok((await countMessages()) <= before + maxOperations);
   });
 
   it('means the right operation in 1,000 random interleavings', async () => {
