@@ -75,11 +75,14 @@ export class Guest {
   readonly url: string;
   readonly token: string;
   readonly userId: string;
+  /** The id of `viewer`, which is not that of the user. */
+  readonly viewerId: string;
 
   constructor(url: string, token: string, userId: string) {
     this.url = url;
     this.token = token;
     this.userId = userId;
+    this.viewerId = userId.replace('user_', 'viewer_');
   }
 
   static async signIn(url: string, name = 'Ada'): Promise<Guest> {

@@ -99,7 +99,7 @@ describe('nested JSON', () => {
         socket.send(`{"id":"deep","type":"subscribe","payload":${payload(deep)}}`);
         const frame = await socket.next();
         assert.deepEqual([frame.type, frame.id, frame.payload[0].extensions.code], ['error', 'deep', 'BAD_USER_INPUT']);
-        assert.equal((await socket.ask('deep', me)).payload.data.viewer.id, ada.userId);
+        assert.equal((await socket.ask('deep', me)).payload.data.viewer.id, ada.viewerId);
         await until('nobody watches', () => server.app.liveRooms.size === 0);
       });
     }

@@ -112,7 +112,7 @@ describe('an id of a WebSocket', { timeout: 240_000 }, () => {
     await until('the subscription waits for the database', async () => (await lock.waiting()) === 1);
     socket.send(complete('1'));
     // A query needs no table that is locked.
-    assert.equal((await socket.ask('1', query('g2'))).payload.data.g2.id, ada.userId);
+    assert.equal((await socket.ask('1', query('g2'))).payload.data.g2.id, ada.viewerId);
     socket.sendTogether([again('g3'), complete('1'), again('g4')]);
     await lock.release();
     assert.deepEqual(generationsOf(await framesAfterSend(socket, 'opened')), ['g4']);
@@ -134,24 +134,24 @@ describe('an id of a WebSocket', { timeout: 240_000 }, () => {
   it('that belonged to a query answers the new operation only', async () => {
     using socket = await open();
     socket.sendTogether([subscribe('1', query('g1')), complete('1'), subscribe('1', query('g2'))]);
-    assert.equal((await socket.next()).payload.data.g2.id, ada.userId);
+    assert.equal((await socket.next()).payload.data.g2.id, ada.viewerId);
     assert.deepEqual(await socket.next(), complete('1'));
   });
 
   it('that belonged to a mutation answers the new operation only, and the mutation is carried out', async () => {
     using socket = await open();
     socket.sendTogether([subscribe('1', mutation('carriedOut')), complete('1'), subscribe('1', query('g2'))]);
-    assert.equal((await socket.next()).payload.data.g2.id, ada.userId);
+    assert.equal((await socket.next()).payload.data.g2.id, ada.viewerId);
     assert.deepEqual(await socket.next(), complete('1'));
     await until('it is carried out', async () => (await findBodies()).includes('carriedOut'));
-    assert.deepEqual((await socket.ask('2', query('g3'))).payload.data.g3.id, ada.userId);
+    assert.deepEqual((await socket.ask('2', query('g3'))).payload.data.g3.id, ada.viewerId);
   });
 
   it('that is completed before the connection is acknowledged changes nothing', async () => {
     using socket = await RawSocket.open(server.url);
     socket.sendTogether([complete('1'), { type: 'connection_init', payload: { authorization: `Bearer ${ada.token}` } }, complete('1')]);
     assert.equal((await socket.next()).type, 'connection_ack');
-    assert.equal((await socket.ask('1', query('g1'))).payload.data.g1.id, ada.userId);
+    assert.equal((await socket.ask('1', query('g1'))).payload.data.g1.id, ada.viewerId);
   });
 
   it('that is in use closes the socket with 4409, after it was completed and used again too, and whatever its length', async () => {

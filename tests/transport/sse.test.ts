@@ -120,7 +120,7 @@ describe('an event stream', () => {
 
   it('of a query is its result and complete', async () => {
     using stream = await EventStream.open(ada, '{ viewer { id } }');
-    assert.deepEqual(JSON.parse((await stream.nextData())?.data ?? ''), { data: { viewer: { id: ada.userId } } });
+    assert.deepEqual(JSON.parse((await stream.nextData())?.data ?? ''), { data: { viewer: { id: ada.viewerId } } });
     assert.equal((await stream.next())?.event, 'complete');
     assert.equal(await stream.next(), undefined);
   });

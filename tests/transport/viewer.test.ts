@@ -53,16 +53,16 @@ describe('a token', () => {
   it('is taken from the header, by POST and GET, whatever the case of Bearer', async () => {
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
       const headers = { authorization: `${scheme} ${ada.token}` };
-      assert.equal((await post(server.url, me, headers)).body.data?.viewer?.id, ada.userId);
+      assert.equal((await post(server.url, me, headers)).body.data?.viewer?.id, ada.viewerId);
     }
     const response = await fetch(`${server.url}?query=${encodeURIComponent(me)}`, { headers: { authorization: `Bearer ${ada.token}` } });
-    assert.deepEqual(await response.json(), { data: { viewer: { id: ada.userId } } });
+    assert.deepEqual(await response.json(), { data: { viewer: { id: ada.viewerId } } });
   });
 
   it('is taken from the cookie, among others', async () => {
     for (const cookie of [`gapless_token=${ada.token}`, `a=b; gapless_token=${ada.token}; c=d`]) {
       const { body, setCookie } = await post(server.url, me, { cookie });
-      assert.equal(body.data?.viewer?.id, ada.userId);
+      assert.equal(body.data?.viewer?.id, ada.viewerId);
       assert.equal(setCookie, null);
     }
     assert.equal((await post(server.url, me, { cookie: `not_gapless_token=${ada.token}` })).body.data?.viewer, null);
@@ -73,7 +73,7 @@ describe('a token', () => {
       using socket = await RawSocket.open(server.url);
       socket.send({ type: 'connection_init', payload: { [key]: `Bearer ${ada.token}` } });
       assert.equal((await socket.next()).type, 'connection_ack');
-      assert.equal((await viewerOverSocket(socket)).id, ada.userId);
+      assert.equal((await viewerOverSocket(socket)).id, ada.viewerId);
     }
   });
 
@@ -85,18 +85,18 @@ describe('a token', () => {
       using socket = await RawSocket.open(server.url, { headers: headers(ada.token) });
       socket.send({ type: 'connection_init' });
       assert.equal((await socket.next()).type, 'connection_ack');
-      assert.equal((await viewerOverSocket(socket)).id, ada.userId);
+      assert.equal((await viewerOverSocket(socket)).id, ada.viewerId);
     });
   }
 
   it('that was said on purpose goes before the cookie', async () => {
     const bea = await Guest.signIn(server.url, 'Bea');
     const cookie = `gapless_token=${ada.token}`;
-    assert.equal((await post(server.url, me, { cookie, authorization: `Bearer ${bea.token}` })).body.data?.viewer?.id, bea.userId);
+    assert.equal((await post(server.url, me, { cookie, authorization: `Bearer ${bea.token}` })).body.data?.viewer?.id, bea.viewerId);
     using socket = await RawSocket.open(server.url, { headers: { cookie } });
     socket.send({ type: 'connection_init', payload: { authorization: `Bearer ${bea.token}` } });
     await socket.next();
-    assert.equal((await viewerOverSocket(socket)).id, bea.userId);
+    assert.equal((await viewerOverSocket(socket)).id, bea.viewerId);
   });
 
   it('is not needed to ask who one is', async () => {
@@ -144,7 +144,7 @@ describe('a token', () => {
   it('of 30 days keeps its socket open, though no timer reaches that far', async () => {
     using socket = await RawSocket.signedIn(server.url, ada.token);
     // A timer that overflowed would fire a millisecond later.
-    for (let i = 0; i < 20; i += 1) assert.equal((await viewerOverSocket(socket)).id, ada.userId);
+    for (let i = 0; i < 20; i += 1) assert.equal((await viewerOverSocket(socket)).id, ada.viewerId);
     assert.equal(socket.open, true);
   });
 });

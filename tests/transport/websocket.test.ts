@@ -228,7 +228,7 @@ describe('the WebSocket door', () => {
       ['error', 'one too many', 'BAD_USER_INPUT'],
     );
     socket.send({ type: 'complete', id: 'watch 0' });
-    assert.equal((await socket.ask('after one has ended', me)).payload.data.viewer.id, ada.userId);
+    assert.equal((await socket.ask('after one has ended', me)).payload.data.viewer.id, ada.viewerId);
   });
 
   it('does not let a refused upgrade that stays half-open hold up the stop', async () => {
