@@ -86,11 +86,14 @@ export function createGraphQLHandler(config: Config, services: Services, connect
 
   async function writeSource(response: ServerResponse, source: ResultSource, viewer: Viewer | undefined): Promise<void> {
     const { socket } = response;
-    if (socket === null || connections.ending) {
+    if (socket === null) {
       source.stop();
-      if (connections.ending) return void response.destroy();
       // Events would wait in memory, uncounted, until the answers before them are written.
       throw new Refusal(400, 'An event stream cannot be requested on a connection that still has other requests to answer.');
+    }
+    if (connections.ending) {
+      source.stop();
+      return void response.destroy();
     }
     return writeEventStream(response, source, connections.of(socket), viewer);
   }

@@ -11,7 +11,7 @@ const nested = (levels: number, [open, close] = ['[', ']']) => open.repeat(level
 const deepLists = nested(30_000);
 const deepObjects = `${'{"a":'.repeat(9000)}1${'}'.repeat(9000)}`;
 const watch = 'subscription ($roomId: ID!, $after: String) { messageAdded(roomId: $roomId, after: $after) { body } }';
-const me = '{ viewer { id } }';
+const me = '{ viewer { user { id } } }';
 
 describe('nested JSON', () => {
   let server: Server;
@@ -99,7 +99,7 @@ describe('nested JSON', () => {
         socket.send(`{"id":"deep","type":"subscribe","payload":${payload(deep)}}`);
         const frame = await socket.next();
         assert.deepEqual([frame.type, frame.id, frame.payload[0].extensions.code], ['error', 'deep', 'BAD_USER_INPUT']);
-        assert.equal((await socket.ask('deep', me)).payload.data.viewer.id, ada.viewerId);
+        assert.equal((await socket.ask('deep', me)).payload.data.viewer.user.id, ada.userId);
         await until('nobody watches', () => server.app.liveRooms.size === 0);
       });
     }
