@@ -87,8 +87,8 @@ function Connection({ opened: { status, wasLive } }: { opened: Opened }) {
   const words = useWords();
   const said = {
     connecting: wasLive ? words.reconnecting : words.connecting,
-    behind: words.behind,
-    expired: words.behind,
+    lagging: words.lagging,
+    expired: words.lagging,
     live: words.live,
   };
   return (
