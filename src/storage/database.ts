@@ -17,10 +17,10 @@ import {
 import pg from 'pg';
 import { type Config, ConfigError } from '../config.ts';
 import type { Log } from '../log.ts';
+import { DatabaseFailure, reportFailures } from './failure.ts';
 import { migrate } from './migrate.ts';
 import { Rows } from './rows.ts';
 import type { Database, Db } from './tables.ts';
-import { isUnavailable } from './unavailable.ts';
 
 /** How long a statement may wait for a lock, run, or stay unanswered. */
 const lockTimeoutMs = 3000;
@@ -154,15 +154,11 @@ class BoundedClient extends pg.Client {
 
 /** SQLSTATE of a server that takes no writes: unavailable, that is, until the primary is found. */
 const readOnly = '25006';
-/** SQLSTATE classes of a database that does not let us in: wrong name or password, no such database, no right to make tables. */
-const deniedCodes = /^(28...|3D000|42501)$/;
 
-/** The sentence for a database that does not answer or does not let us in; undefined for any other error. Never the password. */
+/** The sentence for a database that cannot be used. It never contains the password. Undefined for any other error. */
 function refusedAtStart(error: unknown, databaseUrl: string): ConfigError | undefined {
-  const cause = error instanceof AggregateError ? error.errors[0] : error;
-  if (!(cause instanceof Error)) return undefined;
-  if (!isUnavailable(error) && !('code' in cause && deniedCodes.test(String(cause.code)))) return undefined;
-  return new ConfigError(`DATABASE_URL: the database at ${new URL(databaseUrl).host} cannot be used: ${cause.message}.`);
+  if (!(error instanceof DatabaseFailure)) return undefined;
+  return new ConfigError(`DATABASE_URL: the database at ${new URL(databaseUrl).host} cannot be used: ${error.message}.`);
 }
 
 // PGlite gives numbers for int8; so does this. Nothing here outgrows 2^53.
@@ -187,5 +183,5 @@ async function onConnect(client: pg.ClientBase): Promise<void> {
 const plugins = [new CamelCasePlugin(), new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })];
 
 function kysely(dialect: Dialect): Db {
-  return new Kysely<Database>({ dialect, plugins });
+  return new Kysely<Database>({ dialect: reportFailures(dialect), plugins });
 }

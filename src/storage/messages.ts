@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { notFound } from '../errors.ts';
 import { decodeCursor, encodeCursor, expiredCursor, type Position } from './cursor.ts';
+import { DatabaseFailure } from './failure.ts';
 import { newId } from './id.ts';
 import type { LockedRoom } from './locked-room.ts';
 import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
@@ -24,8 +25,7 @@ export async function addNotice(room: LockedRoom, kind: 'ENTER' | 'LEAVE', sende
 }
 
 /** Whether a statement failed because a clientMessageId is taken. */
-export const isKeyTaken = (error: unknown) =>
-  error instanceof Error && 'constraint' in error && error.constraint === 'messages_by_client_message_id';
+export const isKeyTaken = (error: unknown) => error instanceof DatabaseFailure && error.constraint === 'messages_by_client_message_id';
 
 /** Changes a message and writes the entry about it. */
 export async function changeMessage(

@@ -1,0 +1,113 @@
+// The one boundary where the database fails. Whatever the driver throws, also what nobody foresaw, leaves storage as a
+// DatabaseFailure. Errors that our own code throws inside a transaction pass unchanged.
+
+import type { CompiledQuery, DatabaseConnection, Dialect, Driver, QueryResult, TransactionSettings } from 'kysely';
+
+export class DatabaseFailure extends Error {
+  /** SQLSTATE, or the code of a system error such as ECONNREFUSED. Undefined if there is none. */
+  readonly code: string | undefined;
+  /** Name of the constraint that the statement violated. */
+  readonly constraint: string | undefined;
+
+  constructor(cause: unknown) {
+    // Node reports a host with several addresses as an AggregateError that has no message of its own.
+    const error: unknown = cause instanceof AggregateError ? cause.errors[0] : cause;
+    super(error instanceof Error ? error.message : String(error), { cause });
+    this.name = 'DatabaseFailure';
+    this.code = textOf(error, 'code');
+    this.constraint = textOf(error, 'constraint');
+  }
+
+  /** Whether the database judged the data of the statement: SQLSTATE class 22 (data) or 23 (constraints). */
+  get isOfData(): boolean {
+    return this.code !== undefined && /^2[23]...$/.test(this.code);
+  }
+}
+
+function textOf(error: unknown, name: string): string | undefined {
+  const value = typeof error === 'object' && error !== null ? (error as Record<string, unknown>)[name] : undefined;
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** The dialect, with a driver that throws nothing but DatabaseFailure. */
+export const reportFailures = (dialect: Dialect): Dialect => ({
+  createAdapter: () => dialect.createAdapter(),
+  createDriver: () => new ReportingDriver(dialect.createDriver()),
+  createIntrospector: (db) => dialect.createIntrospector(db),
+  createQueryCompiler: () => dialect.createQueryCompiler(),
+});
+
+async function report<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof DatabaseFailure ? error : new DatabaseFailure(error);
+  }
+}
+
+class ReportingConnection implements DatabaseConnection {
+  readonly inner: DatabaseConnection;
+
+  constructor(inner: DatabaseConnection) {
+    this.inner = inner;
+  }
+
+  executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    return report(() => this.inner.executeQuery<Row>(query));
+  }
+
+  async *streamQuery<Row>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<Row>> {
+    const results = this.inner.streamQuery<Row>(query, chunkSize);
+    try {
+      for (;;) {
+        const next = await report(() => results.next());
+        if (next.done) return;
+        yield next.value;
+      }
+    } finally {
+      await results.return?.();
+    }
+  }
+}
+
+class ReportingDriver implements Driver {
+  readonly #inner: Driver;
+
+  constructor(inner: Driver) {
+    this.#inner = inner;
+  }
+
+  init(): Promise<void> {
+    return report(() => this.#inner.init());
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    return new ReportingConnection(await report(() => this.#inner.acquireConnection()));
+  }
+
+  beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
+    return report(() => this.#inner.beginTransaction(innerOf(connection), settings));
+  }
+
+  commitTransaction(connection: DatabaseConnection): Promise<void> {
+    return report(() => this.#inner.commitTransaction(innerOf(connection)));
+  }
+
+  /**
+   * Never fails: Kysely would throw the failure in place of the error that made it roll back. Where the rollback fails, the
+   * driver drops the connection, and so the database rolls back.
+   */
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await this.#inner.rollbackTransaction(innerOf(connection)).catch(() => {});
+  }
+
+  releaseConnection(connection: DatabaseConnection): Promise<void> {
+    return report(() => this.#inner.releaseConnection(innerOf(connection)));
+  }
+
+  destroy(): Promise<void> {
+    return report(() => this.#inner.destroy());
+  }
+}
+
+const innerOf = (connection: DatabaseConnection) => (connection as ReportingConnection).inner;
