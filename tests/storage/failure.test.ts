@@ -10,6 +10,7 @@ import pg from 'pg';
 import { ConfigError } from '../../src/config.ts';
 import { openStorage, ping } from '../../src/storage/database.ts';
 import { DatabaseFailure } from '../../src/storage/failure.ts';
+import { newId } from '../../src/storage/id.ts';
 import type { Db } from '../../src/storage/tables.ts';
 import { isUnavailable } from '../../src/storage/unavailable.ts';
 import { createGuest } from '../../src/storage/users.ts';
@@ -66,7 +67,10 @@ for (const name of storages) {
     it('is not what our own code throws in a transaction, which passes unchanged and writes nothing', async () => {
       const own = new RangeError('ours');
       const changing = db.transaction().execute(async (trx) => {
-        await createGuest(trx, 'Nobody');
+        await trx
+          .insertInto('users')
+          .values({ id: newId('user'), name: 'Nobody', nameFolded: 'NOBODY' })
+          .execute();
         throw own;
       });
       assert.equal(await changing.catch((error) => error), own);
@@ -75,7 +79,10 @@ for (const name of storages) {
 
     it('is a commit of a transaction in which a statement failed and the failure was swallowed', async () => {
       const changing = db.transaction().execute(async (trx) => {
-        await createGuest(trx, 'Lost');
+        await trx
+          .insertInto('users')
+          .values({ id: newId('user'), name: 'Lost', nameFolded: 'LOST' })
+          .execute();
         await sql`select 1 / 0`.execute(trx).catch(() => {});
       });
       await failureOf(changing);

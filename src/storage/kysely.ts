@@ -1,0 +1,10 @@
+// What is common to both databases: how statements are built, and that a failure is a DatabaseFailure.
+
+import { CamelCasePlugin, type Dialect, HandleEmptyInListsPlugin, Kysely, replaceWithNoncontingentExpression } from 'kysely';
+import { reportFailures } from './failure.ts';
+import type { Database, Db } from './tables.ts';
+
+// `in ()` is not valid SQL. With this plugin it is false.
+const plugins = [new CamelCasePlugin(), new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })];
+
+export const openKysely = (dialect: Dialect): Db => new Kysely<Database>({ dialect: reportFailures(dialect), plugins });
