@@ -7,7 +7,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { PGliteDialect } from 'kysely';
 import { ConfigError } from '../config.ts';
 import type { Storage } from './database.ts';
-import { openKysely } from './kysely.ts';
+import { openKysely, ping } from './kysely.ts';
 import { migrate } from './migrate.ts';
 import { Rows } from './rows.ts';
 
@@ -25,7 +25,7 @@ export async function openEmbedded(dataDir: string): Promise<Storage> {
     throw error;
   }
   const rows = new Rows(db);
-  return { db, rows, feedDb: db, feedRows: rows, [Symbol.asyncDispose]: close };
+  return { db, rows, feedDb: db, feedRows: rows, probe: () => ping(db), [Symbol.asyncDispose]: close };
 }
 
 // PGlite opens a folder that another process has open without an error, and then one of them loses its rows. SQLite, which

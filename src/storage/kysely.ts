@@ -1,6 +1,6 @@
-// What is common to both databases: how statements are built, and that a failure is a DatabaseFailure.
+// What both databases have in common: how statements are built, and that a failure is a DatabaseFailure.
 
-import { CamelCasePlugin, type Dialect, HandleEmptyInListsPlugin, Kysely, replaceWithNoncontingentExpression } from 'kysely';
+import { CamelCasePlugin, type Dialect, HandleEmptyInListsPlugin, Kysely, replaceWithNoncontingentExpression, sql } from 'kysely';
 import { reportFailures } from './failure.ts';
 import type { Database, Db } from './tables.ts';
 
@@ -8,3 +8,8 @@ import type { Database, Db } from './tables.ts';
 const plugins = [new CamelCasePlugin(), new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })];
 
 export const openKysely = (dialect: Dialect): Db => new Kysely<Database>({ dialect: reportFailures(dialect), plugins });
+
+/** Throws if the database does not answer. */
+export async function ping(db: Db): Promise<void> {
+  await sql`select 1`.execute(db);
+}

@@ -4,19 +4,19 @@
 import { CompiledQuery, PostgresDialect, PostgresDriver, type PostgresPool } from 'kysely';
 import { durableCommit } from './durability.ts';
 
-export interface Bounds {
+export interface TransactionBounds {
   readonly lockTimeoutMs: number;
   readonly statementTimeoutMs: number;
-  /** How long a client waits for an answer, and the server for the next statement of a transaction. */
-  readonly answerTimeoutMs: number;
+  /** How long the server waits for the next statement of a transaction. */
+  readonly idleTimeoutMs: number;
 }
 
 export class ServerDialect extends PostgresDialect {
   readonly #pool: PostgresPool;
-  readonly #bounds: Bounds | undefined;
+  readonly #bounds: TransactionBounds | undefined;
 
   /** Without `bounds`, transactions may take as long as they need. */
-  constructor(pool: PostgresPool, bounds?: Bounds) {
+  constructor(pool: PostgresPool, bounds?: TransactionBounds) {
     super({ pool });
     this.#pool = pool;
     this.#bounds = bounds;
@@ -32,7 +32,7 @@ type Connection = Parameters<PostgresDriver['rollbackTransaction']>[0];
 class ServerDriver extends PostgresDriver {
   readonly #begin: CompiledQuery;
 
-  constructor(pool: PostgresPool, bounds: Bounds | undefined) {
+  constructor(pool: PostgresPool, bounds: TransactionBounds | undefined) {
     super({ pool });
     this.#begin = CompiledQuery.raw(['begin', ...(bounds ? limits(bounds) : []), `select ${durableCommit}`].join('; '));
   }
@@ -48,8 +48,8 @@ class ServerDriver extends PostgresDriver {
   }
 }
 
-const limits = ({ lockTimeoutMs, statementTimeoutMs, answerTimeoutMs }: Bounds) => [
+const limits = ({ lockTimeoutMs, statementTimeoutMs, idleTimeoutMs }: TransactionBounds) => [
   `set local lock_timeout = ${lockTimeoutMs}`,
   `set local statement_timeout = ${statementTimeoutMs}`,
-  `set local idle_in_transaction_session_timeout = ${answerTimeoutMs}`,
+  `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`,
 ];

@@ -1,33 +1,34 @@
-// PostgreSQL: two pools of connections to the primary, one for requests and one for feeds. It may be behind a pooler in
-// transaction mode, so that no session setting and no startup parameter is used.
+// PostgreSQL: a pool of connections to the primary for requests, one for feeds, and a connection for probes. It may be
+// behind a pooler in transaction mode, so that no session setting and no startup parameter is used.
 
 import pg from 'pg';
 import { ConfigError } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { Storage } from './database.ts';
 import { DatabaseFailure } from './failure.ts';
-import { openKysely } from './kysely.ts';
+import { openKysely, ping } from './kysely.ts';
 import { migrate } from './migrate.ts';
 import { Rows } from './rows.ts';
 import { ServerClient } from './server-client.ts';
-import { type Bounds, ServerDialect } from './server-dialect.ts';
+import { ServerDialect, type TransactionBounds } from './server-dialect.ts';
 import type { Db } from './tables.ts';
 
-/** How long to wait for a lock, for a statement on the server, for its answer here, and for a connection. */
-const lockTimeoutMs = 3000;
-const statementTimeoutMs = 4000;
-const answerTimeoutMs = 4500;
-const connectTimeoutMs = 3000;
-/** Connections for feeds. */
-const feedConnections = 4;
+const transactionBounds: TransactionBounds = { lockTimeoutMs: 3000, statementTimeoutMs: 4000, idleTimeoutMs: 4500 };
+
+interface PoolOptions {
+  readonly max: number;
+  readonly connectTimeoutMs?: number;
+  /** How long the client waits for the answer to a statement. Undefined: without end, and transactions are not bounded. */
+  readonly answerTimeoutMs?: number;
+}
 
 export async function openServer(databaseUrl: string, poolSize: number, log: Log): Promise<Storage> {
-  const open = (max: number, bounds?: Bounds): Db => {
+  const open = ({ max, connectTimeoutMs = 3000, answerTimeoutMs }: PoolOptions): Db => {
     const pool = new pg.Pool({
       connectionString: databaseUrl,
       max,
       connectionTimeoutMillis: connectTimeoutMs,
-      query_timeout: bounds?.answerTimeoutMs,
+      query_timeout: answerTimeoutMs,
       keepAlive: true,
       application_name: 'gapless',
       types: { getTypeParser },
@@ -36,16 +37,16 @@ export async function openServer(databaseUrl: string, poolSize: number, log: Log
     });
     // Without a listener, a backend that is terminated while idle would end this process.
     pool.on('error', (error) => log.warn({ error: error.message }, 'a database connection was lost'));
-    return openKysely(new ServerDialect(pool, bounds));
+    return openKysely(new ServerDialect(pool, answerTimeoutMs === undefined ? undefined : transactionBounds));
   };
-  const bounds = { lockTimeoutMs, statementTimeoutMs, answerTimeoutMs };
   await using opened = new AsyncDisposableStack();
   const use = (db: Db) => opened.adopt(db, () => db.destroy());
-  const db = use(open(poolSize, bounds));
-  const feedDb = use(open(feedConnections, bounds));
+  const db = use(open({ max: poolSize, answerTimeoutMs: 4500 }));
+  const feedDb = use(open({ max: 4, answerTimeoutMs: 4500 }));
+  const probeDb = use(open({ max: 1, connectTimeoutMs: 1000, answerTimeoutMs: 1000 }));
   try {
     // Unbounded, because while one node migrates, the others wait for it.
-    await using migrating = open(1);
+    await using migrating = open({ max: 1 });
     await migrate(migrating);
     // A transaction as all later ones: settings that the database refuses are found at the start.
     await db.transaction().execute(async () => {});
@@ -53,7 +54,14 @@ export async function openServer(databaseUrl: string, poolSize: number, log: Log
     throw error instanceof DatabaseFailure ? refused(databaseUrl, error) : error;
   }
   const toClose = opened.move();
-  return { db, rows: new Rows(db), feedDb, feedRows: new Rows(feedDb), [Symbol.asyncDispose]: () => toClose.disposeAsync() };
+  return {
+    db,
+    rows: new Rows(db),
+    feedDb,
+    feedRows: new Rows(feedDb),
+    probe: () => ping(probeDb),
+    [Symbol.asyncDispose]: () => toClose.disposeAsync(),
+  };
 }
 
 /** The sentence for a database that cannot be used. It never contains the password. */

@@ -5,6 +5,7 @@ import { guestTokenDays } from '../chat/identity.ts';
 import type { Config } from '../config.ts';
 import type { Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
+import type { DatabaseState } from '../storage/health.ts';
 import type { Use } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { inTime } from './deadline.ts';
@@ -17,8 +18,8 @@ import { type Identified, identify, setCookieHeader } from './viewer.ts';
 
 export const graphqlPath = '/graphql';
 
-/** What `/ready` says. `ready` decides over its status: 200, or 503. */
-export type Readiness = () => Promise<{ ready: boolean } & Record<string, unknown>>;
+/** What `/ready` answers, with status 200 if `ready` and 503 otherwise; and `/ready/database` by `database`. */
+export type Readiness = () => { readonly ready: boolean; readonly database: DatabaseState } & Record<string, unknown>;
 
 export function createHttpDoor(config: Config, services: Services, readiness: Readiness, connections: Connections) {
   const yoga = createGraphQL();
@@ -98,8 +99,11 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
       if (path === graphqlPath) await graphql(request, response, target);
       else if (path === '/health') json(response, 200, { status: 'ok' });
       else if (path === '/ready') {
-        const state = await readiness();
+        const state = readiness();
         json(response, state.ready ? 200 : 503, state);
+      } else if (path === '/ready/database') {
+        const { database } = readiness();
+        json(response, database === 'ok' ? 200 : 503, { database });
       } else if (page?.(request, response, path)) return;
       else if (path === '/') response.writeHead(302, { location: graphqlPath }).end();
       else throw new Refusal(404, `There is nothing at ${path}: GraphQL is at ${graphqlPath}.`);
