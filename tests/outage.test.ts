@@ -42,7 +42,7 @@ describe('while the database does not answer', () => {
   const extensions = ({ errors }: { errors?: readonly { extensions?: unknown }[] }) => errors?.map((error) => error.extensions);
   const heal = async () => {
     link.heal();
-    await until('the database answers again', async () => (await fetch(server.url.replace('graphql', 'ready'))).ok, 30_000);
+    await until('the database answers again', async () => (await fetch(server.url.replace('graphql', 'ready/database'))).ok, 30_000);
   };
 
   it('every request is UNAVAILABLE within 5 s, over HTTP and WebSocket, and its retry is one message', async () => {
