@@ -14,7 +14,8 @@ import { LiveRooms } from './feed/live-rooms.ts';
 import { logSourceOf } from './feed/log-reader.ts';
 import { Retry, type RetryOptions } from './feed/retry.ts';
 import type { Log } from './log.ts';
-import { openStorage, ping, type Storage } from './storage/database.ts';
+import { openStorage, type Storage } from './storage/database.ts';
+import { DatabaseHealth } from './storage/health.ts';
 import type { Bounds } from './transport/connection.ts';
 import { Connections } from './transport/connections.ts';
 import { createHttpDoor } from './transport/http.ts';
@@ -51,7 +52,8 @@ export async function openApp(config: Config, log: Log, { bounds = {}, ...option
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config.storage, log));
   const bus: Bus = opened.use(config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log));
-  const retry = new Retry({ log, isDatabaseAnswering: () => true, ...options });
+  const health = opened.use(new DatabaseHealth(storage.probe, log));
+  const retry = new Retry({ log, isDatabaseAnswering: () => health.state === 'ok', ...options });
   const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log));
   const chat = openChat(storage.db, bus);
   const retention = opened.use(new Retention(chat, config.retentionDays, log));
@@ -59,15 +61,17 @@ export async function openApp(config: Config, log: Log, { bounds = {}, ...option
   const services = { storage, chat, liveRooms, identity, log };
 
   const connections = opened.use(new Connections(log, bounds));
-  const readiness = async () => {
-    const database = await ping(storage.db).then(
-      () => 'ok',
-      () => 'unavailable',
-    );
-    const redis = config.redisUrl === undefined ? 'unused' : bus.healthy ? 'ok' : 'degraded';
+  // From memory: balancers ask often. A node is ready without its database, because the others have the same one.
+  const readiness = () => {
     const closing = connections.draining;
-    const counts = { redis: bus.counts, feed: liveRooms.counts, sockets: connections.counts };
-    return { ready: database === 'ok' && !closing, database, redis, closing, counts };
+    return {
+      ready: !closing,
+      database: health.state,
+      redis: config.redisUrl === undefined ? 'unused' : bus.healthy ? 'ok' : 'degraded',
+      closing,
+      unknownEntryTypes: liveRooms.unknownTypes,
+      counts: { redis: bus.counts, feed: liveRooms.counts, sockets: connections.counts },
+    };
   };
   const server = createServer(createHttpDoor(config, services, readiness, connections));
   // Longer than balancers keep an idle connection, so that none of them sends a request into one that closes.

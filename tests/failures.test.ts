@@ -1,5 +1,5 @@
-// A database that fails in whatever way, under subscribers of shared and of viewer-dependent results, by every transport,
-// with and without the client kit: everyone receives every message once, and nobody is told INTERNAL.
+// The database fails in many ways, under subscribers of shared and of viewer-dependent results, over both transports, with
+// and without the client kit. Everyone receives every message once, and nobody gets INTERNAL.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -67,7 +67,7 @@ interface RoomEvent {
   readonly message?: { readonly number: number };
 }
 
-/** Collects the numbers of the messages that an event stream brings, until it ends. */
+/** Collects the message numbers of an event stream until it ends. */
 async function collect(stream: EventStream, numbers: number[]): Promise<void> {
   for (let event = await stream.nextData(); event?.data; event = await stream.nextData()) {
     const { data } = JSON.parse(event.data) as { data?: { roomEvents: RoomEvent } };
@@ -75,13 +75,13 @@ async function collect(stream: EventStream, numbers: number[]): Promise<void> {
   }
 }
 
-/** Most of a test is spent waiting, so several run at a time, each with a failing server of its own. */
+/** Tests mostly wait, so several run at a time, each with a server of its own whose database fails. */
 const lanes = range(1, 4).map((lane) => Object.entries(failures).filter((_, index) => index % 4 === lane - 1));
 
 const cleanup = new AsyncDisposableStack();
 const { url } = cleanup.use(await createDatabase());
 const env = { IDENTITY: 'guest', REDIS_URL: process.env['REDIS_URL'] as string };
-/** Its database does not fail. Messages are sent here, while that of the other server fails. */
+/** A server whose database does not fail. Messages are sent here. */
 const writing = cleanup.use(await startServer({ env: { ...env, DATABASE_URL: url } }));
 const ada = await Guest.signIn(writing.url);
 after(() => cleanup.disposeAsync());
@@ -93,7 +93,7 @@ describe('whatever way the database fails', { concurrency: true }, () => {
 function testAll(lane: [string, Failure][]): void {
   const { log, lines } = collectLog();
   let database: FailingDatabase;
-  /** Its database fails. Everyone subscribes here. */
+  /** The server whose database fails. Everyone subscribes here. */
   let failing: Server;
   before(async () => {
     database = cleanup.use(await FailingDatabase.open(url));
@@ -127,7 +127,7 @@ function testAll(lane: [string, Failure][]): void {
         received.push(() => numbers);
       }
       await ada.send(roomId, 'live');
-      await until('all are live', () => received.every((numbers) => numbers().length === 1));
+      await until('every subscription is live', () => received.every((numbers) => numbers().length === 1));
       database.fail(failure);
       const codes = new Set<string | undefined>();
       for (const i of range(1, 5)) {
@@ -139,7 +139,7 @@ function testAll(lane: [string, Failure][]): void {
       }
       database.heal();
       await ada.send(roomId, 'after');
-      await until('all have received all', () => received.every((numbers) => numbers().length >= 7));
+      await until('everyone has received every message', () => received.every((numbers) => numbers().length >= 7));
       for (const numbers of received) assert.deepEqual(numbers(), range(2, 8));
       assert.ok(!codes.has('INTERNAL'), [...codes].join());
       const unforeseen = lines.filter(({ level, msg }) => level === 'error' && msg.includes('unforeseen'));

@@ -8,26 +8,31 @@ import type { MembershipRow } from '../storage/tables.ts';
 import { findUser } from '../storage/users.ts';
 import { requireOwner, requireReadable } from './access.ts';
 import { type Chat, changeRoom } from './chat.ts';
+import { requireUsers } from './gone-user.ts';
 import { endRoom } from './rooms.ts';
 
 /** Joins an OPEN room. Does nothing for a member. */
 export async function joinRoom(chat: Chat, viewerId: string, roomId: string): Promise<MembershipRow> {
-  return changeRoom(chat, roomId, async (locked) => {
-    const { room, membership } = await requireReadable(locked, viewerId);
-    return membership ?? enter(room, viewerId);
-  });
+  const join = () =>
+    changeRoom(chat, roomId, async (locked) => {
+      const { room, membership } = await requireReadable(locked, viewerId);
+      return membership ?? enter(room, viewerId);
+    });
+  return requireUsers(chat.db, viewerId, join);
 }
 
 /** Adds a user. Does nothing if the user is a member. */
 export async function addMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<MembershipRow> {
-  return changeRoom(chat, roomId, async (locked, trx) => {
-    const standing = await requireReadable(locked, viewerId);
-    const { room } = standing;
-    requireGroup(room, 'has just its two members');
-    requireOwner(standing);
-    if (!(await findUser(trx, userId))) throw notFound('There is no such user.', 'userId');
-    return (await findMember(trx, roomId, userId)) ?? enter(room, userId);
-  });
+  const add = () =>
+    changeRoom(chat, roomId, async (locked, trx) => {
+      const standing = await requireReadable(locked, viewerId);
+      const { room } = standing;
+      requireGroup(room, 'has just its two members');
+      requireOwner(standing);
+      if (!(await findUser(trx, userId))) throw notFound('There is no such user.', 'userId');
+      return (await findMember(trx, roomId, userId)) ?? enter(room, userId);
+    });
+  return requireUsers(chat.db, viewerId, add, 'userId');
 }
 
 /** Removes a member. Throws NOT_FOUND if the user is not a member. */

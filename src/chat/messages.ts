@@ -1,13 +1,14 @@
 // Sending, editing and deleting messages.
 
 import { conflict, forbidden, notFound } from '../errors.ts';
-import { isOfData } from '../storage/failure.ts';
+import { DatabaseFailure } from '../storage/failure.ts';
 import { type LockedRoom, lockRoom } from '../storage/locked-room.ts';
 import { changeMessage, findMessages, hashOf, isKeyTaken } from '../storage/messages.ts';
 import { type Send, type SendResult, writeSends } from '../storage/sends.ts';
 import type { Db, MessageRow } from '../storage/tables.ts';
 import { joinFirst, refusalOf, requireReadable } from './access.ts';
 import { type Chat, changeRoom, commit, publish } from './chat.ts';
+import { requireUsers } from './gone-user.ts';
 import type { Outcomes } from './lane.ts';
 
 export type Sending = Omit<Send, 'senderId'>;
@@ -28,15 +29,18 @@ type Answer = Sent | undefined;
  * 1. Sends to all rooms are written together. A send to a room that another transaction holds is not written there.
  * 2. It waits for the room in the room's own lane, and so do later sends to the room.
  */
-export async function sendMessage(chat: Chat, senderId: string, sending: Sending): Promise<Sent> {
+export const sendMessage = (chat: Chat, senderId: string, sending: Sending): Promise<Sent> =>
+  requireUsers(chat.db, senderId, () => send(chat, senderId, sending));
+
+async function send(chat: Chat, senderId: string, sending: Sending): Promise<Sent> {
   const { roomId, body } = sending;
-  const send = { ...sending, senderId };
+  const own = { ...sending, senderId };
   const sent = chat.rooms.isBusy(roomId)
     ? undefined
-    : await chat.sends.runTogether(send, body.length, (sends: Send[]) => settleAll(sends, (some) => sendAll(chat, some))); // 1
+    : await chat.sends.runTogether(own, body.length, (sends: Send[]) => settleAll(sends, (some) => sendAll(chat, some))); // 1
   if (sent) return sent;
   const inRoom = (sends: Send[]) => settleAll(sends, (some) => sendInto(chat, roomId, some));
-  return (await chat.rooms.lane(roomId).runTogether(send, body.length, inRoom)) as Sent; // 2
+  return (await chat.rooms.lane(roomId).runTogether(own, body.length, inRoom)) as Sent; // 2
 }
 
 /** Writes the sends with one statement and publishes their entries. */
@@ -66,7 +70,10 @@ async function writeHeld(db: Db, sends: readonly Send[]): Promise<SendResult[]> 
 
 const entriesOf = (results: readonly SendResult[]) => results.flatMap((result) => (result.outcome === 'written' ? [result.entry] : []));
 
-/** The answer to each send. If the data of one send fails the statement, only that send fails. */
+/**
+ * The answer to each send. If the database judges the data of one send, only that send fails: the statement is split until
+ * it is found. Any other failure fails all of them at once.
+ */
 async function settleAll(sends: readonly Send[], write: (sends: readonly Send[]) => Promise<SendResult[]>): Promise<Outcomes<Answer>> {
   try {
     const results = await write(sends);
@@ -74,7 +81,8 @@ async function settleAll(sends: readonly Send[], write: (sends: readonly Send[])
   } catch (error) {
     // Another statement wrote the key after this one's snapshot, and has committed by now.
     if (isKeyTaken(error)) return settleAll(sends, write);
-    if (sends.length === 1 || !isOfData(error)) return sends.map(() => ({ status: 'rejected', reason: error }));
+    const isOfOne = sends.length > 1 && error instanceof DatabaseFailure && error.isOfData;
+    if (!isOfOne) return sends.map(() => ({ status: 'rejected', reason: error }));
     const middle = sends.length >> 1;
     return [...(await settleAll(sends.slice(0, middle), write)), ...(await settleAll(sends.slice(middle), write))];
   }

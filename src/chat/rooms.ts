@@ -4,10 +4,11 @@ import { badInput, notFound } from '../errors.ts';
 import type { LockedRoom } from '../storage/locked-room.ts';
 import { insertMembers } from '../storage/members.ts';
 import { findDirectRoom, insertRoom, type NewRoom } from '../storage/rooms.ts';
-import { fold, now, type RoomRow } from '../storage/tables.ts';
+import { fold, now, type RoomRow, type Trx } from '../storage/tables.ts';
 import { findUsers } from '../storage/users.ts';
 import { requireOwner, requireReadable } from './access.ts';
 import { type Chat, changeRoom } from './chat.ts';
+import { accountGone, requireUsers } from './gone-user.ts';
 
 export interface RoomDraft {
   readonly kind: 'OPEN' | 'PRIVATE';
@@ -21,14 +22,15 @@ export interface RoomDraft {
 /** Creates a room that the viewer owns. Throws NOT_FOUND if one of the members does not exist. */
 export async function createRoom(chat: Chat, viewerId: string, { memberIds, ...draft }: RoomDraft): Promise<RoomRow> {
   const others = [...new Set(memberIds)].filter((id) => id !== viewerId);
-  return chat.db.transaction().execute(async (trx) => {
+  const create = async (trx: Trx) => {
     const found = others.length > 0 ? await findUsers(trx, others) : [];
     if (found.length < others.length) throw notFound('One of these users does not exist.', 'memberIds');
     const room = (await insertRoom(trx, { ...draft, createdBy: viewerId, memberCount: 1 + others.length })) as RoomRow;
     await insertMembers(trx, room.id, [viewerId], 'OWNER');
     if (others.length > 0) await insertMembers(trx, room.id, others, 'MEMBER');
     return room;
-  });
+  };
+  return requireUsers(chat.db, viewerId, () => chat.db.transaction().execute(create), 'memberIds');
 }
 
 /** Gets or creates the DIRECT room of the viewer and another user, about `subject` if it is given. */
@@ -41,8 +43,9 @@ export async function openDirectRoom(
   if (userId === viewerId) throw badInput('A DIRECT room takes somebody else.', 'userId');
   const pair = [viewerId, userId].sort();
   const directKey = JSON.stringify([...pair, subject]);
-  return chat.db.transaction().execute(async (trx) => {
+  const open = async (trx: Trx) => {
     const users = await findUsers(trx, pair);
+    if (!users.some((user) => user.id === viewerId)) throw accountGone();
     if (users.length < 2) throw notFound('There is no such user.', 'userId');
     const name = pair.map((id) => users.find((user) => user.id === id)?.name).join(' and ');
     const draft: NewRoom = { kind: 'DIRECT', name, subject, createdBy: viewerId, directKey, memberCount: 2 };
@@ -55,7 +58,8 @@ export async function openDirectRoom(
       await insertMembers(trx, room.id, pair, 'MEMBER');
       return { room, created: true };
     }
-  });
+  };
+  return requireUsers(chat.db, viewerId, () => chat.db.transaction().execute(open), 'userId');
 }
 
 /** Changes what is given. `null` clears the description. Throws FORBIDDEN if the viewer does not own the room. */

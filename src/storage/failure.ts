@@ -1,75 +1,51 @@
-// The one way in which storage fails. Whatever the driver of the database throws leaves as a DatabaseFailure: nobody can list
-// what goes wrong with a database, so nobody has to recognise it.
+// The one boundary where the database fails. Whatever the driver throws, also what nobody foresaw, leaves storage as a
+// DatabaseFailure. Errors that our own code throws inside a transaction pass unchanged.
 
 import type { CompiledQuery, DatabaseConnection, Dialect, Driver, QueryResult, TransactionSettings } from 'kysely';
 
-/** The database did not do what it was asked. Passing, unless the caller knows the constraint that it violated. */
 export class DatabaseFailure extends Error {
-  override readonly name = 'DatabaseFailure';
-  /** SQLSTATE, or the code of a system error, if there is one. */
+  /** SQLSTATE, or the code of a system error such as ECONNREFUSED. Undefined if there is none. */
   readonly code: string | undefined;
-  /** The constraint that a statement violated. */
+  /** Name of the constraint that the statement violated. */
   readonly constraint: string | undefined;
 
   constructor(cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
-    const { code, constraint } = (cause ?? {}) as { code?: unknown; constraint?: unknown };
-    this.code = typeof code === 'string' ? code : undefined;
-    this.constraint = typeof constraint === 'string' ? constraint : undefined;
+    // Node reports a host with several addresses as an AggregateError that has no message of its own.
+    const error: unknown = cause instanceof AggregateError ? cause.errors[0] : cause;
+    super(error instanceof Error ? error.message : String(error), { cause });
+    this.name = 'DatabaseFailure';
+    this.code = textOf(error, 'code');
+    this.constraint = textOf(error, 'constraint');
+  }
+
+  /** Whether the database judged the data of the statement: SQLSTATE class 22 (data) or 23 (constraints). */
+  get isOfData(): boolean {
+    return this.code !== undefined && /^2[23]...$/.test(this.code);
   }
 }
 
-/** SQLSTATE classes in which the database judges the data of a statement: data exception, integrity constraint violation. */
-const ofData = /^2[23]...$/;
+function textOf(error: unknown, name: string): string | undefined {
+  const value = typeof error === 'object' && error !== null ? (error as Record<string, unknown>)[name] : undefined;
+  return typeof value === 'string' ? value : undefined;
+}
 
-/** Whether the statement failed for what it was to write, and not for the state of the database. */
-export const isOfData = (error: unknown) => error instanceof DatabaseFailure && ofData.test(error.code ?? '');
-
-/** The dialect, with everything that its driver throws as a DatabaseFailure. */
-export const failingAsOne = (dialect: Dialect): Dialect => ({
-  createDriver: () => new FailingDriver(dialect.createDriver()),
-  createQueryCompiler: () => dialect.createQueryCompiler(),
+/** The dialect, with a driver that throws nothing but DatabaseFailure. */
+export const reportFailures = (dialect: Dialect): Dialect => ({
   createAdapter: () => dialect.createAdapter(),
+  createDriver: () => new ReportingDriver(dialect.createDriver()),
   createIntrospector: (db) => dialect.createIntrospector(db),
+  createQueryCompiler: () => dialect.createQueryCompiler(),
 });
 
-class FailingDriver implements Driver {
-  readonly #driver: Driver;
-
-  constructor(driver: Driver) {
-    this.#driver = driver;
-  }
-
-  init(): Promise<void> {
-    return attempt(() => this.#driver.init());
-  }
-
-  async acquireConnection(): Promise<FailingConnection> {
-    return new FailingConnection(await attempt(() => this.#driver.acquireConnection()));
-  }
-
-  beginTransaction({ inner }: FailingConnection, settings: TransactionSettings): Promise<void> {
-    return attempt(() => this.#driver.beginTransaction(inner, settings));
-  }
-
-  commitTransaction({ inner }: FailingConnection): Promise<void> {
-    return attempt(() => this.#driver.commitTransaction(inner));
-  }
-
-  rollbackTransaction({ inner }: FailingConnection): Promise<void> {
-    return attempt(() => this.#driver.rollbackTransaction(inner));
-  }
-
-  releaseConnection({ inner }: FailingConnection): Promise<void> {
-    return attempt(() => this.#driver.releaseConnection(inner));
-  }
-
-  destroy(): Promise<void> {
-    return this.#driver.destroy();
+async function report<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof DatabaseFailure ? error : new DatabaseFailure(error);
   }
 }
 
-class FailingConnection implements DatabaseConnection {
+class ReportingConnection implements DatabaseConnection {
   readonly inner: DatabaseConnection;
 
   constructor(inner: DatabaseConnection) {
@@ -77,22 +53,61 @@ class FailingConnection implements DatabaseConnection {
   }
 
   executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    return attempt(() => this.inner.executeQuery<Row>(query));
+    return report(() => this.inner.executeQuery<Row>(query));
   }
 
   async *streamQuery<Row>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<Row>> {
+    const results = this.inner.streamQuery<Row>(query, chunkSize);
     try {
-      yield* this.inner.streamQuery<Row>(query, chunkSize);
-    } catch (error) {
-      throw new DatabaseFailure(error);
+      for (;;) {
+        const next = await report(() => results.next());
+        if (next.done) return;
+        yield next.value;
+      }
+    } finally {
+      await results.return?.();
     }
   }
 }
 
-async function attempt<Result>(work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    throw new DatabaseFailure(error);
+class ReportingDriver implements Driver {
+  readonly #inner: Driver;
+
+  constructor(inner: Driver) {
+    this.#inner = inner;
+  }
+
+  init(): Promise<void> {
+    return report(() => this.#inner.init());
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    return new ReportingConnection(await report(() => this.#inner.acquireConnection()));
+  }
+
+  beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
+    return report(() => this.#inner.beginTransaction(innerOf(connection), settings));
+  }
+
+  commitTransaction(connection: DatabaseConnection): Promise<void> {
+    return report(() => this.#inner.commitTransaction(innerOf(connection)));
+  }
+
+  /**
+   * Never fails: Kysely would throw the failure in place of the error that made it roll back. Where the rollback fails, the
+   * driver drops the connection, and so the database rolls back.
+   */
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await this.#inner.rollbackTransaction(innerOf(connection)).catch(() => {});
+  }
+
+  releaseConnection(connection: DatabaseConnection): Promise<void> {
+    return report(() => this.#inner.releaseConnection(innerOf(connection)));
+  }
+
+  destroy(): Promise<void> {
+    return report(() => this.#inner.destroy());
   }
 }
+
+const innerOf = (connection: DatabaseConnection) => (connection as ReportingConnection).inner;

@@ -2,6 +2,7 @@
 
 import { sql } from 'kysely';
 import { newTag } from './cursor.ts';
+import { durableCommit } from './durability.ts';
 import { newId } from './id.ts';
 import { hashOf } from './messages.ts';
 import { mayRead } from './rights.ts';
@@ -44,6 +45,7 @@ const columns = (alias: string) => sql.join(qualified(alias, messageColumns).map
  * the order of `sends`. If a key occurs twice in `sends`, all but the first are `held`. Fails with nothing written if
  * another transaction writes one of the keys at the same time (`isKeyTaken`).
  *
+ * - Sets the durability of its own transaction: `send` reads from `durable`, so that it is evaluated if there is a send.
  * - Locks rooms in ascending order, and skips those that are locked. Rights are those of the statement's snapshot, so a
  *   room is written only if its head is still that of the snapshot: somebody who has just been removed cannot send.
  * - Writes keys in the same order on every node. Otherwise two nodes that write the same keys could deadlock.
@@ -53,11 +55,13 @@ const columns = (alias: string) => sql.join(qualified(alias, messageColumns).map
 export async function writeSends(db: Db, sends: readonly Send[]): Promise<SendResult[]> {
   const column = <Value>(read: (send: Send) => Value) => sends.map((send) => read(send));
   const { rows } = await sql<Row>`/* prepared: sends */
-    with send as materialized (
+    with durable as materialized (
+      select ${sql.raw(durableCommit)}
+    ), send as materialized (
       select sent.*, room.*,
         coalesce((select true from memberships where user_id = sent.sender_id and room_id = sent.room_id), false) as is_member,
         (select id from messages where sender_id = sent.sender_id and client_message_id = sent.client_message_id) as known_id
-      from unnest(
+      from durable cross join unnest(
         ${column(({ roomId }) => roomId)}::text[],
         ${column(({ senderId }) => senderId)}::text[],
         ${column(() => newId('message'))}::text[],

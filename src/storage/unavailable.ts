@@ -1,12 +1,13 @@
-// Whether an error means that the database did not do its part. Such a failure is passing.
+// Whether an error means that the database cannot serve now, so that the client may retry.
 
-import { GaplessError, unavailable as unavailableFor } from '../errors.ts';
+import { GaplessError, unavailable as unavailableError } from '../errors.ts';
 import { DatabaseFailure } from './failure.ts';
 
-export const isUnavailable = (error: unknown): boolean =>
-  error instanceof DatabaseFailure ||
-  (error instanceof GaplessError && error.code === 'UNAVAILABLE') ||
-  (error instanceof Error && error.cause !== undefined && isUnavailable(error.cause));
+export function isUnavailable(error: unknown): boolean {
+  if (error instanceof DatabaseFailure) return true;
+  if (error instanceof GaplessError) return error.code === 'UNAVAILABLE';
+  return error instanceof Error && error.cause !== undefined && isUnavailable(error.cause);
+}
 
 export const unavailable = (cause: unknown) =>
-  unavailableFor('The database does not answer now: retry, with the same clientMessageId if there is one.', cause);
+  unavailableError('The database does not answer now: retry, with the same clientMessageId if there is one.', cause);

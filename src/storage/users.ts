@@ -4,27 +4,28 @@ import { newId } from './id.ts';
 import { type Db, fold, type UserRow, userColumns } from './tables.ts';
 
 export async function createGuest(db: Db, name: string): Promise<UserRow> {
-  return db
-    .insertInto('users')
-    .values({ id: newId('user'), name, nameFolded: fold(name) })
-    .returning(userColumns)
-    .executeTakeFirstOrThrow();
+  // A transaction, because that makes the row durable before the guest gets a token for it.
+  return db.transaction().execute((trx) =>
+    trx
+      .insertInto('users')
+      .values({ id: newId('user'), name, nameFolded: fold(name) })
+      .returning(userColumns)
+      .executeTakeFirstOrThrow(),
+  );
 }
 
 /** The user with this subject: created if there is none, renamed if the name differs. */
 export async function upsertUser(db: Db, subject: string, name: string): Promise<UserRow> {
-  const row = await db
-    .insertInto('users')
-    .values({ id: newId('user'), subject, name, nameFolded: fold(name) })
-    .onConflict((oc) =>
-      oc
-        .column('subject')
-        .doUpdateSet({ name, nameFolded: fold(name) })
-        .where('users.name', '<>', name),
-    )
-    .returning(userColumns)
-    .executeTakeFirst();
-  return row ?? db.selectFrom('users').select(userColumns).where('subject', '=', subject).executeTakeFirstOrThrow();
+  const known = await db.selectFrom('users').select(userColumns).where('subject', '=', subject).executeTakeFirst();
+  if (known?.name === name) return known;
+  return db.transaction().execute((trx) =>
+    trx
+      .insertInto('users')
+      .values({ id: newId('user'), subject, name, nameFolded: fold(name) })
+      .onConflict((oc) => oc.column('subject').doUpdateSet({ name, nameFolded: fold(name) }))
+      .returning(userColumns)
+      .executeTakeFirstOrThrow(),
+  );
 }
 
 export async function findUsers(db: Db, ids: readonly string[]): Promise<UserRow[]> {

@@ -1,4 +1,4 @@
-// The routes of HTTP: /graphql for clients and GraphiQL, / for people, /health and /ready for operators.
+// The routes of HTTP: /graphql for clients and GraphiQL, / for people, /health, /ready and /ready/database for operators.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config.ts';
@@ -7,7 +7,7 @@ import { refuse } from './answer.ts';
 import type { Connections } from './connections.ts';
 import { createGraphQLHandler } from './graphql-handler.ts';
 import { openPage } from './page.ts';
-import { answerHealth, answerReadiness, type Readiness } from './readiness.ts';
+import { answerDatabase, answerHealth, answerReadiness, type Readiness } from './readiness.ts';
 import { Refusal } from './refusal.ts';
 import { graphqlPath, targetOf } from './target.ts';
 
@@ -21,6 +21,7 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
     if (path === graphqlPath) return graphql(request, response, target);
     if (path === '/health') return answerHealth(response);
     if (path === '/ready') return answerReadiness(response, readiness);
+    if (path === '/ready/database') return answerDatabase(response, readiness);
     if (page?.(request, response, path)) return;
     if (path !== '/') throw new Refusal(404, `There is nothing at ${path}: GraphQL is at ${graphqlPath}.`);
     response.writeHead(302, { location: graphqlPath }).end();

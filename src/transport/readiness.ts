@@ -1,10 +1,11 @@
-// What the server says of itself to those who run it: /health and /ready.
+// What the server says of itself to its operators: /health, /ready and /ready/database. All of it is answered from memory.
 
 import type { ServerResponse } from 'node:http';
+import type { DatabaseState } from '../storage/health.ts';
 import { answerJson } from './answer.ts';
 
-/** The state that `/ready` shows. Its status is 200 if `ready`, otherwise 503. */
-export type Readiness = () => Promise<{ ready: boolean } & Record<string, unknown>>;
+/** What `/ready` shows. Its status is 200 if `ready`, and 503 otherwise; that of `/ready/database` follows `database`. */
+export type Readiness = () => { readonly ready: boolean; readonly database: DatabaseState } & Record<string, unknown>;
 
 /** The process answers. */
 export function answerHealth(response: ServerResponse): void {
@@ -12,7 +13,13 @@ export function answerHealth(response: ServerResponse): void {
 }
 
 /** Whether this node should be sent traffic. */
-export async function answerReadiness(response: ServerResponse, readiness: Readiness): Promise<void> {
-  const state = await readiness();
+export function answerReadiness(response: ServerResponse, readiness: Readiness): void {
+  const state = readiness();
   answerJson(response, state.ready ? 200 : 503, state);
+}
+
+/** Whether the database answers. */
+export function answerDatabase(response: ServerResponse, readiness: Readiness): void {
+  const { database } = readiness();
+  answerJson(response, database === 'ok' ? 200 : 503, { database });
 }

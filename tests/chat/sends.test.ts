@@ -2,10 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { sql } from 'kysely';
+import { type KyselyPlugin, sql } from 'kysely';
 import { removeMember } from '../../src/chat/members.ts';
 import { sendMessage } from '../../src/chat/messages.ts';
 import type { GaplessError } from '../../src/errors.ts';
+import { DatabaseFailure } from '../../src/storage/failure.ts';
 import { createGuest } from '../../src/storage/users.ts';
 import { Lock } from '../support/lock.ts';
 import { until } from '../support/process.ts';
@@ -47,6 +48,34 @@ describe('sends to many rooms', () => {
     const { rows } = await sql<{ count: number }>`
       select count(distinct xmin::text) from messages where room_id = any(${rooms.map(({ roomId }) => roomId)})`.execute(opened.db);
     assert.equal(rows[0]?.count, 2);
+  });
+
+  it('fail together, with one statement, where the failure says nothing about the data of one send', async () => {
+    let statements = 0;
+    const counting: KyselyPlugin = {
+      transformQuery({ node }) {
+        statements += 1;
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    };
+    const chat = chatOn(opened.db);
+    const { roomId, userId } = await createOwnedRoom(chat);
+    const counted = chatOn(opened.db.withPlugin(counting));
+    const ask = (statement: string) => sql.raw(statement).execute(opened.db);
+    await ask(`create function refuse() returns trigger language plpgsql
+      as $$ begin raise exception 'the disk is full' using errcode = '53100'; end $$`);
+    await ask('create trigger refuse before insert on messages execute function refuse()');
+    try {
+      const outcomes = await Promise.allSettled(range(1, 50).map((i) => sendMessage(counted, userId, { roomId, body: `message ${i}` })));
+      for (const outcome of outcomes) {
+        assert.ok(outcome.status === 'rejected' && outcome.reason instanceof DatabaseFailure && outcome.reason.code === '53100');
+      }
+      // The first runs alone; the others, which wait meanwhile, are the second statement.
+      assert.equal(statements, 2);
+    } finally {
+      await ask('drop function refuse cascade');
+    }
   });
 
   it('pass over one that somebody holds, which is sent once it is let go', async () => {

@@ -8,10 +8,14 @@ import { describe, it } from 'node:test';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { Link } from '../../proof/rig/link.ts';
-import { sendMessage } from '../../src/chat/messages.ts';
-import { openStorage, ping } from '../../src/storage/database.ts';
+import { editMessage, sendMessage } from '../../src/chat/messages.ts';
+import { openStorage } from '../../src/storage/database.ts';
+import { ping } from '../../src/storage/kysely.ts';
+import { getSecret } from '../../src/storage/secrets.ts';
+import type { Db } from '../../src/storage/tables.ts';
 import { isUnavailable } from '../../src/storage/unavailable.ts';
-import { createGuest } from '../../src/storage/users.ts';
+import { createGuest, upsertUser } from '../../src/storage/users.ts';
+import { recordCommits, recordedCommits, setDefault } from '../support/commits.ts';
 import { createDatabase, startPostgres } from '../support/postgres.ts';
 import { freePort, until } from '../support/process.ts';
 import { silentLog, storages } from '../support/server.ts';
@@ -54,22 +58,58 @@ describe('opening PostgreSQL', () => {
 
   const defaults = { off: 'on', local: 'on', remote_write: 'on', on: 'on', remote_apply: 'remote_apply' };
   for (const [byDefault, expected] of Object.entries(defaults)) {
-    it(`commits with synchronous_commit = ${expected} where the database’s default is ${byDefault}`, async () => {
+    it(`commits with synchronous_commit = ${expected} if the default of the database is ${byDefault}`, async () => {
       await using database = await createDatabase();
-      const client = new pg.Client(database.url);
-      await client.connect();
-      const { rows } = await client.query('select current_database() as name');
-      await client.query(`alter database ${rows[0].name} set synchronous_commit = ${byDefault}`);
-      await client.end();
+      await setDefault(database.url, 'synchronous_commit', byDefault);
       await using storage = await openStorage({ databaseUrl: database.url, poolSize: 3 }, silentLog);
-      const show = () =>
-        sql<{ synchronousCommit: string; waited: unknown }>`select current_setting('synchronous_commit') as synchronous_commit,
-          pg_sleep(0.1) as waited`.execute(storage.db);
-      // All connections of the pool, at once.
-      const answers = await Promise.all(range(1, 3).map(show));
-      for (const { rows } of answers) assert.equal(rows[0]?.synchronousCommit, expected);
+      const { db } = storage;
+      await recordCommits(db);
+      const chat = chatOn(db);
+      const { roomId, userId } = await createOwnedRoom(chat);
+      await upsertUser(db, 'subject', 'Grace');
+      await getSecret(db, 'test', () => 'secret');
+      const { message } = await sendMessage(chat, userId, { roomId, body: 'one' });
+      await editMessage(chat, userId, message.id, 'two');
+      const recorded = await recordedCommits(db);
+      assert.deepEqual([...new Set(recorded.map(({ setting }) => setting))], [expected]);
+      assert.deepEqual(
+        recorded.map(({ table }) => table),
+        ['users', 'rooms', 'memberships', 'users', 'secrets', 'messages', 'messages'],
+      );
+      // Nothing of it stays in the session.
+      const { rows } = await sql<{ setting: string }>`select current_setting('synchronous_commit') as setting`.execute(db);
+      assert.equal(rows[0]?.setting, byDefault);
     });
   }
+
+  it('bounds each transaction in time, and leaves no such setting in the session', async () => {
+    await using opened = await openTestStorage('PostgreSQL');
+    const names = ['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout'];
+    const settings = async (db: Db) =>
+      (await sql<{ name: string; setting: string }>`select name, setting from pg_settings where name = any(${names})`.execute(db)).rows.map(
+        ({ setting }) => Number(setting),
+      );
+    const inside = await opened.db.transaction().execute(settings);
+    assert.ok(inside.length === 3 && inside.every((ms) => ms >= 1000 && ms < 5000), String(inside));
+    assert.deepEqual(await settings(opened.db), [0, 0, 0]);
+  });
+
+  // A backend that waits for a lock does not notice that its client has left.
+  it('cancels a statement on the server when it gives up waiting for its answer', async () => {
+    await using opened = await openTestStorage('PostgreSQL');
+    const { db, config } = opened;
+    assert.ok('databaseUrl' in config);
+    const client = new pg.Client(config.databaseUrl);
+    await client.connect();
+    try {
+      await client.query('begin; lock table users');
+      await assert.rejects(db.selectFrom('users').select('id').execute(), isUnavailable);
+      const waiting = () => client.query(`select from pg_locks where relation = 'users'::regclass and not granted`);
+      await until('no backend waits for the table', async () => (await waiting()).rowCount === 0, 5000);
+    } finally {
+      await client.end();
+    }
+  });
 
   it('has the server keep the plan of the statement that writes sends', async () => {
     await using database = await createDatabase();

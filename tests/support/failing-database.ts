@@ -1,5 +1,5 @@
-// A proxy in front of PostgreSQL that makes the database fail as it is told, at the level of the protocol
-// (https://www.postgresql.org/docs/current/protocol-flow.html): the server under test sees real errors of its real driver.
+// A proxy in front of PostgreSQL that simulates failures on the wire protocol
+// (https://www.postgresql.org/docs/current/protocol-flow.html). The server under test gets real errors from its real driver.
 
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { listenOn } from './process.ts';
@@ -31,7 +31,7 @@ export class FailingDatabase implements AsyncDisposable {
     return proxy;
   }
 
-  /** Fails from now on. A transaction that is under way still comes to its end, unless the failure is one of the sockets. */
+  /** Starts to fail. An open transaction still completes, unless the failure concerns sockets. */
   fail(failure: Failure): void {
     this.#failure = failure;
     const cutsConnections = failure.kind !== 'fails statements' && failure.kind !== 'stays silent';
@@ -40,7 +40,7 @@ export class FailingDatabase implements AsyncDisposable {
 
   heal(): void {
     this.#failure = undefined;
-    // What was kept silent would answer in the middle of a statement.
+    // A silenced connection would answer in the middle of a statement.
     for (const connection of this.#connections) if (connection.silenced) connection.end({ kind: 'resets' });
   }
 
@@ -63,9 +63,9 @@ class Connection {
   readonly #failure: () => Failure | undefined;
   #pending: Buffer<ArrayBufferLike> = Buffer.alloc(0);
   #started = false;
-  /** The status of the newest ReadyForQuery: I outside of a transaction. */
+  /** The status of the newest ReadyForQuery. `I` means outside of a transaction. */
   #status = 'I';
-  /** Statements that were passed on and have not been answered. */
+  /** Statements that were forwarded and not answered yet. */
   #underWay = 0;
 
   constructor(client: Socket, target: URL, failure: () => Failure | undefined) {
@@ -103,7 +103,7 @@ class Connection {
     const failure = this.#failure();
     if (!this.#started) {
       if (failure && this.#refuse(failure)) return;
-      // A startup message has no type.
+      // A startup message has no type byte, so it is forwarded unparsed.
       this.#started = true;
       this.#upstream.write(data);
       return;
@@ -114,7 +114,7 @@ class Connection {
       const message = this.#pending.subarray(0, length);
       this.#pending = this.#pending.subarray(length);
       batch.push(message);
-      // Q and S end what the server answers with ReadyForQuery.
+      // The server answers Q (Query) and S (Sync) with ReadyForQuery.
       if (!'QS'.includes(String.fromCharCode(message[0] as number))) continue;
       this.#statement(batch, failure);
       batch = [];
@@ -134,7 +134,7 @@ class Connection {
     }
   }
 
-  /** Whether the failure concerns new connections, which it then ends. */
+  /** Ends a new connection if the failure concerns new connections. Returns whether it does. */
   #refuse(failure: Failure): boolean {
     if (failure.kind === 'fails statements') return false;
     if (failure.kind === 'stays silent') return true;
@@ -144,7 +144,7 @@ class Connection {
   }
 }
 
-/** The length of the first message, if all of it is there. */
+/** The length of the first message, if it is complete. */
 function lengthOf(buffer: Buffer): number | undefined {
   if (buffer.length < 5) return undefined;
   const length = 1 + buffer.readInt32BE(1);

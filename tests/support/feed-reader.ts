@@ -1,4 +1,4 @@
-// A subscriber of a feed that takes one delivery at a time.
+// A subscriber that reads a feed one delivery at a time.
 
 import type { Delivery, SharedOperation, Sink } from '../../src/feed/delivery.ts';
 import type { Feed } from '../../src/feed/feed.ts';
@@ -14,7 +14,7 @@ export class FeedReader implements AsyncDisposable {
   #open = true;
   #end: { readonly error?: unknown } | undefined;
 
-  /** With `shared`, the feed goes with others while it is at the head. */
+  /** With `shared`, the feed joins the group of its operation while it is at the head. */
   constructor(feed: Feed, shared?: SharedOperation<Delivery>) {
     this.#feed = feed;
     const reader = this;
@@ -28,7 +28,7 @@ export class FeedReader implements AsyncDisposable {
       drained: () => new Promise((resolve) => (this.#wake = resolve)),
       write: (delivery) => {
         const next = this.#waiting.shift();
-        if (!next) throw new Error('A delivery was written that nobody is ready for.');
+        if (!next) throw new Error('A delivery was written although the sink is not ready.');
         next.resolve({ done: false, value: delivery });
       },
     };
@@ -42,7 +42,7 @@ export class FeedReader implements AsyncDisposable {
     return this.#feed.position;
   }
 
-  /** The next delivery. Done once the feed has ended; rejects if it ended with an error. */
+  /** The next delivery. `done` once the feed has ended. Rejects if it ended with an error. */
   next(): Promise<Next> {
     const next = Promise.withResolvers<Next>();
     this.#waiting.push(next);

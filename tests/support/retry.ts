@@ -1,4 +1,4 @@
-// Retries as the server makes them, on a database that answers unless a test says otherwise.
+// The server's retry policy, with a database that answers unless a test says otherwise.
 
 import { Retry, type RetryOptions } from '../../src/feed/retry.ts';
 import { silentLog } from './server.ts';

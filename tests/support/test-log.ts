@@ -15,7 +15,7 @@ export interface TestLog {
   readonly roomId: string;
   readonly viewerId: string;
   readonly source: LogSource;
-  /** While true, every read fails as it does when nothing listens at the database's port. */
+  /** While true, every read fails with ECONNREFUSED. */
   away: boolean;
   /** Writes messages. Resolves with their entries, which are not published. */
   append(count: number): Promise<readonly LogEntry[]>;
@@ -33,7 +33,7 @@ async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) await turn();
 }
 
-/** A log in memory, by the rules of the one in the database. A read takes up to eight turns, and is of a moment in between. */
+/** A log in memory with the rules of the database. A read takes up to eight turns of the event loop, and returns the state at a moment in between. */
 export class MemoryLog implements TestLog {
   readonly roomId = newId('room');
   readonly viewerId = newId('user');
@@ -105,7 +105,7 @@ export class DatabaseLog implements TestLog {
   readonly source: LogSource;
   away = false;
   readonly #db: Db;
-  /** When the next message was written: a second after the one before, so that a trim can end between two. */
+  /** Time of the newest message. Messages are a second apart, so that a trim can end between two of them. */
   #at = Date.parse('2026-01-01');
 
   constructor(db: Db, feedDb: Db, room: { roomId: string; userId: string }) {

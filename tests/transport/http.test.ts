@@ -258,6 +258,7 @@ describe('the HTTP endpoint', () => {
         database: 'ok',
         redis: 'unused',
         closing: false,
+        unknownEntryTypes: [],
         counts: {
           redis: {},
           feed: { gapsFound: 0, missedFound: 0, rollbacksFound: 0, reads: 0, retries: 0, stuck: 0 },
@@ -326,6 +327,39 @@ describe('the HTTP endpoint', () => {
   });
 });
 
+describe('an unforeseen failure of the database', () => {
+  it('is UNAVAILABLE over HTTP, WebSocket and SSE, and logged once with nothing of what was sent', async () => {
+    const { log, lines } = collectLog();
+    await using place = await createPlace('PostgreSQL');
+    await using server = await startServer({ env: place.env, log });
+    const ada = await Guest.signIn(server.url);
+    const roomId = await ada.createRoom();
+    using socket = await RawSocket.signedIn(server.url, ada.token);
+    await sql`drop table messages cascade`.execute(server.app.storage.db);
+
+    const view = 'query ($roomId: ID!) { room(id: $roomId) { messages(first: 1) { syncCursor } } }';
+    const send = 'mutation ($roomId: ID!) { sendMessage(input: { roomId: $roomId, body: "Between us" }) { message { id } } }';
+    const sse = await fetch(`${server.url}?${new URLSearchParams({ query: view, variables: JSON.stringify({ roomId }) })}`, {
+      headers: { authorization: `Bearer ${ada.token}`, accept: 'text/event-stream' },
+    });
+    const answers = [
+      (await ada.ask(send, { roomId })).errors,
+      (await ada.ask(view, { roomId })).errors,
+      (await socket.ask('1', send, { roomId })).payload.errors,
+      JSON.parse(/data: (\{.*\})/.exec(await sse.text())?.[1] ?? '{}').errors,
+    ];
+    for (const [error, ...more] of answers) {
+      assert.deepEqual(more, []);
+      assert.deepEqual(error.extensions, { code: 'UNAVAILABLE', retryAfterMs: 1000 });
+      assert.doesNotMatch(JSON.stringify(error), /messages.*does not exist|relation|42P01|at .*\.ts/);
+    }
+    const logged = lines.filter(({ level }) => level === 'warn' || level === 'error');
+    assert.equal(logged.length, 1);
+    assert.match(JSON.stringify(logged), /does not exist/);
+    assert.doesNotMatch(JSON.stringify(lines), /Between us/);
+  });
+});
+
 describe('an unforeseen error', () => {
   it('is masked and logged once, under the id that the client gets, over HTTP, WebSocket and SSE', async (t) => {
     const { log, lines } = collectLog();
@@ -366,7 +400,7 @@ describe('an unforeseen error', () => {
 });
 
 describe('a server whose database goes away', () => {
-  it('lives, is not ready, answers UNAVAILABLE everywhere, and is ready when the database is back', async () => {
+  it('lives, stays ready, answers UNAVAILABLE everywhere, and goes on when the database is back', async () => {
     await using postgres = await startPostgres();
     await using server = await startServer({ env: { DATABASE_URL: postgres.url, IDENTITY: 'guest' } });
     const ada = await Guest.signIn(server.url);
@@ -379,7 +413,8 @@ describe('a server whose database goes away', () => {
     assert.deepEqual(await ready(), [200, 'ok']);
 
     await postgres.stop();
-    assert.deepEqual(await ready(), [503, 'unavailable']);
+    await until('the node knows', async () => (await ready())[1] === 'unavailable');
+    assert.deepEqual(await ready(), [200, 'unavailable']);
     assert.equal((await fetch(new URL('/health', server.url))).status, 200);
 
     const response = await fetch(server.url, {
@@ -398,7 +433,7 @@ describe('a server whose database goes away', () => {
     await assert.rejects(RawSocket.open(server.url, { headers: { authorization: `Bearer ${ada.token}` } }), /503/);
 
     await postgres.start();
-    await until('it is ready', async () => (await ready())[0] === 200);
+    await until('the node knows', async () => (await ready())[1] === 'ok');
     assert.equal((await ada.must(gql.RoomViewDocument, { id: roomId })).room?.id, roomId);
   });
 });

@@ -1,11 +1,11 @@
-// Asks again until it is answered: a failure of the network is no answer, a refusal is one.
+// Retries a request until the server answers. A refusal is an answer. A network failure is not.
 
 import { errorCode } from 'gapless/client';
 import { waitBefore } from '../../src/client/backoff.ts';
 import { retryAfterMs } from '../../src/client/error-code.ts';
 
 const backoff = { firstMs: 500, maxMs: 10_000 };
-/** What the server says of itself, not of what it was asked. */
+/** Errors of the server, not of the request. */
 const passingCodes = ['INTERNAL', 'RATE_LIMITED', 'UNAVAILABLE'];
 
 export function isPassing(error: unknown): boolean {
@@ -14,8 +14,8 @@ export function isPassing(error: unknown): boolean {
 }
 
 /**
- * What `task` answers, tried again with full jitter as long as it fails in passing. Throws what is final, and the reason
- * of `signal` once that is aborted.
+ * Runs `task`, and retries it with full-jitter backoff after failures that may pass. Throws a final error, and the reason of
+ * `signal` if that is aborted.
  */
 export async function untilAnswered<Answer>(
   task: () => Promise<Answer>,
@@ -36,7 +36,7 @@ export async function untilAnswered<Answer>(
   }
 }
 
-/** Waits, but no longer than until the browser is online again, or the signal is aborted. */
+/** Waits. Resolves early when the browser is online again or the signal is aborted. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   const over = new AbortController();
   await new Promise<void>((resolve) => {

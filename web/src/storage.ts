@@ -1,6 +1,6 @@
-// What outlives a reload. Where the browser keeps nothing, it is remembered for as long as the page is open.
+// Browser storage that never throws. If the browser blocks it or it is full, values are kept in memory until the page is closed.
 
-class Keep {
+class SafeStorage {
   readonly #storage: () => Storage;
   readonly #memory = new Map<string, string>();
 
@@ -35,13 +35,12 @@ class Keep {
     try {
       return task(this.#storage());
     } catch {
-      // Storage is blocked, or full.
       return undefined;
     }
   }
 }
 
-/** Until it is removed, for every tab. */
-export const local = new Keep(() => localStorage);
-/** As long as the tab is open. */
-export const tab = new Keep(() => sessionStorage);
+/** Shared by all tabs. Kept until it is removed. */
+export const local = new SafeStorage(() => localStorage);
+/** Kept as long as the tab is open. */
+export const tab = new SafeStorage(() => sessionStorage);

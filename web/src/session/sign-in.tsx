@@ -1,4 +1,4 @@
-// Where someone signs in: with a name, or with a token of the application that they come from.
+// The sign-in page: with a name, or with a token of the host application.
 
 import { type FormEvent, useState } from 'react';
 import { useWords } from '../language.ts';
@@ -7,7 +7,7 @@ import { LanguageChoice } from '../parts/language-choice.tsx';
 import { Problem } from '../parts/problem.tsx';
 import type { Session } from './session.ts';
 
-export function Door({ session, refused }: { session: Session; refused: boolean }) {
+export function SignIn({ session, refused }: { session: Session; refused: boolean }) {
   const words = useWords();
   const [text, setText] = useState('');
   const { run, busy, problem } = useAction();
@@ -19,8 +19,8 @@ export function Door({ session, refused }: { session: Session; refused: boolean 
     else session.signInWithToken(text);
   };
   return (
-    <main className="door">
-      <form className="door-card" onSubmit={submit}>
+    <main className="sign-in">
+      <form className="sign-in-card" onSubmit={submit}>
         <h1>Gapless</h1>
         <p className="quiet">{words.tagline}</p>
         {refused ? (
@@ -31,18 +31,18 @@ export function Door({ session, refused }: { session: Session; refused: boolean 
         <label className="field">
           <span>{guest ? words.yourName : words.token}</span>
           <input
-            // biome-ignore lint/a11y/noAutofocus: it is all there is on the page
+            // biome-ignore lint/a11y/noAutofocus: it is the only field of the page
             autoFocus
             required
             autoComplete={guest ? 'nickname' : 'off'}
             spellCheck={false}
             maxLength={guest ? 80 : undefined}
-            aria-describedby="door-hint"
+            aria-describedby="sign-in-hint"
             value={text}
             onChange={({ target }) => setText(target.value)}
           />
         </label>
-        <p id="door-hint" className="quiet small">
+        <p id="sign-in-hint" className="quiet small">
           {guest ? words.nameHint : words.tokenHint}
         </p>
         <Problem>{problem}</Problem>
@@ -50,7 +50,7 @@ export function Door({ session, refused }: { session: Session; refused: boolean 
           {words.signIn}
         </button>
       </form>
-      <div className="door-language">
+      <div className="sign-in-language">
         <LanguageChoice />
       </div>
       <a className="developers" href="/graphql">

@@ -1,0 +1,6 @@
+// Durability of one transaction: an acknowledged row outlives a crash of the server, whatever the database's default says.
+// Set for the transaction and not for the session, because a pooler may run each transaction in another session.
+
+/** Expression that raises `synchronous_commit` to `on` until the transaction ends. A stronger setting stays. */
+export const durableCommit =
+  "case when current_setting('synchronous_commit') in ('on', 'remote_apply') then null else set_config('synchronous_commit', 'on', true) end";

@@ -1,0 +1,77 @@
+// A connection to PostgreSQL. It leads to the primary, and it does not outlive a query without an answer: the next query
+// would wait for the same answer.
+
+import { connect } from 'node:net';
+import pg from 'pg';
+
+/** SQLSTATE of a server that takes no writes. */
+const readOnly = '25006';
+/** How long a request to cancel a statement may take. */
+const cancelTimeoutMs = 3000;
+
+/** Start of a statement that is so frequent that the server keeps its plan, and the name of the plan. */
+const preparedName = /^\/\* prepared: (\w+) \*\//;
+
+/** What pg knows of its backend and its types do not say. */
+interface BackendKey {
+  readonly processID: number;
+  readonly secretKey: number;
+}
+
+export class ServerClient extends pg.Client {
+  #isPooled = true;
+
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    // If the connection is lost between two statements of a transaction, the next statement fails with the reason.
+    this.on('error', () => {});
+  }
+
+  /**
+   * Called once, before the connection is used. The connection is dropped if this fails.
+   *
+   * - A name or proxy that has not followed a failover yet may lead to a standby, which takes no writes and whose log may
+   *   end in the past. A primary cannot become a standby without ending its connections.
+   * - Behind a pooler the process id that the client was given is not that of the backend. Such a connection prepares no
+   *   named statements: the next one may reach a backend that does not know the name.
+   */
+  async prepare(): Promise<void> {
+    const { rows } = await this.query('select pg_is_in_recovery() as standby, pg_backend_pid() as pid');
+    const [found] = rows as { standby: boolean; pid: number }[];
+    if (found?.standby) throw Object.assign(new Error('the server is a standby, which takes no writes'), { code: readOnly });
+    this.#isPooled = found?.pid !== this.#key.processID;
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: passes on whatever form of query it is given
+  override query(...args: any[]): any {
+    const [text, values] = args;
+    const name = this.#isPooled || typeof text !== 'string' ? undefined : preparedName.exec(text)?.[1];
+    const query = name === undefined ? args : [{ name, text, values }];
+    const answer = (super.query as (...query: unknown[]) => unknown).apply(this, query);
+    if (answer instanceof Promise) {
+      answer.catch((error: Error) => {
+        if (error.message === 'Query read timeout') this.#giveUp(error);
+      });
+    }
+    return answer;
+  }
+
+  get #key(): BackendKey {
+    return this as unknown as BackendKey;
+  }
+
+  /**
+   * Drops the connection and cancels the statement (https://www.postgresql.org/docs/current/protocol-flow.html, "Canceling
+   * Requests in Progress"). A backend that waits for a lock does not notice that its client is gone: without this, clients
+   * that come back would use up the connections of the server. Best effort: a server that is away is not asked again.
+   */
+  #giveUp(reason: Error): void {
+    this.connection.stream.destroy(reason);
+    const { processID, secretKey } = this.#key;
+    const request = Buffer.alloc(16);
+    for (const [index, value] of [16, 80_877_102, processID, secretKey].entries()) request.writeInt32BE(value, index * 4);
+    const socket = this.host.startsWith('/') ? connect(`${this.host}/.s.PGSQL.${this.port}`) : connect(this.port, this.host);
+    socket.on('error', () => {}).setTimeout(cancelTimeoutMs, () => socket.destroy());
+    socket.unref().end(request);
+  }
+}

@@ -1,0 +1,73 @@
+// PostgreSQL: a pool of connections to the primary for requests, one for feeds, and a connection for probes. It may be
+// behind a pooler in transaction mode, so that no session setting and no startup parameter is used.
+
+import pg from 'pg';
+import { ConfigError } from '../config.ts';
+import type { Log } from '../log.ts';
+import type { Storage } from './database.ts';
+import { DatabaseFailure } from './failure.ts';
+import { openKysely, ping } from './kysely.ts';
+import { migrate } from './migrate.ts';
+import { Rows } from './rows.ts';
+import { ServerClient } from './server-client.ts';
+import { ServerDialect, type TransactionBounds } from './server-dialect.ts';
+import type { Db } from './tables.ts';
+
+const transactionBounds: TransactionBounds = { lockTimeoutMs: 3000, statementTimeoutMs: 4000, idleTimeoutMs: 4500 };
+
+interface PoolOptions {
+  readonly max: number;
+  readonly connectTimeoutMs?: number;
+  /** How long the client waits for the answer to a statement. Undefined: without end, and transactions are not bounded. */
+  readonly answerTimeoutMs?: number;
+}
+
+export async function openServer(databaseUrl: string, poolSize: number, log: Log): Promise<Storage> {
+  const open = ({ max, connectTimeoutMs = 3000, answerTimeoutMs }: PoolOptions): Db => {
+    const pool = new pg.Pool({
+      connectionString: databaseUrl,
+      max,
+      connectionTimeoutMillis: connectTimeoutMs,
+      query_timeout: answerTimeoutMs,
+      keepAlive: true,
+      application_name: 'gapless',
+      types: { getTypeParser },
+      Client: ServerClient,
+      onConnect: (client) => (client as ServerClient).prepare(),
+    });
+    // Without a listener, a backend that is terminated while idle would end this process.
+    pool.on('error', (error) => log.warn({ error: error.message }, 'a database connection was lost'));
+    return openKysely(new ServerDialect(pool, answerTimeoutMs === undefined ? undefined : transactionBounds));
+  };
+  await using opened = new AsyncDisposableStack();
+  const use = (db: Db) => opened.adopt(db, () => db.destroy());
+  const db = use(open({ max: poolSize, answerTimeoutMs: 4500 }));
+  const feedDb = use(open({ max: 4, answerTimeoutMs: 4500 }));
+  const probeDb = use(open({ max: 1, connectTimeoutMs: 1000, answerTimeoutMs: 1000 }));
+  try {
+    // Unbounded, because while one node migrates, the others wait for it.
+    await using migrating = open({ max: 1 });
+    await migrate(migrating);
+    // A transaction as all later ones: settings that the database refuses are found at the start.
+    await db.transaction().execute(async () => {});
+  } catch (error) {
+    throw error instanceof DatabaseFailure ? refused(databaseUrl, error) : error;
+  }
+  const toClose = opened.move();
+  return {
+    db,
+    rows: new Rows(db),
+    feedDb,
+    feedRows: new Rows(feedDb),
+    probe: () => ping(probeDb),
+    [Symbol.asyncDispose]: () => toClose.disposeAsync(),
+  };
+}
+
+/** The sentence for a database that cannot be used. It never contains the password. */
+const refused = (databaseUrl: string, { message }: DatabaseFailure) =>
+  new ConfigError(`DATABASE_URL: the database at ${new URL(databaseUrl).host} cannot be used: ${message}.`);
+
+// Numbers for int8, as PGlite returns them. No value of ours exceeds 2^53.
+const getTypeParser: pg.CustomTypesConfig['getTypeParser'] = (oid, format) =>
+  oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format);

@@ -1,0 +1,93 @@
+// Behind PgBouncer in transaction mode, where each transaction may run in another session.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import pg from 'pg';
+import { openStorage } from '../../src/storage/database.ts';
+import * as gql from '../gql/graphql.ts';
+import { recordCommits, recordedCommits, setDefault } from '../support/commits.ts';
+import { startPgBouncer } from '../support/pgbouncer.ts';
+import { createDatabase } from '../support/postgres.ts';
+import { until } from '../support/process.ts';
+import { Guest, silentLog, startServer } from '../support/server.ts';
+import { RawSocket } from '../support/socket.ts';
+import { range } from '../support/storage.ts';
+
+/** Backends that all sessions share. */
+const backends = 3;
+
+/** A database whose commits are not durable by default, directly and through PgBouncer. */
+async function openPlace() {
+  await using opened = new AsyncDisposableStack();
+  const database = opened.use(await createDatabase());
+  await setDefault(database.url, 'synchronous_commit', 'off');
+  const direct = opened.use(await openStorage({ databaseUrl: database.url, poolSize: 2 }, silentLog));
+  const pooler = opened.use(await startPgBouncer(database.url, backends));
+  await recordCommits(direct.db);
+  const toClose = opened.move();
+  return { url: pooler.url, direct: direct.db, [Symbol.asyncDispose]: () => toClose.disposeAsync() };
+}
+
+describe('a server behind a pooler in transaction mode', { timeout: 120_000 }, () => {
+  it('commits every send that it acknowledges durably, though the default of the database is off', async () => {
+    await using place = await openPlace();
+    await using server = await startServer({ env: { DATABASE_URL: place.url, IDENTITY: 'guest' } });
+    const guests = await Promise.all(range(1, 8).map((i) => Guest.signIn(server.url, `Guest ${i}`)));
+    const rooms = await Promise.all(guests.map((guest) => guest.createRoom()));
+    // Sessions of others, who share the backends and want the default of the database.
+    const other = new pg.Client(place.url);
+    await other.connect();
+    const seenByOthers = new Set<string>();
+    let sending = true;
+    const watching = (async () => {
+      while (sending) {
+        const { rows } = await other.query(`select name || ' = ' || setting as setting from pg_settings
+          where name in ('synchronous_commit', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')`);
+        for (const { setting } of rows) seenByOthers.add(setting);
+      }
+    })();
+    await Promise.all(
+      guests.map(async (guest, i) => {
+        for (const n of range(1, 60)) await guest.send(rooms[i] as string, `message ${n}`, `key ${n}`);
+      }),
+    );
+    sending = false;
+    await watching;
+    await other.end();
+
+    const commits = await recordedCommits(place.direct);
+    assert.ok(commits.filter(({ table }) => table === 'messages').length >= 480);
+    assert.deepEqual(
+      commits.filter(({ setting }) => setting !== 'on'),
+      [],
+    );
+    assert.deepEqual([...seenByOthers].sort(), [
+      'idle_in_transaction_session_timeout = 0',
+      'lock_timeout = 0',
+      'statement_timeout = 0',
+      'synchronous_commit = off',
+    ]);
+  });
+
+  it('serves the whole chat', async () => {
+    await using place = await openPlace();
+    await using server = await startServer({ env: { DATABASE_URL: place.url, IDENTITY: 'guest' } });
+    const [ada, bob] = [await Guest.signIn(server.url, 'Ada'), await Guest.signIn(server.url, 'Bob')];
+    const roomId = await ada.createRoom();
+    await bob.must(gql.JoinRoomDocument, { roomId });
+    using socket = await RawSocket.signedIn(server.url, bob.token);
+    socket.subscribe('1', 'subscription ($roomId: ID!) { roomEvents(roomId: $roomId) { __typename } }', { roomId });
+    const events: string[] = [];
+    const reading = (async () => {
+      while (events.length < 4) events.push((await socket.next()).payload.data.roomEvents.__typename);
+    })();
+    await until('the subscription is live', () => events.includes('CaughtUp'));
+    const { message } = await ada.send(roomId, 'Hello');
+    await ada.must(gql.EditMessageDocument, { messageId: message.id, body: 'Hello, Bob' });
+    await ada.must(gql.DeleteMessageDocument, { messageId: message.id });
+    await reading;
+    assert.deepEqual(events, ['CaughtUp', 'MessageAdded', 'MessageEdited', 'MessageDeleted']);
+    // Many at once, so that statements of all connections meet on the backends.
+    await Promise.all(range(1, 20).flatMap((i) => [ada.send(roomId, `${i}`), bob.send(roomId, `${i}`)]));
+  });
+});
