@@ -1,5 +1,5 @@
-// Writes what is generated from the schema: `schema.graphql` for people and clients, the codes of the client kit, and the
-// typed documents of the tests and of the web chat. With --check it writes nothing, and fails where a file is not what it would be.
+// Generates files from the schema: `schema.graphql`, the error codes of the client kit, and the typed documents of the tests
+// and the web chat. With --check it writes nothing, and fails if a file is not up to date.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -50,7 +50,7 @@ const files = [
 if (process.argv.includes('--check')) {
   const stale = files.filter(({ filename, content }) => read(filename) !== content).map(({ filename }) => filename);
   if (stale.length > 0) {
-    console.error(`Stale, write them anew with \`npm run codegen\`: ${stale.join(', ')}`);
+    console.error(`Not up to date, run \`npm run codegen\`: ${stale.join(', ')}`);
     process.exit(1);
   }
 } else {

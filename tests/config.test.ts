@@ -49,21 +49,21 @@ describe('the settings', () => {
     [{ DRAIN_DELAY_MS: '0' }, { drainDelayMs: 0 }],
   ];
   for (const [env, expected] of accepted) {
-    const several = [
-      'postgres://a:1,b:2/d',
-      'postgres://ada:pass@a,b/d?sslmode=require',
-      'postgres:///d?host=a,b',
-      'postgresql://a/d?host=x,y',
-    ];
-    for (const DATABASE_URL of several) {
-      it(`refuse a DATABASE_URL with several hosts, and say what to do: ${DATABASE_URL}`, () => {
-        assert.match(refusalOf({ DATABASE_URL }), /^DATABASE_URL names several hosts.*follows the primary/);
-      });
-    }
-
     it(`accept ${JSON.stringify(env)}`, () => {
       const config = readConfig(env);
       for (const [name, value] of Object.entries(expected)) assert.deepEqual(config[name as keyof typeof config], value);
+    });
+  }
+
+  const several = [
+    'postgres://a:1,b:2/d',
+    'postgres://ada:pass@a,b/d?sslmode=require',
+    'postgres:///d?host=a,b',
+    'postgresql://a/d?host=x,y',
+  ];
+  for (const DATABASE_URL of several) {
+    it(`refuse a DATABASE_URL with several hosts, and say what to do: ${DATABASE_URL}`, () => {
+      assert.match(refusalOf({ DATABASE_URL }), /^DATABASE_URL names several hosts.*follows the primary/);
     });
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { judge, musts } from '../../bench/report/musts.ts';
 import { Results } from '../../bench/report/results.ts';
+import { judge, targets } from '../../bench/report/targets.ts';
 import { scenarios } from '../../bench/scenarios/all.ts';
 
 const rate = new Set(['saturated.rate']);
@@ -10,25 +10,25 @@ const resultsOf = (values: Record<string, number[]>) =>
     Object.entries(values).flatMap(([of, each]) => each.map((value, index) => ({ figure: 'saturated.rate', of, value, round: index + 1 }))),
   );
 
-describe('a must', () => {
-  it('is about a figure that a scenario measures', () => {
+describe('a target', () => {
+  it('refers to a figure that a scenario measures', () => {
     const measured = scenarios.flatMap(({ figures }) => figures.map(({ id }) => id));
-    for (const { figure } of musts) assert.ok(measured.includes(figure), figure);
+    for (const { figure } of targets) assert.ok(measured.includes(figure), figure);
   });
 
-  it('is held against the ratio of the medians', () => {
+  it('is compared with the ratio of the medians', () => {
     const results = resultsOf({ gapless: [100, 240, 9000], yoga: [20, 1, 500], ws: [80, 40, 60, 100] });
     const [yoga, ws] = judge(results, rate);
     assert.deepEqual([yoga?.reached, yoga?.holds], [12, true]);
     assert.deepEqual([ws?.reached, ws?.holds], [240 / 70, true]);
   });
 
-  it('is missed by a little as well', () => {
+  it('is missed by a small difference', () => {
     const [yoga] = judge(resultsOf({ gapless: [11.99], yoga: [1], ws: [1] }), rate);
     assert.equal(yoga?.holds, false);
   });
 
-  it('is missed where a figure is not there', () => {
+  it('is missed if a figure was not measured', () => {
     for (const results of [resultsOf({ gapless: [100] }), resultsOf({ yoga: [100], ws: [1] })]) {
       assert.deepEqual(
         judge(results, rate).map(({ reached, holds }) => [reached, holds]),
@@ -40,16 +40,16 @@ describe('a must', () => {
     }
   });
 
-  it('of what is at most is reached at the bound and below', () => {
+  it('with an upper bound is reached at the bound and below', () => {
     const reads = (value: number) =>
       judge(new Results([{ figure: 'resume.reads', of: 'gapless', value, round: 1 }]), new Set(['resume.reads']))[0]?.holds;
     assert.deepEqual([reads(1), reads(20), reads(21)], [true, true, false]);
   });
 
-  it('is not asked for where a contender was left out', () => {
-    const asked = judge(resultsOf({ gapless: [100], ws: [1] }), rate, new Set(['yoga']));
+  it('is not judged if a contender was excluded', () => {
+    const judged = judge(resultsOf({ gapless: [100], ws: [1] }), rate, new Set(['yoga']));
     assert.deepEqual(
-      asked.map(({ must }) => must.by),
+      judged.map(({ target }) => target.by),
       ['ws'],
     );
   });

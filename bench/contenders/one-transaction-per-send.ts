@@ -1,4 +1,4 @@
-// Given to Node before the server: sends that wait are not written together, but each in a transaction of its own.
+// A Node preload that disables group commit: each send is written in its own transaction.
 
 import { registerHooks } from 'node:module';
 
@@ -10,8 +10,8 @@ registerHooks({
     const loaded = next(url, context);
     if (url !== lane) return loaded;
     const source = String(loaded.source);
-    // Otherwise a bound that was renamed would leave a server that is compared with itself.
-    if (!bound.test(source)) throw new Error(`${lane} has no bound of this name any more.`);
+    // If the constant is renamed, the server would silently be compared with itself.
+    if (!bound.test(source)) throw new Error(`${lane} does not match ${bound}.`);
     return { ...loaded, source: source.replace(bound, 'const maxTogether = 1;') };
   },
 });

@@ -1,48 +1,48 @@
-// What Gapless must reach, and what it would like to: ratios, since machines differ.
+// The targets of Gapless. Most are ratios, because machines differ.
 
 import type { Results } from './results.ts';
 
-export interface Must {
+export interface Target {
   readonly title: string;
-  /** Of a scenario's figures. */
+  /** Id of a scenario's figure. */
   readonly figure: string;
   readonly of: string;
-  /** What it is divided by. Undefined: the figure itself is bound. */
+  /** The contender whose figure it is divided by. Undefined if the target is absolute. */
   readonly by?: string;
   readonly bound: 'at least' | 'at most';
-  readonly must: number;
-  readonly aim: number;
+  readonly required: number;
+  readonly goal: number;
   readonly unit?: string;
 }
 
 export interface Verdict {
-  readonly must: Must;
-  /** Undefined where it was not measured. */
+  readonly target: Target;
+  /** Undefined if it was not measured. */
   readonly reached: number | undefined;
   readonly holds: boolean;
 }
 
-const atLeast = (must: number, aim: number) => ({ bound: 'at least', must, aim }) as const;
-const atMost = (must: number, aim: number) => ({ bound: 'at most', must, aim }) as const;
+const atLeast = (required: number, goal: number) => ({ bound: 'at least', required, goal }) as const;
+const atMost = (required: number, goal: number) => ({ bound: 'at most', required, goal }) as const;
 const own = { of: 'gapless' };
 const single = 'gapless-single';
 
-const doors = { http: 'HTTP', webSocket: 'WebSocket' };
+const transports = { http: 'HTTP', webSocket: 'WebSocket' };
 const roomCounts = { oneRoom: 'one room', manyRooms: '1,000 rooms' };
 const sendsAgainstYoga = Object.entries(roomCounts).flatMap(([rooms, inRooms]) =>
-  Object.entries(doors).map(
-    ([door, over]): Must => ({
+  Object.entries(transports).map(
+    ([transport, over]): Target => ({
       title: `durable sends into ${inRooms} over ${over}, against Yoga`,
-      figure: `sends.${rooms}.${door}`,
+      figure: `sends.${rooms}.${transport}`,
       ...own,
       by: 'yoga',
       ...atLeast(1, 2),
     }),
   ),
 );
-const pages = { first: 'first page', after: 'page behind the middle', before: 'page in front of the middle' };
+const pages = { first: 'first page', after: 'page after the middle', before: 'page before the middle' };
 const pagesAgainstSmallRoom = Object.entries(pages).map(
-  ([page, title]): Must => ({
+  ([page, title]): Target => ({
     title: `p50 of a history page at 1 million, against 10 thousand: ${title}`,
     figure: `history.${page}.p50`,
     of: '1,000,000',
@@ -51,7 +51,7 @@ const pagesAgainstSmallRoom = Object.entries(pages).map(
   }),
 );
 
-export const musts: readonly Must[] = [
+export const targets: readonly Target[] = [
   { title: 'deliveries a second, saturated, against Yoga', figure: 'saturated.rate', ...own, by: 'yoga', ...atLeast(12, 25) },
   { title: 'deliveries a second, saturated, against the bare ws loop', figure: 'saturated.rate', ...own, by: 'ws', ...atLeast(3, 6) },
   {
@@ -63,14 +63,14 @@ export const musts: readonly Must[] = [
   },
   { title: 'p99 at 20 messages a second, against the bare ws loop', figure: 'paced.p99', ...own, by: 'ws', ...atMost(1.5, 1) },
   {
-    title: 'durable sends into one room in the write path, against one transaction a send',
+    title: 'durable sends into one room in the write path, against one transaction per send',
     figure: 'sends.writePath',
     ...own,
     by: single,
     ...atLeast(5, 10),
   },
   {
-    title: 'durable sends into one room through HTTP, against one transaction a send',
+    title: 'durable sends into one room over HTTP, against one transaction per send',
     figure: 'sends.oneRoom.http',
     ...own,
     by: single,
@@ -83,17 +83,21 @@ export const musts: readonly Must[] = [
   ...pagesAgainstSmallRoom,
 ];
 
-/** What was reached of those that these figures tell of, where nothing is compared that was `leftOut`. */
-export function judge(results: Results, figures: ReadonlySet<string>, leftOut: ReadonlySet<string> = new Set()): Verdict[] {
-  return musts
-    .filter(({ figure, of, by }) => figures.has(figure) && !leftOut.has(of) && !(by !== undefined && leftOut.has(by)))
-    .map((must) => {
-      const reached = reachedOf(results, must);
-      return { must, reached, holds: reached !== undefined && (must.bound === 'at least' ? reached >= must.must : reached <= must.must) };
+/** Judges the targets that concern these figures, except for comparisons with `excluded` contenders. */
+export function judge(results: Results, figures: ReadonlySet<string>, excluded: ReadonlySet<string> = new Set()): Verdict[] {
+  return targets
+    .filter(({ figure, of, by }) => figures.has(figure) && !excluded.has(of) && !(by !== undefined && excluded.has(by)))
+    .map((target) => {
+      const reached = reachedOf(results, target);
+      return {
+        target,
+        reached,
+        holds: reached !== undefined && (target.bound === 'at least' ? reached >= target.required : reached <= target.required),
+      };
     });
 }
 
-function reachedOf(results: Results, { figure, of, by }: Must): number | undefined {
+function reachedOf(results: Results, { figure, of, by }: Target): number | undefined {
   const value = results.median(figure, of);
   if (by === undefined || value === undefined) return value;
   const divisor = results.median(figure, by);

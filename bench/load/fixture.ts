@@ -1,6 +1,6 @@
-// What must be there before anything is measured: rooms, people who watch them, and people who may send to them.
+// What has to exist before a measurement: rooms, viewers, and senders who are members of the rooms.
 
-import type { Ticket } from './protocol.ts';
+import type { Token } from './protocol.ts';
 
 export interface Needs {
   readonly rooms: number;
@@ -8,10 +8,10 @@ export interface Needs {
   readonly senders: number;
 }
 
-export interface Stage {
+export interface Fixture {
   readonly rooms: readonly string[];
-  readonly viewers: readonly Ticket[];
-  readonly senders: readonly Ticket[];
+  readonly viewers: readonly Token[];
+  readonly senders: readonly Token[];
 }
 
 export interface Route {
@@ -19,6 +19,6 @@ export interface Route {
   readonly room: number;
 }
 
-/** Who sends where: every sender has a room and every room a sender, with as many of each as there can be. */
+/** Pairs of sender and room, such that every sender has a room and every room has a sender. */
 export const routesOf = ({ rooms, senders }: Pick<Needs, 'rooms' | 'senders'>): Route[] =>
   Array.from({ length: Math.max(rooms, senders) }, (_, index) => ({ sender: index % senders, room: index % rooms }));
