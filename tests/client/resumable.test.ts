@@ -324,7 +324,8 @@ describe('a resumable subscription', () => {
 
   it('never waits longer than a timer can, which would fire at once', () => {
     const maxTimerMs = 2 ** 31 - 1;
-    for (const minMs of [Number.POSITIVE_INFINITY, Number.MAX_VALUE, 2 ** 31]) assert.equal(waitBefore(0, { firstMs: 1, maxMs: 1 }, minMs), maxTimerMs);
+    for (const minMs of [Number.POSITIVE_INFINITY, Number.MAX_VALUE, 2 ** 31])
+      assert.equal(waitBefore(0, { firstMs: 1, maxMs: 1 }, minMs), maxTimerMs);
     assert.equal(waitBefore(2000, { firstMs: 100, maxMs: Number.POSITIVE_INFINITY }), maxTimerMs);
     assert.ok(waitBefore(0, { firstMs: 1, maxMs: 1 }, -5000) >= 0);
   });
