@@ -1,39 +1,43 @@
-// Rows by their ids, for all who ask at about the same time in one query. What is read is read after it was asked for:
-// nothing is remembered.
+// Rows by id: one query for all that is asked for in one turn of the event loop. Nothing is cached, so that each answer is
+// read after it was asked for.
 
-import { Batch } from './batch.ts';
+import DataLoader from 'dataloader';
 import { findMessages } from './messages.ts';
 import type { Db, MessageRow, UserRow } from './tables.ts';
 import { findUsers } from './users.ts';
 
-/** Rows in one query. */
 const rowsPerQuery = 1000;
 
+type Loader<Row> = DataLoader<string, Row | undefined>;
+
 export class Rows {
-  readonly #users: Batch<string, UserRow | undefined>;
-  readonly #messages: Batch<string, MessageRow | undefined>;
+  readonly #users: Loader<UserRow>;
+  readonly #messages: Loader<MessageRow>;
 
   constructor(db: Db) {
-    this.#users = batchOf((ids) => findUsers(db, ids));
-    this.#messages = batchOf((ids) => findMessages(db, ids));
+    this.#users = loaderOf((ids) => findUsers(db, ids));
+    this.#messages = loaderOf((ids) => findMessages(db, ids));
   }
 
-  /** Those of the users that there are. */
+  /** Those of the users that exist. */
   users(ids: readonly string[]): Promise<UserRow[]> {
-    return findAll(this.#users, ids);
+    return loadAll(this.#users, ids);
   }
 
-  /** Those of the messages that there are. */
+  /** Those of the messages that exist. */
   messages(ids: readonly string[]): Promise<MessageRow[]> {
-    return findAll(this.#messages, ids);
+    return loadAll(this.#messages, ids);
   }
 }
 
-const batchOf = <Row extends { readonly id: string }>(find: (ids: readonly string[]) => Promise<Row[]>) =>
-  new Batch<string, Row | undefined>(rowsPerQuery, async (ids) => {
-    const found = new Map((await find([...new Set(ids)])).map((row) => [row.id, row]));
-    return ids.map((id) => found.get(id));
-  });
+const loaderOf = <Row extends { readonly id: string }>(find: (ids: readonly string[]) => Promise<Row[]>): Loader<Row> =>
+  new DataLoader(
+    async (ids) => {
+      const found = new Map((await find([...new Set(ids)])).map((row) => [row.id, row]));
+      return ids.map((id) => found.get(id));
+    },
+    { cache: false, maxBatchSize: rowsPerQuery },
+  );
 
-const findAll = async <Row>(batch: Batch<string, Row | undefined>, ids: readonly string[]): Promise<Row[]> =>
-  (await Promise.all(ids.map((id) => batch.ask(id)))).filter((row) => row !== undefined);
+const loadAll = async <Row>(loader: Loader<Row>, ids: readonly string[]): Promise<Row[]> =>
+  (await Promise.all(ids.map((id) => loader.load(id)))).filter((row) => row !== undefined);
