@@ -25,6 +25,7 @@ import {
   redisSilent,
   redisSubscribersCut,
 } from './redis.ts';
+import { subscriptionIdReused } from './reused-id.ts';
 
 export const everyFault = (): Fault[] => [
   redisKilled({ lastsMs: 15_000 }),
@@ -57,6 +58,7 @@ export const everyFault = (): Fault[] => [
   manyReturn(),
   oneKeyAtOnce(),
   memberRemoved(),
+  subscriptionIdReused({ lastsMs: 16_000 }),
 ];
 
 export const shortFaults = (): Fault[] => [
@@ -89,6 +91,7 @@ export const shortFaults = (): Fault[] => [
   manyReturn({ clients: 300, behind: 200 }),
   oneKeyAtOnce(),
   memberRemoved({ messages: 300 }),
+  subscriptionIdReused(),
 ];
 
 /** Only root may mount the small disks that these fill. */
