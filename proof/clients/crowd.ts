@@ -31,8 +31,8 @@ const socketWriterShare = 3;
 const startTimeoutMs = 60_000;
 const pollMs = 20;
 
-/** Every fourth watcher selects a field that depends on the viewer. */
-const ownSelectionShare = 4;
+/** One watcher in so many selects a field that depends on the viewer: each of its events is a query of its own. */
+const ownSelectionShare = 12;
 
 export interface WatchOptions {
   readonly protocol: Protocol;
@@ -88,7 +88,7 @@ export class Crowd implements AsyncDisposable {
       const room = await crowd.createRoom(i % 2 === 0 ? 'OPEN' : 'PRIVATE', memberIds);
       for (const [j, viewer] of viewers.entries()) {
         const protocol = protocols[Math.floor(j / urls.length + i) % protocols.length] as Protocol;
-        const selection = (i + j) % ownSelectionShare === 0 ? 'own' : 'shared';
+        const selection = (j + 5 * i) % ownSelectionShare === 0 ? 'own' : 'shared';
         crowd.#seats.push(crowd.watch(room, viewer, { protocol, node: j, selection }));
       }
     }
@@ -130,6 +130,10 @@ export class Crowd implements AsyncDisposable {
   }
 
   /** Messages a second, over all writers. Zero: a pause. */
+  get rate(): number {
+    return this.#writers?.rate ?? 0;
+  }
+
   set rate(rate: number) {
     if (this.#writers) this.#writers.rate = rate;
   }

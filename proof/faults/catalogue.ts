@@ -13,6 +13,7 @@ import {
   postgresConnectionsExhausted,
   postgresKilled,
   postgresSilent,
+  postgresStopped,
   roomLocked,
 } from './postgres.ts';
 import {
@@ -25,6 +26,7 @@ import {
   redisSilent,
   redisSubscribersCut,
 } from './redis.ts';
+import { postgresRefusing } from './refusals.ts';
 import { subscriptionIdReused } from './reused-id.ts';
 
 export const everyFault = (): Fault[] => [
@@ -43,6 +45,8 @@ export const everyFault = (): Fault[] => [
   postgresBackendsTerminated({ lastsMs: 10_000 }),
   postgresKilled(),
   postgresSilent(),
+  postgresStopped(),
+  postgresRefusing(),
   nodeCutOffFromPostgres(),
   postgresConnectionsExhausted(),
   roomLocked(),
@@ -77,6 +81,8 @@ export const shortFaults = (): Fault[] => [
   postgresBackendsTerminated({ lastsMs: 8000 }),
   postgresKilled({ downMs: 2000 }),
   postgresSilent(),
+  postgresStopped(),
+  postgresRefusing(),
   nodeCutOffFromPostgres({ lastsMs: 8000 }),
   postgresConnectionsExhausted({ lastsMs: 8000 }),
   roomLocked(),

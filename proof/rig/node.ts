@@ -23,9 +23,17 @@ export interface NodeOptions {
   /** What Node is told before the program. */
   readonly nodeArgs: readonly string[];
   readonly databaseUrl: URL;
+  /** The same database, past the link. */
+  readonly unixSocketUrl: string;
   readonly redisPort: number;
   readonly random: () => number;
   onCrash(node: number, how: string): void;
+}
+
+/** How a node is started. */
+export interface Launch {
+  /** Connects to PostgreSQL over its Unix socket, past the link. */
+  unixSocket: boolean;
 }
 
 export class RigNode implements AsyncDisposable {
@@ -33,6 +41,8 @@ export class RigNode implements AsyncDisposable {
   /** The GraphQL endpoint, through the link between the clients and the node. */
   readonly url: string;
   readonly links: { readonly clients: Link; readonly postgres: Link; readonly redis: Link };
+  /** Counts from the next start on. */
+  readonly launch: Launch = { unixSocket: false };
   readonly #port: number;
   readonly #options: NodeOptions;
   #program: Program | undefined;
@@ -84,6 +94,13 @@ export class RigNode implements AsyncDisposable {
     if (code !== 0) this.#crashed(`ended with ${code} when it was asked to end`);
   }
 
+  /** Ends it in order, and starts it with `launch` changed. */
+  async relaunch(changes: Partial<Launch>): Promise<void> {
+    Object.assign(this.launch, changes);
+    await this.drain();
+    await this.start();
+  }
+
   /** It is there, and does nothing, until `resume`. */
   pause(): void {
     this.#program?.child.kill('SIGSTOP');
@@ -121,10 +138,11 @@ export class RigNode implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { env, nodeArgs, databaseUrl } = this.#options;
+    const { env, nodeArgs, databaseUrl, unixSocketUrl } = this.#options;
     const linked = new URL(databaseUrl);
     linked.port = String(this.links.postgres.port);
-    const services = { DATABASE_URL: linked.href, REDIS_URL: `redis://127.0.0.1:${this.links.redis.port}`, IDENTITY: 'guest' };
+    const database = this.launch.unixSocket ? unixSocketUrl : linked.href;
+    const services = { DATABASE_URL: database, REDIS_URL: `redis://127.0.0.1:${this.links.redis.port}`, IDENTITY: 'guest' };
     const program = startProgram({ LOG_LEVEL: 'warn', ...services, PORT: String(this.#port), ...env }, nodeArgs);
     this.#program = program;
     const isReady = async () => {
