@@ -1,6 +1,7 @@
 // Every kind of fault, as long as it takes to show everything, or as short as still shows that it bites.
 
 import { manyReturn, memberRemoved, oneKeyAtOnce, readersStop } from './clients.ts';
+import { descriptorsUsedUp } from './descriptors.ts';
 import { dataDiskFull, walDiskFull } from './disk.ts';
 import type { Fault } from './fault.ts';
 import { redisGarbage } from './garbage.ts';
@@ -28,6 +29,7 @@ import {
 } from './redis.ts';
 import { postgresRefusing } from './refusals.ts';
 import { subscriptionIdReused } from './reused-id.ts';
+import { columnsAdded, entryOfNewerVersion, rollingUpgrade } from './upgrade.ts';
 
 export const everyFault = (): Fault[] => [
   redisKilled({ lastsMs: 15_000 }),
@@ -42,6 +44,7 @@ export const everyFault = (): Fault[] => [
   nodeKilled(),
   rollingRestart(),
   nodePaused(),
+  descriptorsUsedUp(),
   postgresBackendsTerminated({ lastsMs: 10_000 }),
   postgresKilled(),
   postgresSilent(),
@@ -63,6 +66,9 @@ export const everyFault = (): Fault[] => [
   oneKeyAtOnce(),
   memberRemoved(),
   subscriptionIdReused({ lastsMs: 16_000 }),
+  rollingUpgrade(),
+  columnsAdded(),
+  entryOfNewerVersion(),
 ];
 
 export const shortFaults = (): Fault[] => [
@@ -78,6 +84,7 @@ export const shortFaults = (): Fault[] => [
   nodeKilled({ downMs: 2000 }),
   rollingRestart(),
   nodePaused({ lastsMs: 8000 }),
+  descriptorsUsedUp(),
   postgresBackendsTerminated({ lastsMs: 8000 }),
   postgresKilled({ downMs: 2000 }),
   postgresSilent(),
@@ -98,6 +105,9 @@ export const shortFaults = (): Fault[] => [
   oneKeyAtOnce(),
   memberRemoved({ messages: 300 }),
   subscriptionIdReused(),
+  rollingUpgrade({ back: 1 }),
+  columnsAdded({ lastsMs: 2000 }),
+  entryOfNewerVersion(),
 ];
 
 /** Only root may mount the small disks that these fill. */

@@ -18,6 +18,8 @@ export interface RigOptions {
   /** Settings of the nodes, beside those that the rig makes. */
   readonly env?: Readonly<Record<string, string>>;
   readonly postgresSettings?: Readonly<Record<string, string>>;
+  /** The program of the previous version, on which the nodes are started first. This version, unless given. */
+  readonly previousMain?: string | undefined;
   /** Chooses the jitter of links. */
   readonly random?: () => number;
   /** Is told of a node that ended and was not asked to, or not as it should when asked. */
@@ -35,6 +37,7 @@ export class Rig implements AsyncDisposable {
   readonly nodes: readonly RigNode[];
   readonly postgres: Postgres;
   readonly redis: RedisServer;
+  readonly previousMain: string | undefined;
   readonly #openNode: OpenNode;
   readonly #cleanup: AsyncDisposableStack;
 
@@ -42,18 +45,21 @@ export class Rig implements AsyncDisposable {
     nodes: readonly RigNode[],
     postgres: Postgres,
     redis: RedisServer,
+    previousMain: string | undefined,
     openNode: OpenNode,
     cleanup: AsyncDisposableStack,
   ) {
     this.nodes = nodes;
     this.postgres = postgres;
     this.redis = redis;
+    this.previousMain = previousMain;
     this.#openNode = openNode;
     this.#cleanup = cleanup;
   }
 
   /** Starts everything. Resolves when every node is ready. */
-  static async start({ nodes: count = 3, nodeArgs = [], env = {}, postgresSettings = {}, random = Math.random, onCrash }: RigOptions) {
+  static async start(options: RigOptions): Promise<Rig> {
+    const { nodes: count = 3, nodeArgs = [], env = {}, postgresSettings = {}, previousMain, random = Math.random, onCrash } = options;
     await using started = new AsyncDisposableStack();
     const sockets = mkdtempSync(join(tmpdir(), 'gapless-sockets-'));
     started.defer(() => rmSync(sockets, { recursive: true, force: true }));
@@ -73,8 +79,9 @@ export class Rig implements AsyncDisposable {
       RigNode.open({ index, nodeArgs: args, env, databaseUrl, unixSocketUrl, redisPort: redis.port, random, onCrash });
     const nodes: RigNode[] = [];
     for (let index = 0; index < count; index += 1) nodes.push(started.use(await openNode(index, nodeArgs)));
+    for (const { launch } of nodes) launch.main = previousMain ?? launch.main;
     await Promise.all(nodes.map((node) => node.start()));
-    return new Rig(nodes, postgres, redis, openNode, started.move());
+    return new Rig(nodes, postgres, redis, previousMain, openNode, started.move());
   }
 
   /** Starts one more, which has seen nothing of what was done to the others, and is told nothing before the program. */
