@@ -31,6 +31,8 @@ export function openReusedId(watcher: Watcher, random: () => number): ReusedId {
   /** The server has delivered something of the current generation, so it has completed all earlier ones. */
   let known = false;
   let completed = false;
+  /** The server has shown that it knows of the last `complete`. */
+  let quiet = false;
   let closed = false;
   const silent = Promise.withResolvers<void>();
 
@@ -65,7 +67,7 @@ export function openReusedId(watcher: Watcher, random: () => number): ReusedId {
     const [[key, event] = []] = Object.entries(payload.data ?? {}) as [string, RoomEvent][];
     if (key === undefined || !event) return watcher.take({ ...payload, data: null });
     if (completed) {
-      watcher.stray(event);
+      if (quiet) watcher.stray(event);
       return 'go on';
     }
     const isCurrent = key === alias(generation);
@@ -92,7 +94,11 @@ export function openReusedId(watcher: Watcher, random: () => number): ReusedId {
       else send(first, ...again());
     },
     next,
-    pong: (payload) => payload !== undefined && silent.resolve(),
+    pong(payload) {
+      if (payload === undefined) return;
+      quiet = true;
+      silent.resolve();
+    },
   });
   void run();
   return {

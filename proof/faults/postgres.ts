@@ -37,7 +37,7 @@ export const postgresKilled = ({ downMs = 3000 } = {}): Fault => ({
 export const postgresStopped = ({ times = 3, downMs = 2000 } = {}): Fault => ({
   name: `PostgreSQL stopped ${times} times for ${seconds(downMs)}, nodes on its Unix socket`,
   async strike({ rig, crowd }) {
-    for (const node of rig.nodes) await node.relaunch({ unixSocket: true });
+    await Promise.all(rig.nodes.map((node) => node.relaunch({ unixSocket: true })));
     const { rate } = crowd;
     const before = crowd.outbox.refused;
     for (let time = 0; time < times; time += 1) {
@@ -50,7 +50,7 @@ export const postgresStopped = ({ times = 3, downMs = 2000 } = {}): Fault => ({
     }
     const count = crowd.outbox.refused - before;
     await sleep(settleMs);
-    for (const node of rig.nodes) await node.relaunch({ unixSocket: false });
+    await Promise.all(rig.nodes.map((node) => node.relaunch({ unixSocket: false })));
     return { figure: 'attempts that were refused meanwhile', count };
   },
 });
