@@ -28,9 +28,15 @@ export const controls: readonly Control[] = [
     verdicts: ['late'],
   },
   {
-    name: 'history-before-listening',
-    breaks: 'The history is read before the room is listened to.',
+    name: 'read-before-listening',
+    breaks: 'The log is read before the node subscribes to the room.',
     broughtOutBy: ['links reset', 'a rolling restart', 'clients cut at once'],
+    verdicts: ['skipped', 'unseen'],
+  },
+  {
+    name: 'failed-execution-moves-position',
+    breaks: 'An event whose execution failed is delivered without data, and the position moves.',
+    broughtOutBy: ['PostgreSQL refusing', 'PostgreSQL stopped', 'file descriptors'],
     verdicts: ['skipped', 'unseen'],
   },
   {

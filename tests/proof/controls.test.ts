@@ -102,8 +102,8 @@ describe('a control', () => {
     assert.deepEqual(numbersOf(missed), []);
   });
 
-  it('history-before-listening passes over what comes between the two', async () => {
-    const { right, wrong } = await compare('history-before-listening', async (url) => {
+  it('read-before-listening skips what is committed between the two', async () => {
+    const { right, wrong } = await compare('read-before-listening', async (url) => {
       const ada = await Guest.signIn(url);
       const roomId = await ada.createRoom();
       let { cursor } = (await ada.send(roomId, 'first')).message;
