@@ -18,6 +18,7 @@ import { openStorage, type Storage } from './storage/database.ts';
 import { DatabaseHealth } from './storage/health.ts';
 import type { Bounds } from './transport/connection.ts';
 import { Connections } from './transport/connections.ts';
+import { GoneViewers } from './transport/gone-viewers.ts';
 import { createHttpDoor } from './transport/http.ts';
 import { WebSocketDoor } from './transport/websocket.ts';
 
@@ -61,6 +62,7 @@ export async function openApp(config: Config, log: Log, { bounds = {}, ...option
   const services = { storage, chat, liveRooms, identity, log };
 
   const connections = opened.use(new Connections(log, bounds));
+  opened.use(new GoneViewers(connections, (ids) => storage.feedRows.users(ids), log));
   // From memory: balancers ask often. A node is ready without its database, because the others have the same one.
   const readiness = () => {
     const closing = connections.draining;
