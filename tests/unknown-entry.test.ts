@@ -1,4 +1,4 @@
-// An entry of a type that this version does not know, as a newer node writes it: it is never skipped.
+// An entry of a type that only a newer version knows is never skipped.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -31,7 +31,7 @@ for (const storage of storages) {
           returning seq, tag)
         update rooms set head_seq = entry.seq, head_tag = entry.tag from entry where id = ${roomId}`.execute(server.app.storage.db);
 
-    it('ends the streams of its room as a restart does, and those of no other room by event stream', async () => {
+    it('ends the streams of its room as a restart does, and no event stream of another room', async () => {
       const [roomId, otherId] = [await ada.createRoom(), await ada.createRoom()];
       const { message } = await ada.send(roomId, 'one');
       const variables = { roomId, after: message.cursor };
@@ -56,7 +56,7 @@ for (const storage of storages) {
       other.close();
     });
 
-    it('keeps a client before it until the node knows the type, and then nothing is missed or repeated', async () => {
+    it('holds clients before it until the node knows the type, and then nothing is missed or repeated', async () => {
       const roomId = await ada.createRoom();
       const { message } = await ada.send(roomId, 'one');
       await using stack = new AsyncDisposableStack();
@@ -72,20 +72,20 @@ for (const storage of storages) {
         ),
       );
       await ada.send(roomId, 'two');
-      await until('it is live', () => watchers.every(({ numbers }) => numbers.length === 1));
+      await until('every watcher is live', () => watchers.every(({ numbers }) => numbers.length === 1));
       await write(roomId, 'MessageStarred');
       await ada.send(roomId, 'three');
-      await until('the clients have come back to it again and again', () => breaks >= 6);
+      await until('the clients have resumed several times', () => breaks >= 6);
       assert.deepEqual(
         watchers.map(({ numbers }) => numbers),
         [[2], [2]],
       );
-      // As if the node had been upgraded.
+      // Simulates an upgrade of the node.
       await sql`update room_log set type = 'RoomUpdated' where room_id = ${roomId} and type = 'MessageStarred'`.execute(
         server.app.storage.db,
       );
       await ada.send(roomId, 'four');
-      await until('all have received all', () => watchers.every(({ numbers }) => numbers.length >= 3));
+      await until('everyone has received every message', () => watchers.every(({ numbers }) => numbers.length >= 3));
       assert.deepEqual(
         watchers.map(({ numbers }) => numbers),
         [
@@ -96,7 +96,7 @@ for (const storage of storages) {
       for (const { events } of watchers) assert.equal(events.filter(({ __typename }) => __typename === 'RoomUpdated').length, 1);
     });
 
-    it('is logged once, and shown to the operator', () => {
+    it('is logged once, and listed in /ready', () => {
       const unknown = lines.filter(({ msg }) => msg.includes('newer version'));
       assert.deepEqual(
         unknown.map(({ unknownType }) => unknownType),

@@ -1,4 +1,4 @@
-// A PgBouncer of our own in transaction mode, in front of the PostgreSQL at `DATABASE_URL`, on a free port.
+// A PgBouncer in transaction mode for tests, in front of the PostgreSQL at `DATABASE_URL`, on a free port.
 
 import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import pg from 'pg';
 import { freePort, start, until } from './process.ts';
 import { findProgram } from './programs.ts';
 
-/** The user that PgBouncer runs as if we are root, which it refuses. */
+/** The user that runs PgBouncer if the tests run as root, because PgBouncer refuses to run as root. */
 const nobody = 65_534;
 
 /** Sessions of one database share `poolSize` backends. `url` leads to the same database as `databaseUrl`. */
