@@ -24,6 +24,8 @@ import { WebSocketDoor } from './transport/websocket.ts';
 
 /** How long requests and sockets may take to end, once the server has asked them to. */
 const closeMs = 12_000;
+/** How long closing the database and Redis may take: a database that is silent does not confirm it. */
+const disposeMs = 3000;
 /** How often a server that closes looks for connections that have nothing under way any more. */
 const hangUpMs = 50;
 
@@ -101,7 +103,7 @@ export async function openApp(config: Config, log: Log, { bounds = {}, ...option
       clearInterval(hangUp);
       connections.destroy('all');
       await ended;
-      await toClose.disposeAsync();
+      await Promise.race([toClose.disposeAsync(), sleep(disposeMs, undefined, { ref: false })]);
     },
   };
 }

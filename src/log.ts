@@ -1,11 +1,12 @@
-// JSON lines on stdout, one per thing worth knowing to an operator. Never what people say to each other.
+// JSON lines for operators. They never contain what people say to each other.
 
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { LogOutput } from './log-output.ts';
 
 export type Log = Logger;
 
-/** `destination` is where the lines go if not to stdout. */
-export function createLog(level: string, destination: DestinationStream = pino.destination()): Log {
+/** Writes to stdout unless another destination is given. */
+export function createLog(level: string, destination: DestinationStream = new LogOutput()): Log {
   const options = {
     level,
     base: null,
@@ -16,7 +17,7 @@ export function createLog(level: string, destination: DestinationStream = pino.d
   return pino(options, destination);
 }
 
-// Not all that hangs on an error: one of the database carries its parameters, message bodies among them.
+// Not all properties of an error: one of the database has the parameters of its statement, message bodies among them.
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const code = 'code' in error ? { code: error.code } : {};

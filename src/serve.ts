@@ -1,17 +1,16 @@
-// Settings, the server, and then a signal to stop it.
+// Reads the settings, opens the server, and closes it when a signal says so.
 
 import { openApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
-import { createLog, type Log } from './log.ts';
-
-// Nothing is meant to come here: what does is a bug, and no reason to end everyone's streams.
-const reportRejections = (log: Log) =>
-  process.on('unhandledRejection', (error) => log.error({ error }, 'a promise was rejected that nobody waits for'));
+import { createLog } from './log.ts';
+import { LogOutput } from './log-output.ts';
 
 try {
   const config = readConfig(process.env);
-  const log = createLog(config.logLevel);
-  reportRejections(log);
+  const output = new LogOutput();
+  const log = createLog(config.logLevel, output);
+  // Nothing should end up here: it is a fault of ours, and no reason to end the streams of all clients.
+  process.on('unhandledRejection', (error) => log.error({ error }, 'a promise was rejected and nobody handled it'));
   const app = await openApp(config, log);
   log.info(
     { storage: describe(config), identity: config.identity.mode },
@@ -20,9 +19,16 @@ try {
 
   const stop = async (signal: NodeJS.Signals) => {
     log.info(`${signal}: closing`);
-    await app.close({ now: signal === 'SIGINT' });
-    log.info('closed');
-    process.exit(0);
+    let exitCode = 0;
+    try {
+      await app.close({ now: signal === 'SIGINT' });
+      log.info('closed');
+    } catch (error) {
+      exitCode = 1;
+      log.error({ error }, 'the server could not be closed in order');
+    }
+    await output.flush();
+    process.exit(exitCode);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
 } catch (error) {
