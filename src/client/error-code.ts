@@ -1,10 +1,7 @@
 // Finds the error code of the server in the errors of every client library. Only the final codes are listed: every other
 // failure is passing and may be retried.
 
-import { type ErrorCode, errorCodes } from './error-codes.ts';
-
-/** Codes of failures that a retry cannot change. */
-const finalCodes: readonly ErrorCode[] = ['BAD_USER_INPUT', 'CONFLICT', 'CURSOR_EXPIRED', 'CURSOR_INVALID', 'FORBIDDEN', 'NOT_FOUND'];
+import { type ErrorCode, errorCodes, finalCodes } from './error-codes.ts';
 
 /** WebSocket close codes that mean UNAUTHENTICATED. graphql-ws closes with 4403, and with 4401 in older versions. */
 const unauthenticatedCloseCodes = [4401, 4403];

@@ -2,16 +2,11 @@
 
 import { errorCode } from 'gapless/client';
 import { waitBefore } from '../../src/client/backoff.ts';
-import { retryAfterMs } from '../../src/client/error-code.ts';
+import { isFinal, retryAfterMs } from '../../src/client/error-code.ts';
 
 const backoff = { firstMs: 500, maxMs: 10_000 };
-/** Errors of the server, not of the request. */
-const passingCodes = ['INTERNAL', 'RATE_LIMITED', 'UNAVAILABLE'];
-
-export function isPassing(error: unknown): boolean {
-  const code = errorCode(error);
-  return code === undefined || passingCodes.includes(code);
-}
+/** Whether a retry may help. Without a new token, it does not help against UNAUTHENTICATED. */
+export const isPassing = (error: unknown): boolean => !isFinal(error) && errorCode(error) !== 'UNAUTHENTICATED';
 
 /**
  * Runs `task`, and retries it with full-jitter backoff after failures that may pass. Throws a final error, and the reason of
