@@ -29,7 +29,7 @@ export interface Plan {
   /** By then, after a fault, a watcher has seen everything, or has lost something for good. */
   readonly recoveryMs: number;
   /** Given to the rig: a control's way in, settings of PostgreSQL. */
-  readonly rig?: Pick<RigOptions, 'nodeArgs' | 'env' | 'postgresSettings'>;
+  readonly rig?: Pick<RigOptions, 'nodeArgs' | 'env' | 'postgresSettings' | 'pooled'>;
   /** Where to write the history, line by line. */
   readonly journal?: string | undefined;
 }

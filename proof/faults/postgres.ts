@@ -56,7 +56,7 @@ export const postgresStopped = ({ times = 3, downMs = 2000 } = {}): Fault => ({
 });
 /** For watchers to come back to a node that was started, or whose database was. */
 const settleMs = 2000;
-/** So that some events are being executed whenever the database goes. */
+/** Messages a second: some events are being executed whenever the database goes. */
 const burstRate = 400;
 const burstMs = 500;
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import { startPgBouncer } from '../../tests/support/pgbouncer.ts';
 import { type Postgres, startPostgres } from '../../tests/support/postgres.ts';
 import { type RedisServer, startRedis } from '../../tests/support/redis.ts';
 import type { Counts } from './counts.ts';
@@ -18,6 +19,8 @@ export interface RigOptions {
   /** Settings of the nodes, beside those that the rig makes. */
   readonly env?: Readonly<Record<string, string>>;
   readonly postgresSettings?: Readonly<Record<string, string>>;
+  /** The nodes reach PostgreSQL through PgBouncer in transaction mode, and commits are not durable by default. */
+  readonly pooled?: boolean;
   /** The program of the previous version, on which the nodes are started first. This version, unless given. */
   readonly previousMain?: string | undefined;
   /** Chooses the jitter of links. */
@@ -59,7 +62,16 @@ export class Rig implements AsyncDisposable {
 
   /** Starts everything. Resolves when every node is ready. */
   static async start(options: RigOptions): Promise<Rig> {
-    const { nodes: count = 3, nodeArgs = [], env = {}, postgresSettings = {}, previousMain, random = Math.random, onCrash } = options;
+    const {
+      nodes: count = 3,
+      nodeArgs = [],
+      env = {},
+      postgresSettings = {},
+      pooled = false,
+      previousMain,
+      random = Math.random,
+      onCrash,
+    } = options;
     await using started = new AsyncDisposableStack();
     const sockets = mkdtempSync(join(tmpdir(), 'gapless-sockets-'));
     started.defer(() => rmSync(sockets, { recursive: true, force: true }));
@@ -72,8 +84,9 @@ export class Rig implements AsyncDisposable {
     await admin.query(`create role ${role.name} login password '${role.password}'`);
     await admin.query(`create database ${role.name} owner ${role.name}`);
     await admin.end();
-    const databaseUrl = databaseOf(postgres, role.name);
-    databaseUrl.password = role.password;
+    const directUrl = databaseOf(postgres, role.name);
+    directUrl.password = role.password;
+    const databaseUrl = pooled ? started.use(await startPooler(postgres, directUrl)).url : directUrl;
     const unixSocketUrl = `postgres:///${role.name}?host=${sockets}&port=${postgres.port}&user=${role.name}&password=${role.password}`;
     const openNode: OpenNode = (index, args) =>
       RigNode.open({ index, nodeArgs: args, env, databaseUrl, unixSocketUrl, redisPort: redis.port, random, onCrash });
@@ -147,6 +160,17 @@ async function listenIn(folder: string, postgres: Postgres, settings: Record<str
   writeFileSync(hba, hbaLines + readFileSync(hba, 'utf8'));
   await postgres.stop();
   await postgres.start({ ...settings, unix_socket_directories: folder });
+}
+
+/** Backends of PostgreSQL that the connections of all nodes share. */
+const poolSize = 8;
+/** PgBouncer replaces a backend after a second, and with it all that was set for its session. */
+const poolerSettings = { server_lifetime: '1', server_login_retry: '1' };
+
+async function startPooler(postgres: Postgres, databaseUrl: URL): Promise<{ url: URL } & AsyncDisposable> {
+  await askOnce(await connect(postgres.url), `alter database ${role.name} set synchronous_commit = off`);
+  const pooler = await startPgBouncer(databaseUrl.href, poolSize, poolerSettings);
+  return { url: new URL(pooler.url), [Symbol.asyncDispose]: () => pooler[Symbol.asyncDispose]() };
 }
 
 function databaseOf(postgres: Postgres, as: string): URL {

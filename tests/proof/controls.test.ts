@@ -59,7 +59,8 @@ describe('a control', () => {
     const folders = readdirSync(join(import.meta.dirname, '../../proof/controls'), { withFileTypes: true }).filter((each) =>
       each.isDirectory(),
     );
-    assert.deepEqual(controls.map(({ name }) => name).sort(), folders.map(({ name }) => name).sort());
+    const broken = controls.filter(({ sound }) => !sound);
+    assert.deepEqual(broken.map(({ name }) => name).sort(), folders.map(({ name }) => name).sort());
   });
 
   it('names faults that there are', () => {
