@@ -135,18 +135,22 @@ describe('a subscription', () => {
       const socket = { of: 'the first' };
       const first = await open(() => socket.of !== '');
       const running = first.run(new Collected());
-      return { held: new WeakRef(socket), leave: () => (first.stop(), running) };
+      const leave = () => {
+        first.stop();
+        return running;
+      };
+      return { held: new WeakRef(socket), leave };
     };
-    let { held, leave }: Partial<Awaited<ReturnType<typeof openFirst>>> = await openFirst();
+    const opened: Partial<Awaited<ReturnType<typeof openFirst>>> = await openFirst();
     const second = await open();
     const running = second.run(sink);
     await send('two');
     await until('the second has it', () => sink.results.length === 1);
-    await leave?.();
-    leave = undefined;
+    await opened.leave?.();
+    delete opened.leave;
     await until('the first is collected', () => {
       collect();
-      return held?.deref() === undefined;
+      return opened.held?.deref() === undefined;
     });
     await send('three');
     await until('the second goes on', () => sink.results.length === 2);
