@@ -1,7 +1,6 @@
 // Subscriptions that miss nothing, over any transport.
 
-import { callListener } from './listener.ts';
-import { dropConnection, terminateUnresponsive } from './socket.ts';
+import { Connection } from './socket.ts';
 import type { Payload, Subscriber } from './subscriber.ts';
 import { type ResumableOptions, type ResumableSink, Subscription } from './subscription.ts';
 
@@ -31,10 +30,10 @@ export interface Resumable extends Subscriber {
  * after that much silence the client sends a ping, and a connection that does not answer within 5 s is replaced.
  */
 export function resumable(subscriber: Subscriber, { renewToken, ...options }: ResumableOptions = {}): Resumable {
-  terminateUnresponsive(subscriber);
+  const connection = new Connection(subscriber);
   const renew = async () => {
     await renewToken?.();
-    callListener(() => dropConnection(subscriber));
+    connection.drop();
   };
   const withSharedRenewal = { ...options, renewToken: renewToken && oneAtATime(renew) };
   return {

@@ -1,37 +1,71 @@
-// Ends connections of a graphql-ws client, which does not do so by itself: those that died silently, and those that were
-// opened with an old token.
+// What graphql-ws leaves to its user: to close a connection whose server does not answer, and to connect again with a new
+// token. It does nothing for other subscribers.
 
+import { callListener } from './listener.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** Maximum time between a ping and its pong. */
+/** How long the server may take to answer a ping. */
 const pongTimeoutMs = 5000;
 
-/** The part of a graphql-ws client that is used here. */
+/** The part of graphql-ws's client that is used here. */
 interface SocketClient extends Subscriber {
-  on(event: 'ping' | 'pong' | 'closed', listener: (received: boolean) => void): () => void;
+  on(event: 'connecting' | 'opened' | 'closed' | 'message', listener: () => void): () => void;
+  on(event: 'ping' | 'pong', listener: (received: boolean) => void): () => void;
   terminate(): void;
 }
 
-/**
- * Terminates a connection that does not answer a ping. With `keepAlive`, the client sends pings but ignores missing pongs
- * (https://the-guild.dev/graphql/ws/recipes#ping-from-client).
- */
-export function terminateUnresponsive(subscriber: Subscriber): void {
-  if (!isSocketClient(subscriber)) return;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const stop = () => clearTimeout(timer);
-  subscriber.on('ping', (received) => {
-    if (received) return;
-    stop();
-    timer = setTimeout(() => subscriber.terminate(), pongTimeoutMs);
-  });
-  subscriber.on('pong', (received) => received && stop());
-  subscriber.on('closed', stop);
-}
+/** The connection that a client of graphql-ws has open at a time. */
+export class Connection {
+  readonly #client: SocketClient | undefined;
+  #connecting = false;
+  /** Runs from a ping until its pong. */
+  #pongTimer: ReturnType<typeof setTimeout> | undefined;
 
-/** A connection keeps the identity with which it was opened, so a new token takes a new connection. */
-export function dropConnection(subscriber: Subscriber): void {
-  if (isSocketClient(subscriber)) subscriber.terminate();
+  constructor(subscriber: Subscriber) {
+    if (!isSocketClient(subscriber)) return;
+    this.#client = subscriber;
+    subscriber.on('connecting', () => {
+      this.#connecting = true;
+    });
+    subscriber.on('opened', () => {
+      this.#connecting = false;
+    });
+    subscriber.on('closed', () => {
+      this.#connecting = false;
+      this.#stopTimer();
+    });
+    // With `keepAlive`, graphql-ws sends pings, but ignores that no pong arrives
+    // (https://the-guild.dev/graphql/ws/recipes#ping-from-client).
+    subscriber.on('ping', (received) => {
+      if (!received) this.#startTimer();
+    });
+    subscriber.on('pong', (received) => {
+      if (received) this.#stopTimer();
+    });
+    // A slow link carries the events that were sent before the pong first.
+    subscriber.on('message', () => {
+      if (this.#pongTimer !== undefined) this.#startTimer();
+    });
+  }
+
+  /**
+   * Closes the connection, so that the next one is opened with the new token: a connection sends its token once. One that is
+   * not open yet is kept. It will send the new token, and if it were closed, `ws` would end a process of Node with an error.
+   */
+  drop(): void {
+    // The client calls listeners of the application.
+    if (!this.#connecting) callListener(() => this.#client?.terminate());
+  }
+
+  #startTimer(): void {
+    this.#stopTimer();
+    this.#pongTimer = setTimeout(() => this.#client?.terminate(), pongTimeoutMs);
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#pongTimer);
+    this.#pongTimer = undefined;
+  }
 }
 
 const isSocketClient = (subscriber: Subscriber): subscriber is SocketClient => 'on' in subscriber && 'terminate' in subscriber;
