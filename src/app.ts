@@ -1,4 +1,4 @@
-// The composition root: opens everything a server is made of, and closes it in reverse.
+// The composition root: opens everything that a server consists of, and closes it in reverse order.
 
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,6 +9,7 @@ import { RedisBus } from './bus/redis-bus.ts';
 import { openChat } from './chat/chat.ts';
 import { openIdentity } from './chat/identity.ts';
 import { Retention } from './chat/retention.ts';
+import { type Clock, realClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { LiveRooms } from './feed/live-rooms.ts';
 import { logSourceOf } from './feed/log-reader.ts';
@@ -22,22 +23,24 @@ import { GoneViewers } from './transport/gone-viewers.ts';
 import { createHttpDoor } from './transport/http.ts';
 import { WebSocketDoor } from './transport/websocket.ts';
 
-/** How long requests and sockets may take to end, once the server has asked them to. */
+/** How long requests and sockets may take to end after the server has asked them to. */
 const closeMs = 12_000;
 /** How long closing the database and Redis may take: a database that is silent does not confirm it. */
 const disposeMs = 3000;
-/** How often a server that closes looks for connections that have nothing under way any more. */
+/** How often a server that closes ends the connections that have become idle. */
 const hangUpMs = 50;
 
 export interface App {
-  /** Where it listens. */
   readonly url: string;
   readonly storage: Storage;
   readonly liveRooms: LiveRooms;
   readonly retention: Retention;
   /**
-   * Stops without losing anything: not ready any more, a wait for the balancer unless `now` or nothing is open, then no
-   * new connections, what is under way finishes, and sockets and streams are ended in waves, or at once if `now`.
+   * Stops without losing anything.
+   *
+   * 1. The server is not ready, and waits for the balancer, unless `now` or if nothing is open.
+   * 2. It accepts no connection. Requests finish. Sockets and streams end in waves, or at once if `now`.
+   * 3. It closes the bus and the database.
    */
   close(options?: { now?: boolean }): Promise<void>;
 }
@@ -48,23 +51,25 @@ export interface AppOptions {
   readonly bounds?: Partial<Bounds>;
   /** Waits between retries for feeds. */
   readonly backoff?: RetryOptions['backoff'];
+  readonly clock?: Clock;
 }
 
 /** Opens a server. Throws ConfigError, whose message is a sentence for the operator, if a setting cannot be used. */
-export async function openApp(config: Config, log: Log, { bounds = {}, ...options }: AppOptions = {}): Promise<App> {
+export async function openApp(config: Config, log: Log, options: AppOptions = {}): Promise<App> {
+  const { bounds = {}, backoff, clock = realClock } = options;
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config.storage, log));
-  const bus: Bus = opened.use(config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log));
-  const health = opened.use(new DatabaseHealth(storage.probe, log));
-  const retry = new Retry({ log, isDatabaseAnswering: () => health.state === 'ok', ...options });
-  const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log));
+  const bus: Bus = opened.use(config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log, clock));
+  const health = opened.use(new DatabaseHealth(storage.probe, log, clock));
+  const retry = new Retry({ log, isDatabaseAnswering: () => health.state === 'ok', backoff, clock });
+  const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log, { clock }));
   const chat = openChat(storage.db, bus);
   const retention = opened.use(new Retention(chat, config.retentionDays, log));
   const identity = await openIdentity(config.identity, storage);
   const services = { storage, chat, liveRooms, identity, log };
 
-  const connections = opened.use(new Connections(log, bounds));
-  opened.use(new GoneViewers(connections, (ids) => storage.feedRows.users(ids), log));
+  const connections = opened.use(new Connections(log, bounds, clock));
+  opened.use(new GoneViewers(connections, (ids) => storage.feedRows.users(ids), log, clock));
   // From memory: balancers ask often. A node is ready without its database, because the others have the same one.
   const readiness = () => {
     const closing = connections.draining;
@@ -78,7 +83,7 @@ export async function openApp(config: Config, log: Log, { bounds = {}, ...option
     };
   };
   const server = createServer(createHttpDoor(config, services, readiness, connections));
-  // Longer than balancers keep an idle connection, so that none of them sends a request into one that closes.
+  // Longer than balancers keep an idle connection, so that they do not send a request into one that is closing.
   server.keepAliveTimeout = 65_000;
   server.on('connection', connections.add);
   server.on('upgrade', new WebSocketDoor(config, services, connections).upgrade);
@@ -94,7 +99,7 @@ export async function openApp(config: Config, log: Log, { bounds = {}, ...option
       connections.drain();
       if (!now && connections.size > 0) await sleep(config.drainDelayMs);
       const ended = new Promise((resolve) => server.close(resolve));
-      // Connections that wait for a request: the next, or the first, which Node does not count as idle.
+      // Connections that wait for a request. Node does not count those that wait for their first one as idle.
       const hangUp = setInterval(() => {
         server.closeIdleConnections();
         connections.destroy('unused');
@@ -117,7 +122,7 @@ async function listen(server: Server, { port, host }: Config): Promise<void> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') throw new ConfigError(`PORT ${port} is in use by another program: stop that one, or set another PORT.`);
     if (code === 'EACCES') throw new ConfigError(`PORT ${port} may not be opened by this user: set a PORT of 1024 or more.`);
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new ConfigError(`HOST ${host} is no address of this machine.`);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new ConfigError(`HOST ${host} is not an address of this machine.`);
     throw error;
   }
 }

@@ -7,15 +7,15 @@ import type { UnknownEntry } from '../storage/unknown-entry.ts';
 export type Listener = (entry: LogEntry | UnknownEntry) => void;
 
 export interface Bus extends AsyncDisposable {
-  /** Sends a committed entry on its way to every node that watches its room. Never throws and is never waited for. */
+  /** Sends a committed entry to every node that watches its room. Never throws and is never waited for. */
   publish(entry: LogEntry): void;
   /**
-   * Calls `listener` with the entries of a room until the returned function is called. Resolves once the node hears
-   * them, or at once while that cannot be had: `healthy` is false then, and the bus catches up on its own.
+   * Calls `listener` with the entries of a room until the returned function is called. Resolves when the node receives
+   * them. If the bus is not available, it resolves at once or soon, `healthy` is false, and the bus subscribes later.
    */
   subscribe(roomId: string, listener: Listener): Promise<() => void>;
-  /** False while entries may be lost: from a failure on, until a while after it is over. Feeds look at the log more often. */
+  /** False while entries may be lost: from a failure until some seconds after it. Heads are checked more often then. */
   readonly healthy: boolean;
-  /** How often something went wrong, by what; each only ever grows. */
+  /** Counters for operators, by failure. They only grow. */
   readonly counts: Readonly<Record<string, number>>;
 }

@@ -1,4 +1,4 @@
-// The bus of a single process. Entries are heard a turn of the event loop later, as they are on a real one.
+// The bus of a single process. It delivers an entry in a later turn of the event loop, as a real bus does.
 
 import type { LogEntry } from '../storage/room-log.ts';
 import type { Bus, Listener } from './bus.ts';
