@@ -1,4 +1,4 @@
-// The composition root: opens everything a server is made of, and closes it in reverse.
+// The composition root: creates the parts of a server, and closes them in reverse order.
 
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -22,33 +22,36 @@ import { GoneViewers } from './transport/gone-viewers.ts';
 import { createHttpDoor } from './transport/http.ts';
 import { WebSocketDoor } from './transport/websocket.ts';
 
-/** How long requests and sockets may take to end, once the server has asked them to. */
+/** Time for requests and sockets to end after the server started to close. The remaining connections are then destroyed. */
 const closeMs = 12_000;
-/** How often a server that closes looks for connections that have nothing under way any more. */
+/** Interval at which a closing server destroys connections without a request. */
 const hangUpMs = 50;
 
 export interface App {
-  /** Where it listens. */
+  /** URL at which the server listens. */
   readonly url: string;
   readonly storage: Storage;
   readonly liveRooms: LiveRooms;
   readonly retention: Retention;
   /**
-   * Stops without losing anything: not ready any more, a wait for the balancer unless `now` or nothing is open, then no
-   * new connections, what is under way finishes, and sockets and streams are ended in waves, or at once if `now`.
+   * Closes the server without losing acknowledged messages.
+   *
+   * 1. Readiness becomes "not ready". Load balancers get `drainDelayMs` to notice, unless `now` or nothing is connected.
+   * 2. The server accepts no new connections, and requests under way finish.
+   * 3. Sockets and streams are ended in waves, or at once if `now`.
    */
   close(options?: { now?: boolean }): Promise<void>;
 }
 
-/** What is not a setting, and differs in tests. */
+/** Values that are constant in production and that tests change. */
 export interface AppOptions {
-  /** Bounds of what waits for slow clients. */
+  /** Limits on the data that waits for slow clients. */
   readonly bounds?: Partial<Bounds>;
-  /** Waits between retries for feeds. */
+  /** Delays between the retries of feeds. */
   readonly backoff?: RetryOptions['backoff'];
 }
 
-/** Opens a server. Throws ConfigError, whose message is a sentence for the operator, if a setting cannot be used. */
+/** Opens a server. Throws ConfigError if a setting cannot be used. */
 export async function openApp(config: Config, log: Log, { bounds = {}, ...options }: AppOptions = {}): Promise<App> {
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config.storage, log));
@@ -63,7 +66,7 @@ export async function openApp(config: Config, log: Log, { bounds = {}, ...option
 
   const connections = opened.use(new Connections(log, bounds));
   opened.use(new GoneViewers(connections, (ids) => storage.feedRows.users(ids), log));
-  // From memory: balancers ask often. A node is ready without its database, because the others have the same one.
+  // Answered from memory, because load balancers ask often. The database does not count: if it is down, it is down for all nodes.
   const readiness = () => {
     const closing = connections.draining;
     return {
@@ -76,7 +79,7 @@ export async function openApp(config: Config, log: Log, { bounds = {}, ...option
     };
   };
   const server = createServer(createHttpDoor(config, services, readiness, connections));
-  // Longer than balancers keep an idle connection, so that none of them sends a request into one that closes.
+  // Longer than the idle timeout of common load balancers, so that none sends a request on a connection that is closing.
   server.keepAliveTimeout = 65_000;
   server.on('connection', connections.add);
   server.on('upgrade', new WebSocketDoor(config, services, connections).upgrade);
@@ -92,7 +95,7 @@ export async function openApp(config: Config, log: Log, { bounds = {}, ...option
       connections.drain();
       if (!now && connections.size > 0) await sleep(config.drainDelayMs);
       const ended = new Promise((resolve) => server.close(resolve));
-      // Connections that wait for a request: the next, or the first, which Node does not count as idle.
+      // Connections that wait for their next request, and those that wait for their first, which Node does not count as idle.
       const hangUp = setInterval(() => {
         server.closeIdleConnections();
         connections.destroy('unused');
@@ -115,7 +118,7 @@ async function listen(server: Server, { port, host }: Config): Promise<void> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') throw new ConfigError(`PORT ${port} is in use by another program: stop that one, or set another PORT.`);
     if (code === 'EACCES') throw new ConfigError(`PORT ${port} may not be opened by this user: set a PORT of 1024 or more.`);
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new ConfigError(`HOST ${host} is no address of this machine.`);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new ConfigError(`HOST ${host} is not an address of this machine.`);
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-// The bus of a single process. Entries are heard a turn of the event loop later, as they are on a real one.
+// The bus of a single process. It delivers entries in a later turn of the event loop, like a networked bus.
 
 import type { LogEntry } from '../storage/room-log.ts';
 import type { Bus, Listener } from './bus.ts';
