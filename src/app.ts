@@ -45,11 +45,11 @@ export interface App {
   close(options?: { now?: boolean }): Promise<void>;
 }
 
-/** What is not a setting, and differs in tests. */
+/** Values that are constant in production and that tests change. */
 export interface AppOptions {
-  /** Bounds of what waits for slow clients. */
+  /** Limits on the data that waits for slow clients. */
   readonly bounds?: Partial<Bounds>;
-  /** Waits between retries for feeds. */
+  /** Delays between the retries of feeds. */
   readonly backoff?: RetryOptions['backoff'];
   readonly clock?: Clock;
 }

@@ -1,4 +1,4 @@
-// Time, for classes that own timers: injected, so that tests do not wait for real seconds.
+// The clock and timers of classes that wait. Injected, so that tests do not wait for real time.
 
 import { performance } from 'node:perf_hooks';
 

@@ -1,12 +1,12 @@
-// Every error that is meant for a client, and what its code means. Only the codes that are final here end a retry: every
-// other failure, also one that nobody foresaw, is passing.
+// The errors that are meant for clients, and the meaning of their codes. Only a code marked final ends a retry. Every other
+// failure is passing, including one that no code foresees.
 
 interface CodeMeaning {
-  /** Whether a retry gives the same answer: what was asked is wrong, not allowed, or gone. */
+  /** Whether a retry gives the same answer, because the request is wrong or not allowed, or its object is gone. */
   readonly isFinal: boolean;
-  /** HTTP status of a response that holds nothing but this error. */
+  /** HTTP status of a response that contains only this error. */
   readonly httpStatus: number;
-  /** What the schema says of it. */
+  /** The description in the schema. */
   readonly description: string;
 }
 
@@ -37,12 +37,12 @@ export type ErrorCode = keyof typeof errorCodes;
 interface ErrorDetails {
   /** The input field at fault. */
   readonly field?: string | undefined;
-  /** With UNAVAILABLE: when to retry. */
+  /** With UNAVAILABLE: delay before the client retries. */
   readonly retryAfterMs?: number | undefined;
   readonly cause?: unknown;
 }
 
-/** An error whose message may be shown to the client. Everything else that is thrown is masked. */
+/** An error whose message may be shown to the client. Every other thrown error is masked. */
 export class GaplessError extends Error {
   readonly code: ErrorCode;
   readonly field: string | undefined;
@@ -56,17 +56,17 @@ export class GaplessError extends Error {
   }
 }
 
-/** This node cannot do what was asked, and another node may. Not retried here: the client comes back. */
+/** This node cannot serve the request, but another node may. This node does not retry; the client does. */
 export class NodeUnableError extends GaplessError {
   constructor(message: string, cause?: unknown) {
     super('UNAVAILABLE', message, { retryAfterMs: retryAfterDefaultMs, cause });
   }
 }
 
-/** How long a client is asked to wait before it retries. */
+/** Default delay before a client retries. */
 export const retryAfterDefaultMs = 1000;
 
-/** Whether a retry cannot help. This is the only place that decides it. */
+/** Whether a retry is useless. This is the only place that decides it. */
 export const isFinal = (error: unknown): boolean => error instanceof GaplessError && errorCodes[error.code].isFinal;
 
 export const badInput = (message: string, field?: string) => new GaplessError('BAD_USER_INPUT', message, { field });

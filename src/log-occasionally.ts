@@ -1,4 +1,4 @@
-// Log lines for failures that may repeat thousands of times: each failure is logged once per minute.
+// Logs failures that may repeat thousands of times. Each distinct failure is logged at most once per minute.
 
 import type { Log } from './log.ts';
 

@@ -1,9 +1,10 @@
-// How nodes wake each other. The bus may lose, repeat, delay and reorder entries: nobody relies on it for truth.
+// The bus wakes nodes when a room has new entries. It may lose, repeat, delay and reorder entries, so nothing relies on it
+// for correctness: the log is the source of truth.
 
 import type { LogEntry } from '../storage/room-log.ts';
 import type { UnknownEntry } from '../storage/unknown-entry.ts';
 
-/** Receives an entry of a room. Only sets state and wakes: it never throws, waits or does work that takes long. */
+/** Receives an entry of a room. Only sets state and wakes waiters: it never throws, waits or works for long. */
 export type Listener = (entry: LogEntry | UnknownEntry) => void;
 
 export interface Bus extends AsyncDisposable {

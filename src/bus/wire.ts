@@ -1,4 +1,4 @@
-// An entry on the bus: compact JSON. Reading never throws, because anybody may publish to Redis.
+// The form of an entry on the bus: compact JSON. Parsing never throws, because others may publish to the same Redis.
 
 import { z } from 'zod';
 import { type EntryColumn, entryColumns, fromStored } from '../storage/entry-types.ts';

@@ -1,4 +1,4 @@
-// The way of every change: lock the room, write, commit, and only then publish.
+// Runs every change: lock the room, write, commit, and only then publish.
 
 import type { Bus } from '../bus/bus.ts';
 import { notFound } from '../errors.ts';
@@ -8,10 +8,10 @@ import type { Db, Trx } from '../storage/tables.ts';
 import { Lane } from './lane.ts';
 import { RoomQueue } from './room-queue.ts';
 
-/** Maximum number of sends that wait on a node: about as many as a healthy database writes in a second. */
+/** Maximum number of waiting sends per node: about as many as a healthy database writes in a second. */
 const maxWaitingSends = 10_000;
 
-/** What changes are made with: the database, the bus, and the queues. */
+/** The dependencies of changes: the database, the bus, and the queues. */
 export interface Chat {
   readonly db: Db;
   readonly bus: Bus;

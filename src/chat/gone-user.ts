@@ -1,19 +1,19 @@
-// Users whose row an operator deleted: the only place that says what a change by or for such a user is answered with.
+// Errors for users whose row an operator deleted. No other file decides how a change by or for such a user fails.
 
 import { GaplessError, notFound, unauthenticated } from '../errors.ts';
 import { DatabaseFailure } from '../storage/failure.ts';
 import type { Db } from '../storage/tables.ts';
 import { findUser } from '../storage/users.ts';
 
-/** The foreign keys from what is written to the users that it names. */
+/** The foreign keys to users from the rows that changes write. */
 const userKeys = ['messages_sender_id_fkey', 'memberships_user_id_fkey', 'rooms_created_by_fkey'];
 
 export const accountGone = () => unauthenticated('The account is gone: sign in again.');
 
 /**
- * Runs a change. Throws UNAUTHENTICATED if it fails because the viewer has no row any more, and NOT_FOUND about the input
- * `field` if another user whom it names has none. A viewer without a row has no memberships either, so that a refusal may
- * have the same reason.
+ * Runs a change. Throws UNAUTHENTICATED if it fails because the viewer no longer has a row, and NOT_FOUND for the input
+ * `field` if another user no longer has one. A viewer without a row has no memberships either, so FORBIDDEN or NOT_FOUND may
+ * have the same cause.
  */
 export async function requireUsers<T>(db: Db, viewerId: string, change: () => Promise<T>, field?: string): Promise<T> {
   try {

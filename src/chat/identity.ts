@@ -1,4 +1,4 @@
-// Finds out who the viewer is: a guest, whose token this server signs, or a user of the host application, whose token it verifies.
+// Identifies the viewer: a guest, whose token this server signed, or a user of the host application, whose token it verifies.
 
 import { randomBytes } from 'node:crypto';
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose';
@@ -27,14 +27,14 @@ export interface Identity {
 }
 
 export const guestTokenDays = 30;
-/** The latest instant of a Date. */
+/** The latest instant that a Date can represent, in milliseconds. */
 const lastInstantMs = 8.64e15;
 const guestAudience = 'gapless:guest';
-/** Host users whose name is known to be up to date, so that not every request compares it with the database. */
+/** Maximum number of cached host users. The name of a cached user is not compared with the database. */
 const maxKnownUsers = 10_000;
-/** Tokens that were verified, so that a client that reconnects costs no second signature check. */
+/** Maximum number of cached tokens, so that a reconnecting client costs no second signature check. */
 const maxKnownTokens = 10_000;
-/** TTL of both: a key that is withdrawn is accepted for at most this long. */
+/** TTL of both caches. A withdrawn key is accepted for at most this long. */
 const knownMs = 60_000;
 
 export async function openIdentity(config: IdentityConfig, { db, rows }: Storage): Promise<Identity> {
@@ -91,7 +91,7 @@ function openHostUsers(config: Extract<IdentityConfig, { mode: 'jwt' }>, db: Db,
       return { userId: id, expiresAt };
     },
     async signIn() {
-      throw forbidden('signIn is for guests. Here users come with a token of the host application.');
+      throw forbidden('signIn is for guests only. This server requires a token of the host application.');
     },
   };
 }
@@ -114,7 +114,7 @@ interface Checked {
   readonly expiresAt: Date;
 }
 
-/** Verifies tokens, and remembers those that are valid for a while. */
+/** Verifies tokens, and caches the valid ones. */
 function checkerOf(verify: Verify): (token: string) => Promise<Checked> {
   const known = new LRUCache<string, Checked>({ max: maxKnownTokens, ttl: knownMs });
   return async (token) => {
@@ -137,7 +137,7 @@ async function check(token: string, verify: Verify): Promise<Checked> {
       payload.sub.includes('\0') ||
       !payload.sub.isWellFormed()
     ) {
-      throw unauthenticated('The token names nobody: sub must be a string of 1 to 255 characters.');
+      throw unauthenticated('The token has no valid subject: sub must be a string of 1 to 255 characters.');
     }
     return { payload, expiresAt: new Date(Math.min((payload.exp as number) * 1000, lastInstantMs)) };
   } catch (error) {
@@ -145,11 +145,11 @@ async function check(token: string, verify: Verify): Promise<Checked> {
     if (error instanceof errors.JWTClaimValidationFailed) throw unauthenticated(`The token is not for this server: ${error.message}.`);
     if (error instanceof errors.JOSEError && !noKeys(error)) throw unauthenticated('The token is not valid.');
     if (error instanceof GaplessError) throw error;
-    throw unavailable('The keys that tokens are verified with cannot be fetched now: retry.', error);
+    throw unavailable('The keys that verify tokens cannot be fetched: retry.', error);
   }
 }
 
-/** Whether the key set could not be fetched: too late, with another status than 200 (jose has no class for that), or malformed. */
+/** Whether the key set could not be fetched: a timeout, a status other than 200 (jose has no class for that), or a malformed set. */
 const noKeys = (error: errors.JOSEError) =>
   error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === errors.JOSEError.code;
 

@@ -1,15 +1,15 @@
-// A queue of changes that run one after the other. Adjacent changes of one kind are run together.
+// A queue of changes that run one after the other. Adjacent changes of the same kind run together.
 
 import { type Clock, realClock } from '../clock.ts';
 import { unavailable } from '../errors.ts';
 
-/** A change that has waited this long is not started: its client is about to get UNAVAILABLE. */
+/** A change that has waited this long is not started, because the deadline of its request is about to pass. */
 const deadlineMs = 4000;
-/** Bounds of what one statement writes: the number of changes, and the length of their text. */
+/** Limits of one statement: the number of changes, and the total length of their text. */
 const maxTogether = 512;
 const maxCharacters = 512 * 1024;
 
-/** The outcome of each change that was run together, in their order. */
+/** The outcomes of changes that ran together, in order. */
 export type Outcomes<Result> = PromiseSettledResult<Result>[];
 
 interface Waiting {
@@ -17,13 +17,13 @@ interface Waiting {
   /** Length of the text to write. Undefined for a change that runs alone. */
   readonly characters: number | undefined;
   readonly deadlineAtMs: number;
-  /** Takes the items of all changes that run together with it. */
+  /** Receives the items of all changes that run together. */
   readonly work: (items: unknown[]) => Promise<Outcomes<unknown>>;
   readonly settle: (outcome: PromiseSettledResult<unknown>) => void;
 }
 
 interface LaneOptions {
-  /** Called when nothing waits any more. */
+  /** Called when the lane has become empty. */
   readonly onIdle?: () => void;
   readonly clock?: Clock;
 }
@@ -35,14 +35,14 @@ export class Lane {
   readonly #waiting: Waiting[] = [];
   #working = false;
 
-  /** A change that finds `maxWaiting` others waiting would not start in time, and is refused. */
+  /** A change is refused if `maxWaiting` others are waiting, because it would not start in time. */
   constructor(maxWaiting: number, { onIdle = () => {}, clock = realClock }: LaneOptions = {}) {
     this.#maxWaiting = maxWaiting;
     this.#onIdle = onIdle;
     this.#clock = clock;
   }
 
-  /** Runs `work` after the changes before it. Throws UNAVAILABLE if too many wait, or if its turn comes too late. */
+  /** Runs `work` after the changes before it. Throws UNAVAILABLE if too many changes are waiting, or if it has waited too long. */
   run<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#add({ item: undefined, characters: undefined, work: () => Promise.allSettled([attempt(work)]) });
   }
@@ -67,7 +67,7 @@ export class Lane {
     while (this.#nextIsDue()) {
       const turn = this.#waiting.splice(0, this.#countTogether());
       const [first] = turn as [Waiting];
-      // Whatever a change throws fails those that ran with it, and not the lane.
+      // An error fails the changes that ran together, not the lane.
       const outcomes = await attempt(() => first.work(turn.map(({ item }) => item))).catch((reason: unknown) =>
         turn.map((): PromiseRejectedResult => ({ status: 'rejected', reason })),
       );
@@ -86,7 +86,7 @@ export class Lane {
     return this.#waiting.length > 0;
   }
 
-  /** How many changes from the front run together. */
+  /** Number of changes at the start of the queue that run together. */
   #countTogether(): number {
     let count = 0;
     let characters = 0;
@@ -99,7 +99,7 @@ export class Lane {
   }
 }
 
-/** A synchronous throw becomes a rejection. */
+/** Turns a synchronous throw into a rejection. */
 const attempt = async <Result>(work: () => Promise<Result>): Promise<Result> => work();
 
-const tooBusy = () => unavailable('The room is too busy now: retry, with the same clientMessageId if there is one.');
+const tooBusy = () => unavailable('The room is too busy: retry, with the same clientMessageId if there is one.');

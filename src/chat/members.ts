@@ -27,7 +27,7 @@ export async function addMember(chat: Chat, viewerId: string, roomId: string, us
     changeRoom(chat, roomId, async (locked, trx) => {
       const standing = await requireReadable(locked, viewerId);
       const { room } = standing;
-      requireGroup(room, 'has just its two members');
+      requireGroup(room, 'always has two members: nobody can be added');
       requireOwner(standing);
       if (!(await findUser(trx, userId))) throw notFound('There is no such user.', 'userId');
       return (await findMember(trx, roomId, userId)) ?? enter(room, userId);
@@ -40,9 +40,9 @@ export async function removeMember(chat: Chat, viewerId: string, roomId: string,
   await changeRoom(chat, roomId, async (locked, trx) => {
     const standing = await requireReadable(locked, viewerId);
     const { room } = standing;
-    requireGroup(room, 'keeps its two members');
+    requireGroup(room, 'always has two members: nobody can be removed');
     requireOwner(standing);
-    if (userId === viewerId) throw badInput('An owner leaves with leaveRoom.', 'userId');
+    if (userId === viewerId) throw badInput('An owner cannot remove themselves: use leaveRoom.', 'userId');
     const membership = await findMember(trx, roomId, userId);
     if (!membership) throw notFound('This user is not a member of the room.', 'userId');
     await exit(room, membership);
@@ -53,7 +53,7 @@ export async function removeMember(chat: Chat, viewerId: string, roomId: string,
 export async function leaveRoom(chat: Chat, viewerId: string, roomId: string): Promise<void> {
   await changeRoom(chat, roomId, async (locked) => {
     const { room, membership } = await requireReadable(locked, viewerId);
-    requireGroup(room, 'is deleted, with deleteRoom, and not left');
+    requireGroup(room, 'cannot be left: delete it with deleteRoom');
     if (!membership) return;
     await exit(room, membership);
     const next = await findOldestMember(room.trx, roomId);
@@ -62,7 +62,7 @@ export async function leaveRoom(chat: Chat, viewerId: string, roomId: string): P
   });
 }
 
-// The first one to join an OPEN room that everyone has left becomes its owner.
+// The first user who joins an OPEN room without members becomes its owner.
 async function enter(room: LockedRoom, userId: string): Promise<MembershipRow> {
   const { memberCount } = room.row;
   const [membership] = await insertMembers(room.trx, room.row.id, [userId], memberCount === 0 ? 'OWNER' : 'MEMBER');

@@ -15,11 +15,11 @@ export type Sending = Omit<Send, 'senderId'>;
 
 export interface Sent {
   readonly message: MessageRow;
-  /** The key was used before: nothing was written. */
+  /** True if the key was used before. Nothing was written. */
   readonly deduplicated: boolean;
 }
 
-/** What a send is answered with. Undefined if another transaction holds its room. */
+/** The answer to a send. Undefined if another transaction holds its room. */
 type Answer = Sent | undefined;
 
 /**
@@ -27,7 +27,7 @@ type Answer = Sent | undefined;
  * or body.
  *
  * 1. Sends to all rooms are written together. A send to a room that another transaction holds is not written there.
- * 2. It waits for the room in the room's own lane, and so do later sends to the room.
+ * 2. Such a send waits in the lane of its room, and so do later sends to that room.
  */
 export const sendMessage = (chat: Chat, senderId: string, sending: Sending): Promise<Sent> =>
   requireUsers(chat.db, senderId, () => send(chat, senderId, sending));
@@ -50,7 +50,7 @@ async function sendAll(chat: Chat, sends: readonly Send[]): Promise<SendResult[]
   return results;
 }
 
-/** Waits for the lock on the room that all of the sends go to, and writes them with one statement. */
+/** Waits for the lock on the room of the sends, and writes them with one statement. */
 function sendInto(chat: Chat, roomId: string, sends: readonly Send[]): Promise<SendResult[]> {
   return commit(chat, async (trx) => {
     await lockRoom(trx, roomId);
@@ -59,7 +59,7 @@ function sendInto(chat: Chat, roomId: string, sends: readonly Send[]): Promise<S
   });
 }
 
-/** While the room is locked, a send is `held` only if an earlier one has the same key. The next statement finds that one. */
+/** While the room is locked, a send is `held` only if an earlier one has the same key. The next statement finds the earlier one. */
 async function writeHeld(db: Db, sends: readonly Send[]): Promise<SendResult[]> {
   const results = await writeSends(db, sends);
   const passedOver = sends.filter((_, index) => results[index]?.outcome === 'held');
@@ -71,15 +71,15 @@ async function writeHeld(db: Db, sends: readonly Send[]): Promise<SendResult[]> 
 const entriesOf = (results: readonly SendResult[]) => results.flatMap((result) => (result.outcome === 'written' ? [result.entry] : []));
 
 /**
- * The answer to each send. If the database judges the data of one send, only that send fails: the statement is split until
- * it is found. Any other failure fails all of them at once.
+ * The answer to each send. If the database rejects the data of one send, only that send fails: the batch is split until
+ * that send is found. Any other failure fails all sends at once.
  */
 async function settleAll(sends: readonly Send[], write: (sends: readonly Send[]) => Promise<SendResult[]>): Promise<Outcomes<Answer>> {
   try {
     const results = await write(sends);
     return sends.map((send, index) => answerTo(send, results[index] as SendResult));
   } catch (error) {
-    // Another statement wrote the key after this one's snapshot, and has committed by now.
+    // Another transaction wrote the key after the snapshot of this statement, and has committed.
     if (isKeyTaken(error)) return settleAll(sends, write);
     const isOfOne = sends.length > 1 && error instanceof DatabaseFailure && error.isOfData;
     if (!isOfOne) return sends.map(() => ({ status: 'rejected', reason: error }));
@@ -96,7 +96,7 @@ function answerTo(send: Send, result: SendResult): PromiseSettledResult<Answer> 
       if (isSame(result.message, send)) return { status: 'fulfilled', value: { message: result.message, deduplicated: true } };
       return {
         status: 'rejected',
-        reason: conflict('This clientMessageId was used for another message: take a new one.', 'clientMessageId'),
+        reason: conflict('This clientMessageId was used for another message: use a new one.', 'clientMessageId'),
       };
     case 'refused':
       return { status: 'rejected', reason: refusalOf(result) };
@@ -105,7 +105,7 @@ function answerTo(send: Send, result: SendResult): PromiseSettledResult<Answer> 
   }
 }
 
-// Compared with the body as it was first sent: an edit does not make a retry another message.
+// Compared with the body as it was first sent, so that a retry after an edit still matches.
 const isSame = (sent: MessageRow, send: Send) => sent.roomId === send.roomId && sent.sentHash === hashOf(send.body);
 
 /** Throws FORBIDDEN unless the viewer sent the TALK message and is a member, and CONFLICT if it is deleted. */
@@ -120,7 +120,7 @@ export async function editMessage(chat: Chat, viewerId: string, messageId: strin
   });
 }
 
-/** Leaves a tombstone. Does nothing for a tombstone. Throws FORBIDDEN unless the viewer sent it or owns the room. */
+/** Replaces a message by a tombstone. Does nothing for a tombstone. Throws FORBIDDEN unless the viewer sent it or owns the room. */
 export async function deleteMessage(chat: Chat, viewerId: string, messageId: string): Promise<MessageRow> {
   return changeFound(chat, messageId, async (room, message) => {
     const { membership } = await requireReadable(room, viewerId, noSuchMessage);
@@ -139,7 +139,7 @@ async function changeFound(
   const [found] = await findMessages(chat.db, [messageId]);
   if (!found) throw noSuchMessage();
   return changeRoom(chat, found.roomId, async (room, trx) => {
-    // Read again under the lock, because it may have changed.
+    // Read again under the lock, because the message may have changed.
     const [message] = await findMessages(trx, [messageId]);
     if (!room || !message || message.seq <= room.row.floorSeq) throw noSuchMessage();
     return work(room, message);

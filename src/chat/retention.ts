@@ -1,4 +1,4 @@
-// Removes old entries and deleted rooms. Every node runs it; one of them at a time does the work.
+// Removes old entries and deleted rooms. Every node runs it, but only one node at a time does the work.
 
 import type { Log } from '../log.ts';
 import { lockRoom } from '../storage/locked-room.ts';
@@ -6,7 +6,7 @@ import { findRoomToPurge, findRoomToTrim, isCleaner, purgeRoom, trimRoom } from 
 import { type Chat, commit } from './chat.ts';
 
 const intervalMs = 60_000;
-/** How long a deleted room's rows stay, for feeds that have not delivered its last entry. */
+/** How long the rows of a deleted room stay, for feeds that have not delivered its last entry. */
 const purgeAfterMs = 3_600_000;
 const dayMs = 86_400_000;
 
@@ -25,7 +25,7 @@ export class Retention implements AsyncDisposable {
     this.#timer = this.#plan();
   }
 
-  /** Removes what is old at `now` in batches, unless another node is the cleaner. */
+  /** Removes entries and rooms that are old at `now`, in batches, unless another node is the cleaner. */
   async clean(now = Date.now()): Promise<void> {
     const trimBefore = this.#retentionDays === undefined ? undefined : new Date(now - this.#retentionDays * dayMs);
     const purgeBefore = new Date(now - purgeAfterMs);
@@ -39,7 +39,7 @@ export class Retention implements AsyncDisposable {
         if (!(await this.#cleanRoom(roomId, trimBefore, purgeBefore))) return;
       } catch (error) {
         // A room that another transaction holds must not delay the others.
-        this.#log.warn({ error, roomId }, 'the old history of a room could not be removed; it is tried again');
+        this.#log.warn({ error, roomId }, 'the old entries of a room could not be removed; retention retries');
         failed.push(roomId);
       }
     }
@@ -48,7 +48,7 @@ export class Retention implements AsyncDisposable {
   /** Removes one batch. False if another node is the cleaner. */
   #cleanRoom(roomId: string, trimBefore: Date | undefined, purgeBefore: Date): Promise<boolean> {
     return commit(this.#chat, async (trx) => {
-      // Checked before the room is locked, so that a node that is not the cleaner does not wait among the room's senders.
+      // Checked before the room is locked, so that a node that is not the cleaner does not wait for the lock.
       if (!(await isCleaner(trx))) return { entries: [], result: false };
       const room = await lockRoom(trx, roomId);
       // Read under the lock: the room may have been deleted since it was found.
@@ -66,11 +66,11 @@ export class Retention implements AsyncDisposable {
   }
 
   #plan(): NodeJS.Timeout {
-    // Jittered, so that nodes that start together do not all look at once.
+    // Jittered, so that nodes that start together do not run it at the same time.
     return setTimeout(
       () => {
         this.#running = this.clean()
-          .catch((error) => this.#log.error({ error }, 'old history could not be removed; it is tried again'))
+          .catch((error) => this.#log.error({ error }, 'old entries could not be removed; retention retries'))
           .then(() => {
             if (!this.#closed) this.#timer = this.#plan();
           });

@@ -1,5 +1,5 @@
-// A lane for each room that has changes waiting. They wait there and not for the lock on the room's row: a room that another
-// transaction holds occupies one connection of the pool, and the other rooms go on.
+// A lane for each room with waiting changes. Changes wait in the lane, not for the lock on the room's row, so a room that
+// another transaction holds occupies only one connection of the pool, and other rooms are not delayed.
 
 import { Lane } from './lane.ts';
 
@@ -9,7 +9,7 @@ const maxWaiting = 1000;
 export class RoomQueue {
   readonly #lanes = new Map<string, Lane>();
 
-  /** Whether a change to the room waits or runs. */
+  /** Whether a change to the room is waiting or running. */
   isBusy(roomId: string): boolean {
     return this.#lanes.has(roomId);
   }

@@ -15,7 +15,7 @@ export interface RoomDraft {
   readonly name: string;
   readonly description?: string | null | undefined;
   readonly subject?: string | null | undefined;
-  /** Members from the start, beside the viewer. */
+  /** Initial members besides the viewer. */
   readonly memberIds: readonly string[];
 }
 
@@ -40,7 +40,7 @@ export async function openDirectRoom(
   userId: string,
   subject: string | null,
 ): Promise<{ room: RoomRow; created: boolean }> {
-  if (userId === viewerId) throw badInput('A DIRECT room takes somebody else.', 'userId');
+  if (userId === viewerId) throw badInput('A DIRECT room with oneself is not possible.', 'userId');
   const pair = [viewerId, userId].sort();
   const directKey = JSON.stringify([...pair, subject]);
   const open = async (trx: Trx) => {
@@ -49,7 +49,7 @@ export async function openDirectRoom(
     if (users.length < 2) throw notFound('There is no such user.', 'userId');
     const name = pair.map((id) => users.find((user) => user.id === id)?.name).join(' and ');
     const draft: NewRoom = { kind: 'DIRECT', name, subject, createdBy: viewerId, directKey, memberCount: 2 };
-    // A room that is created in between is found in the next turn, unless it has been deleted by then.
+    // A room that was created meanwhile is found by the next iteration, unless it has been deleted again.
     for (;;) {
       const existing = await findDirectRoom(trx, directKey);
       if (existing) return { room: existing, created: false };
@@ -62,7 +62,7 @@ export async function openDirectRoom(
   return requireUsers(chat.db, viewerId, () => chat.db.transaction().execute(open), 'userId');
 }
 
-/** Changes what is given. `null` clears the description. Throws FORBIDDEN if the viewer does not own the room. */
+/** Changes the given fields. `null` clears the description. Throws FORBIDDEN if the viewer does not own the room. */
 export async function updateRoom(
   chat: Chat,
   viewerId: string,
@@ -72,7 +72,7 @@ export async function updateRoom(
   return changeRoom(chat, roomId, async (locked) => {
     const standing = await requireReadable(locked, viewerId);
     const { room } = standing;
-    if (room.row.kind === 'DIRECT') throw badInput('A DIRECT room is named after its members.', 'roomId');
+    if (room.row.kind === 'DIRECT') throw badInput('A DIRECT room cannot be changed.', 'roomId');
     requireOwner(standing);
     const { name = room.row.name, description = room.row.description } = changes;
     if (name === room.row.name && description === room.row.description) return room.row;

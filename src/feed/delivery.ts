@@ -1,4 +1,4 @@
-// What a subscriber asks for, what is delivered, and where the results go.
+// The types of a subscription: what a subscriber watches, what is delivered, and the sink for the results.
 
 import type { Position } from '../storage/cursor.ts';
 import type { LogEntry } from '../storage/room-log.ts';
@@ -15,11 +15,11 @@ export type Delivery = LogEntry | CaughtUp;
 export interface Watch {
   readonly roomId: string;
   readonly viewerId: string;
-  /** Which types are delivered. Entries of other types move the position, and may end the feed, all the same. */
+  /** Which types are delivered. Entries of other types still move the position, and may end the feed. */
   readonly wants: (type: Delivery['type']) => boolean;
 }
 
-/** Where the results of a feed go: a client that reads them. */
+/** Receives the results of a feed, for one client. */
 export interface Sink<Result> {
   /** Whether the client still wants results. The feed ends when it does not. */
   readonly open: boolean;
@@ -31,16 +31,16 @@ export interface Sink<Result> {
   write(result: Result): void;
 }
 
-/** Turns entries into results. Throws, and the entries stay undelivered, if that fails. */
+/** Turns entries into results. If it throws, the entries are not delivered. */
 export interface Operation<Result> {
   /** For this subscriber alone. */
   execute(delivery: Delivery): Promise<Result>;
-  /** For all subscribers that ask for the same. Undefined if none of the results can be shared. */
+  /** For all subscribers with the same operation and variables. Undefined if no result can be shared. */
   readonly shared: SharedOperation<Result> | undefined;
 }
 
 export interface SharedOperation<Result> {
-  /** Subscribers with the same key ask for the same. */
+  /** Subscribers with the same key have the same operation and variables. */
   readonly key: string;
   /** The result of each entry, in order. Undefined for an entry whose result depends on the subscriber. */
   execute(entries: readonly LogEntry[]): Promise<readonly (Result | undefined)[]>;

@@ -1,4 +1,4 @@
-// What the feeds of one room share: results, so that an operation is executed once per entry however many ask for it, and
+// State that the feeds of one room share: results, so that an operation is executed once per entry for all subscribers, and
 // the groups at the head.
 
 import type { Position } from '../storage/cursor.ts';
@@ -32,7 +32,7 @@ export class FanOut {
     this.#room = room;
   }
 
-  /** What `create` returned for the first caller with this key, while the room is watched. A crowd keeps one copy. */
+  /** Returns what `create` returned for the first caller with this key. Kept while the room is watched. */
   once<Value>(key: string, create: () => Value): Value {
     const known = this.#operations.get(key) as Value | undefined;
     if (known) return known;
@@ -41,7 +41,7 @@ export class FanOut {
     return created;
   }
 
-  /** Adds `member`, which is at the head, to the group of those that ask for the same. */
+  /** Adds `member`, which is at the head, to the group with the same key. */
   join<Result>(key: string, operation: GroupOperation<Result>, head: Position, member: Member<Result>): Group<Result> {
     const known = this.#groups.get(key);
     if (known) {
@@ -64,7 +64,7 @@ export class FanOut {
     return result;
   }
 
-  /** Drops the results that show a message which has changed. */
+  /** Drops results that show the previous state of a changed message. */
   forget(messageId: string): void {
     for (const [name, { entry }] of this.#shared) if ('messageId' in entry && entry.messageId === messageId) this.#shared.delete(name);
   }
@@ -82,5 +82,5 @@ export class FanOut {
   }
 }
 
-/** The same name whether the entry came from the bus or from the log. */
+/** The same name for an entry from the bus and for the same entry from the log. */
 const nameOf = ({ seq, tag }: LogEntry) => `${seq} ${tag}`;

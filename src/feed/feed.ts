@@ -1,6 +1,6 @@
-// One subscriber's way through a room's log: every entry after a position, once and in order, or a typed error with the
-// position unmoved. A feed pulls, alone or in a group at the head. Nothing is queued for a subscriber: one that reads
-// slowly costs a position in the log.
+// Delivers a room's log to one subscriber: every entry after a position, once and in order, or a typed error with the
+// position unchanged. A feed pulls, alone or in a group at the head. No entries are queued for a subscriber: a slow reader
+// costs a position in the log.
 
 import { encodeCursor, type Position, samePosition } from '../storage/cursor.ts';
 import { endsRight, endsRoom } from '../storage/entry-types.ts';
@@ -63,14 +63,14 @@ export class Feed implements AsyncIterable<never> {
     return encodeCursor(this.#room.roomId, this.#position);
   }
 
-  /** What the feeds of the room share. */
+  /** State that the feeds of the room share. */
   get fanOut(): FanOut {
     return this.#room.fanOut;
   }
 
   /**
-   * Executes the operation for each entry and writes the results into the sink, no faster than it is ready. Resolves at the
-   * end of the feed, or at once after `stop`. Rejects if an entry cannot be delivered; the position is then before it.
+   * Executes the operation for each entry and writes the results to the sink while it is ready. Resolves at the end of the
+   * feed, or at once after `stop`. Rejects if an entry cannot be delivered; the position is then before that entry.
    */
   run<Result>(operation: Operation<Result>, sink: Sink<Result>): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -81,7 +81,7 @@ export class Feed implements AsyncIterable<never> {
     return promise;
   }
 
-  /** Ends the feed at once, also while it waits for an entry, the database or its sink. */
+  /** Ends the feed at once, even while it waits for an entry, the database or its sink. */
   stop(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -91,15 +91,15 @@ export class Feed implements AsyncIterable<never> {
     this.#settle();
   }
 
-  /** graphql-js expects a subscription's source to be iterable. This one is run instead. */
+  /** graphql-js requires the source of a subscription to be iterable. This method is never called: see `run`. */
   [Symbol.asyncIterator](): never {
-    throw new Error('A feed is not iterated: run it.');
+    throw new Error('A feed cannot be iterated: call run().');
   }
 
   /**
-   * 1. Nothing is executed for a sink that cannot take the result, and a closed sink ends the feed.
-   * 2. At the head the feed joins the group of those that ask for the same, until the group cannot serve it.
-   * 3. Elsewhere it executes one entry at a time. The position moves when the result is written, and not before.
+   * 1. The operation is executed only while the sink is ready. A closed sink ends the feed.
+   * 2. At the head the feed joins the group with the same key, until the group cannot serve it.
+   * 3. Elsewhere the feed executes one entry at a time. The position moves when the result is written, not before.
    */
   async #deliverAll<Result>(operation: Operation<Result>, sink: Sink<Result>): Promise<void> {
     while (!this.#ended && sink.open) {
@@ -132,14 +132,14 @@ export class Feed implements AsyncIterable<never> {
     return this.#atHead && (this.#caughtUp || !this.#watch.wants('CaughtUp'));
   }
 
-  /** Resolves when the feed has left the group, at the position of what it was given there last. */
+  /** Resolves when the feed has left the group. Its position is then after the last entry that the group delivered to it. */
   async #follow<Result>(shared: SharedOperation<Result>, sink: Sink<Result>): Promise<void> {
     this.#caughtUp = true;
     const { promise: left, resolve, reject } = Promise.withResolvers<void>();
     const member: Member<Result> = {
       deliver: (entry, result) => {
         if (entry.seq <= this.#position.seq) return true;
-        // The last entry is delivered alone, and ends the feed.
+        // The last entry of the room is not shared. Its delivery ends the feed.
         if (this.#isLast(entry) || !follows(entry, this.#position) || (result !== undefined && !sink.ready)) return false;
         this.#position = entry;
         if (result !== undefined) sink.write(result);
@@ -160,14 +160,15 @@ export class Feed implements AsyncIterable<never> {
   }
 
   /**
-   * What comes next and is wanted, without moving to it. Undefined once the feed has ended.
+   * The next delivery that is wanted. Does not move the position to it. Undefined once the feed has ended.
    *
-   * 1. After a rollback, what was read before is dropped and the right is checked again. A feed at a position that the log
-   *    still holds goes on; another one gets CURSOR_EXPIRED from its next read.
-   * 2. What was read from the log comes first, then the tail: always the entry directly after the position, so nothing is
-   *    skipped whichever of the two it comes from.
-   * 3. The feed listens before it checks the head: an entry that arrives between the check and the wait would wake nobody.
-   * 4. Elsewhere than at the head, the log is read. The live room itself may lag what was read of the log.
+   * 1. After a rollback, the page that was read before is dropped and the right is checked again. If the log still holds the
+   *    position, the feed continues; otherwise its next read throws CURSOR_EXPIRED.
+   * 2. The page that was read from the log has precedence over the tail. Either way the entry is the one directly after the
+   *    position, so none is skipped.
+   * 3. The feed listens before it checks the head. Otherwise an entry that arrives between the check and the wait would not
+   *    wake the feed.
+   * 4. If the feed is not at the head, it reads the log. The live room itself may lag the page that was read.
    */
   async #next(): Promise<Delivery | undefined> {
     while (!this.#ended) {
@@ -199,7 +200,7 @@ export class Feed implements AsyncIterable<never> {
     return undefined;
   }
 
-  /** Whether everything that this node knows of the room has been delivered. */
+  /** Whether every entry that this node knows has been delivered. */
   get #atHead(): boolean {
     return (
       this.#epoch === this.#room.epoch &&
@@ -227,7 +228,7 @@ export class Feed implements AsyncIterable<never> {
   }
 
   #moveTo(entry: LogEntry): void {
-    if (!follows(entry, this.#position)) throw new Error(`A feed was about to skip from ${this.#position.seq} to ${entry.seq}.`);
+    if (!follows(entry, this.#position)) throw new Error(`A feed tried to skip from entry ${this.#position.seq} to entry ${entry.seq}.`);
     if (this.#page[this.#delivered] === entry) this.#delivered += 1;
     if (this.#delivered === this.#page.length && this.#delivered > 0) {
       this.#page = [];
@@ -236,7 +237,7 @@ export class Feed implements AsyncIterable<never> {
     this.#position = { seq: entry.seq, tag: entry.tag };
   }
 
-  /** Whether the viewer's right, or the room, ends with the entry. A right that was checked after the entry has been given back. */
+  /** Whether the viewer's right, or the room, ends with the entry. False if a later check found that the viewer has the right again. */
   #isLast(entry: LogEntry): boolean {
     return endsRoom(entry) || (this.#seen.kind !== 'OPEN' && entry.seq > this.#seen.headSeq && endsRight(entry, this.#watch.viewerId));
   }

@@ -1,15 +1,15 @@
-// The subscribers at the head of a room that ask for the same. Each entry is executed once for all of them, and its result
-// is written to each. A subscriber that cannot take it goes on alone, from its own position.
+// The subscribers at the head of a room with the same operation and variables. Each entry is executed once for all of them,
+// and its result is written to each. A subscriber whose sink is not ready continues alone, from its own position.
 
 import { isFinal } from '../errors.ts';
 import { type Position, samePosition } from '../storage/cursor.ts';
 import { endsRoom } from '../storage/entry-types.ts';
 import type { LogEntry } from '../storage/room-log.ts';
 
-/** Entries that are executed together, if that many arrived during an execution: their rows are loaded by one query. */
+/** Maximum number of entries that are executed together. One query loads their rows. */
 const maxTogether = 64;
 
-/** What is executed for all members of a group. */
+/** The execution for all members of a group. */
 export interface GroupOperation<Result> {
   readonly wants: (type: LogEntry['type']) => boolean;
   /** Executes the entries, with retries while the results are wanted. Undefined for an entry that each member executes alone. */
@@ -17,9 +17,12 @@ export interface GroupOperation<Result> {
 }
 
 export interface Member<Result> {
-  /** Delivers an entry, and its result if it is wanted; does nothing if the member has it. False if it cannot: it leaves the group. */
+  /**
+   * Delivers an entry, with its result if the member wants it. Does nothing if the entry was delivered before. False if the
+   * member cannot receive it; the member then leaves the group.
+   */
   deliver(entry: LogEntry, result: Result | undefined): boolean;
-  /** The member is not in the group any more. With an error, it cannot go on alone either. */
+  /** Called when the member has left the group. With an error, the member cannot continue alone either. */
   onLeft(error?: unknown): void;
 }
 
@@ -77,15 +80,15 @@ export class Group<Result> {
   }
 
   /**
-   * Delivers the next entries. False if the members are to go on alone: the log was rolled back, the tail does not reach
-   * back to them, an entry cannot be executed for all of them, or the room ends. Throws a failure that each of them would
-   * meet alone.
+   * Delivers the next entries. False if the members must continue alone: the log was rolled back, the tail begins after
+   * their position, an entry cannot be executed for all of them, or the room ends. Throws a failure that each member would
+   * also get alone.
    */
   async #deliverNext(): Promise<boolean> {
     const entries = this.#nextEntries();
     if (entries.length === 0) {
       if (!samePosition(this.#position, this.#room.head)) return false;
-      // Nothing is awaited between the check and this, so no entry is missed in between.
+      // There is no `await` between the check and this line, so no entry is missed in between.
       await new Promise<void>((resolve) => (this.#wake = resolve));
       return this.#isCurrent;
     }

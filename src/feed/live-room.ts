@@ -1,5 +1,5 @@
-// A watched room on this node: the head it knows, the tail in memory, and the feeds to wake. The head only moves to the
-// entry that directly follows it. An entry that does not follow means that one was lost, and the log is read.
+// A watched room on this node: its known head, the tail in memory, and the feeds to wake. The head only moves to the entry
+// that directly follows it. An entry that does not follow the head means that one was lost; the room then reads the log.
 
 import { isFinal } from '../errors.ts';
 import { type Position, samePosition } from '../storage/cursor.ts';
@@ -9,10 +9,10 @@ import type { UnknownEntry } from '../storage/unknown-entry.ts';
 import { FanOut } from './fan-out.ts';
 import { logPageSize } from './log-reader.ts';
 
-/** Entries kept in memory for feeds that lag a little, and entries kept that arrive during a read. About 200 bytes each. */
+/** Maximum length of the tail, and maximum number of entries kept that arrive during a read. About 200 bytes each. */
 const tailLength = 512;
 
-/** What a live room reads of its log. Both retry while the room is watched: what they throw is not retried. */
+/** The reads of a live room. Both retry while the room is watched, so an error that they throw is not retried again. */
 export interface RoomLog {
   /** The entries directly after a position. */
   readPage(after: Position): Promise<readonly LogEntry[]>;
@@ -20,7 +20,7 @@ export interface RoomLog {
   readHead(): Promise<Position | undefined>;
 }
 
-/** What a live room knew at one moment. A read that begins then is compared with it. */
+/** The state of a live room when a read began. The result of the read is compared with it. */
 export interface Known {
   readonly head: Position | undefined;
   readonly epoch: number;
@@ -28,11 +28,11 @@ export interface Known {
 
 /** Counters for operators. */
 export interface Findings {
-  /** Entries from the bus that neither follow the head nor are known. */
+  /** Entries from the bus that do not follow the head and are not known. */
   gapsFound: number;
-  /** Reads that found entries which the bus did not bring, after the stored head told of them. */
+  /** Reads, caused by a head check, that found entries which the bus had lost. */
   missedFound: number;
-  /** Heads that the log does not hold any more: after a restore, a failover that lost entries, or a room that is gone. */
+  /** Heads that the log no longer holds: after a restore, after a failover that lost entries, or because the room is gone. */
   rollbacksFound: number;
 }
 
@@ -60,12 +60,12 @@ export class LiveRoom {
     this.#findings = findings;
   }
 
-  /** The newest position that this node knows. Undefined until it knows one. */
+  /** The newest position that this node knows. Undefined until the first one is known. */
   get head(): Position | undefined {
     return this.#head;
   }
 
-  /** Changes when a rollback is detected: what was read of the log before may not be part of it any more. */
+  /** Changes when a rollback is detected. Entries that were read in an earlier epoch may be rolled back. */
   get epoch(): number {
     return this.#epoch;
   }
@@ -74,12 +74,12 @@ export class LiveRoom {
     return { head: this.#head, epoch: this.#epoch };
   }
 
-  /** Set once the log cannot be read by this node. Its feeds end with the error. */
+  /** Set if this node cannot read the log. The feeds of the room end with this error. */
   get failure(): { readonly error: unknown } | undefined {
     return this.#failure;
   }
 
-  /** Calls `wake` whenever there may be more to deliver, until the returned function is called. */
+  /** Calls `wake` whenever there may be an entry to deliver, until the returned function is called. */
   onChange(wake: () => void): () => void {
     this.#wakes.add(wake);
     return () => this.#wakes.delete(wake);
@@ -90,7 +90,7 @@ export class LiveRoom {
     return this.#positionAt(seq)?.tag === tag ? this.#tail[seq - (this.#tailStart as Position).seq] : undefined;
   }
 
-  /** Adds entries that were read and end where the tail begins, if there is room: a crowd that resumes lags by about as much. */
+  /** Prepends entries that end where the tail begins, if the tail has capacity. Subscribers that resume together lag by a similar amount. */
   remember(after: Position, entries: readonly LogEntry[]): void {
     const start = this.#tailStart;
     if (!start || after.seq >= start.seq) return;
@@ -135,13 +135,14 @@ export class LiveRoom {
   /**
    * Reads the log from the head to its end, one read at a time.
    *
-   * 1. From here on, entries that arrive and do not follow the head are kept: the read may return an older state.
-   * 2. What was read is applied, then what arrived meanwhile and follows it. Otherwise a busy room would be read for ever.
-   * 3. A log that does not hold the head was rolled back, or the room is gone: begin at the stored head. Any other error
-   *    is not retried any more, so this node cannot go on, or nobody watches.
-   * 4. What was announced during the read and is not known yet is looked for again. What was announced before the read
-   *    and is not in the log does not exist. After a rollback by `applyHead` during the read, what was read is of the old
-   *    epoch, and the new head may be older than what was announced.
+   * 1. Entries that arrive during the read and do not follow the head are kept, because the read may return an older state.
+   * 2. The entries of the page are applied, then the kept entries that follow them. Otherwise a busy room would read its log
+   *    without end.
+   * 3. If the log does not hold the head, it was rolled back or the room is gone: the room restarts at the stored head. Any
+   *    other error was retried already: either this node cannot continue, or nobody watches the room.
+   * 4. If entries were announced during the read and are still unknown, the log is read again. Entries that were announced
+   *    before the read and are not in the log do not exist. If `applyHead` detected a rollback during the read, the page
+   *    belongs to the old epoch, and the new head may be before the announced entries.
    */
   async #catchUp(head: Position, source: 'bus' | 'head'): Promise<void> {
     const epoch = this.#epoch;
@@ -176,14 +177,14 @@ export class LiveRoom {
     this.#begin(stored);
   }
 
-  /** The head stays where it is, and the epoch changes so that groups end. */
+  /** The head stays unchanged. The epoch changes, so that groups end. */
   #fail(error: unknown): void {
     this.#failure = { error };
     this.#epoch += 1;
     this.#wake();
   }
 
-  /** Begins at a stored head, with an empty tail. */
+  /** Restarts at a stored head, with an empty tail. */
   #begin(head: Position | undefined): void {
     this.#head = head;
     this.#tailStart = head;
@@ -204,7 +205,7 @@ export class LiveRoom {
       if (changed !== undefined) this.fanOut.forget(changed);
     }
     if (this.#head === before) return false;
-    // Cut to half its size at once, so that not every entry pays for a shift of the array.
+    // The tail is cut to half its size, so that the array is not shifted for every entry.
     if (this.#tail.length >= 2 * tailLength) {
       this.#tailStart = this.#tail.at(-tailLength - 1);
       this.#tail = this.#tail.slice(-tailLength);
@@ -217,12 +218,12 @@ export class LiveRoom {
     this.#apply(this.#early.toSorted((a, b) => a.seq - b.seq));
   }
 
-  /** Whether something was announced, or has arrived, that this room does not know. */
+  /** Whether an unknown entry was announced or has arrived. */
   #isUnexplained(): boolean {
     return this.#announcedSeq > (this.#head?.seq ?? 0) || !this.#early.every((entry) => this.#knows(entry));
   }
 
-  /** Whether this very entry is at or before the head. Entries before the tail are not known. */
+  /** Whether this entry, with this tag, is in the tail. Entries before the tail are not known. */
   #knows({ seq, tag }: LogEntry): boolean {
     return this.#positionAt(seq)?.tag === tag;
   }
@@ -237,6 +238,6 @@ export class LiveRoom {
   }
 }
 
-/** Whether a log with the head `head` has been rolled back, given the head that is stored now. */
+/** Whether a log whose head was `head` has been rolled back, given the head that is stored now. */
 const isRolledBack = (head: Position | undefined, stored: Position | undefined): boolean =>
   head !== undefined && stored !== undefined && (stored.seq < head.seq || (stored.seq === head.seq && stored.tag !== head.tag));

@@ -1,5 +1,5 @@
-// The rooms that are watched on this node. Each is subscribed to once, however many watch it, until the last one leaves.
-// A head check every few seconds finds entries that the bus lost with nothing after them.
+// The rooms that are watched on this node. The node subscribes to each room once, until its last subscriber leaves. A head
+// check every few seconds finds lost entries that no later entry reveals.
 
 import DataLoader from 'dataloader';
 import type { Bus } from '../bus/bus.ts';
@@ -14,13 +14,13 @@ import { LiveRoom } from './live-room.ts';
 import { LogReader, type LogSource } from './log-reader.ts';
 import type { Retry } from './retry.ts';
 
-/** How often heads are checked while the bus is not healthy. Up to a fifth sooner, so that nodes do not check in step. */
+/** Interval of head checks while the bus is not healthy. Shortened at random by up to a fifth, so that nodes do not check in step. */
 const defaultCheckIntervalMs = 1000;
-/** While the bus is healthy, heads are checked at every fifth of those times: within 5 s. */
+/** While the bus is healthy, heads are checked at every fifth interval: within 5 s. */
 const healthyChecks = 5;
-/** Rooms in one query of the head check. */
+/** Maximum number of rooms in one query of the head check. */
 const roomsPerCheck = 1000;
-/** Viewers whose right is checked by one query: a crowd that resumes takes few. */
+/** Maximum number of viewers whose right one query checks. */
 const viewsPerQuery = 1000;
 
 export interface LiveRoomsOptions {
@@ -61,7 +61,7 @@ export class LiveRooms implements AsyncDisposable {
     this.#checkTimer = this.#planCheck(1);
   }
 
-  /** How many rooms are watched. */
+  /** Number of watched rooms. */
   get size(): number {
     return this.#watched.size;
   }
@@ -71,7 +71,7 @@ export class LiveRooms implements AsyncDisposable {
     return { ...this.#counts, ...this.#retry.counts };
   }
 
-  /** Entry types that were met in a log and that this version does not know: a newer version writes them. */
+  /** Entry types that were found in a log and that this version does not know, because a newer version wrote them. */
   get unknownTypes(): readonly string[] {
     return [...this.#unknownTypes];
   }
@@ -108,7 +108,7 @@ export class LiveRooms implements AsyncDisposable {
     return room;
   }
 
-  /** The entries directly after `after`: at most a page, and none only at the head. */
+  /** The entries directly after `after`, at most one page. Empty only if `after` is the head. */
   async readPage(roomId: string, after: Position): Promise<readonly LogEntry[]> {
     try {
       const entries = await this.#reader.read(roomId, after);
@@ -147,7 +147,7 @@ export class LiveRooms implements AsyncDisposable {
 
   #unwatch(watched: Watched): void {
     const { roomId } = watched.room;
-    // A room that failed may have been replaced by now.
+    // A room that failed may have been replaced meanwhile.
     if (this.#watched.get(roomId) === watched) this.#watched.delete(roomId);
     watched.listening.then(
       (stopListening) => stopListening(),
@@ -161,7 +161,7 @@ export class LiveRooms implements AsyncDisposable {
     this.#log.error(entry, 'a newer version wrote an entry of a type that this version does not know: upgrade this node');
   }
 
-  // Each time decides anew whether the heads are checked, so a bus that fails is noticed within one interval.
+  // Each tick decides whether to check the heads, so that a failing bus is noticed within one interval.
   #planCheck(turn: number): Disposable {
     return this.#clock.after(this.#checkIntervalMs * (0.8 + Math.random() / 5), async () => {
       if (!this.#bus.healthy || turn % healthyChecks === 0) await this.#checkHeads();
@@ -172,13 +172,13 @@ export class LiveRooms implements AsyncDisposable {
   async #checkHeads(): Promise<void> {
     const rooms = [...this.#watched.values()].map(({ room }) => room);
     for (let from = 0; from < rooms.length; from += roomsPerCheck) {
-      // What each room knew before the query: a head that moves meanwhile has not been rolled back.
+      // The state before the query. A head that moves during the query has not been rolled back.
       const then = rooms.slice(from, from + roomsPerCheck).map((room) => ({ room, known: room.known }));
       try {
         const stored = await this.#source.readHeads(then.map(({ room }) => room.roomId));
         for (const { room, known } of then) room.applyHead(known, stored.get(room.roomId));
       } catch (error) {
-        this.#log.warn({ error }, 'the heads of the watched rooms could not be checked; they are checked again');
+        this.#log.warn({ error }, 'the heads of the watched rooms could not be checked; the check is retried');
       }
     }
   }

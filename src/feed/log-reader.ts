@@ -1,20 +1,20 @@
 // Reads the log for all feeds of the node: one read per room at a time, four in total. One read answers every feed whose
-// position lies in its page, so a crowd that resumes costs one read.
+// position is in its page, so subscribers that resume together cost one read.
 
 import type { Position } from '../storage/cursor.ts';
 import { entriesAfter, type LogEntry, type LogPage, readHeads, readLogPage } from '../storage/room-log.ts';
 import { findVisibleHeads, type RoomHead, type RoomView } from '../storage/rooms.ts';
 import type { Db } from '../storage/tables.ts';
 
-/** Entries in one read of the log. */
+/** Maximum number of entries in one read of the log. */
 export const logPageSize = 500;
-/** Reads under way at once on this node: as many as there are connections for feeds. */
+/** Maximum number of concurrent reads on this node. Equals the number of database connections for feeds. */
 const maxReads = 4;
 
-/** Everything that feeds read from the database. Each read fails if the database does not answer in time. */
+/** The reads of feeds from the database. Each read fails if the database does not answer in time. */
 export interface LogSource {
   readPage(roomId: string, fromSeq: number): Promise<LogPage>;
-  /** The heads of those rooms that still have a row. */
+  /** The heads of the rooms that still have a row. */
   readHeads(roomIds: readonly string[]): Promise<ReadonlyMap<string, Position>>;
   /** For each view, in order: the room, if that viewer may read it. */
   findVisible(views: readonly RoomView[]): Promise<readonly (RoomHead | undefined)[]>;
@@ -44,7 +44,7 @@ export class LogReader {
     this.#onRead = onRead;
   }
 
-  /** The entries directly after `after`, as the log has them now or later: at most a page, and none only at the head. */
+  /** The entries directly after `after`, at most one page. Empty only if `after` is the head. The read starts after this call. */
   read(roomId: string, after: Position): Promise<readonly LogEntry[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly LogEntry[]>();
     const waiting = { after, resolve, reject };
@@ -63,10 +63,10 @@ export class LogReader {
   }
 
   /**
-   * 1. A feed that asks from here on waits for the next read, also if it is at the same position: this read may return an
-   *    older state than the one that the feed knows of.
-   * 2. The page contains the position of the feed that has waited longest, and begins at the earliest position before it
-   *    that is waited for and fits into the same page.
+   * 1. A feed that asks from now on waits for the next read, even at the same position. This read may return an older state
+   *    than the feed knows.
+   * 2. The page contains the position of the feed that has waited longest. It begins at the earliest requested position that
+   *    fits into the same page.
    */
   async #serve(roomId: string, crowd: readonly Waiting[]): Promise<void> {
     this.#reading.add(roomId);

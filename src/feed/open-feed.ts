@@ -7,7 +7,7 @@ import { Feed } from './feed.ts';
 import type { LiveRooms } from './live-rooms.ts';
 
 export interface Opening extends Watch {
-  /** Cursor after which the feed begins. Undefined: only what happens from now on. */
+  /** Cursor after which the feed begins. Undefined: only entries that are written from now on. */
   readonly after: string | undefined;
 }
 
@@ -30,8 +30,8 @@ export async function openFeed(liveRooms: LiveRooms, { after: cursor, ...watch }
     const head = headOf(seen);
     room.applyHead(then, head);
     const { epoch } = room;
-    // The tail is the log if both end with the same entry: a log that was rolled back since ends with another one. The tail
-    // may reach back to before the floor.
+    // The tail is part of the log if both end with the same entry, because a log that was rolled back ends with another
+    // one. The tail may contain entries before the floor.
     const isRemembered = (from: Position) =>
       from.seq >= seen.floorSeq && samePosition(head, room.head) && room.entryAfter(from) !== undefined;
     const needsNoRead = after === undefined || samePosition(after, head) || isRemembered(after);

@@ -1,15 +1,15 @@
-// Retries what failed, for as long as somebody wants the result, with full-jitter backoff
-// (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Every failure that is not final is retried:
-// nobody can list what passes.
+// Retries failed work while its result is wanted, with full-jitter backoff
+// (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Every failure that is not final is retried,
+// because no list of passing failures can be complete.
 
 import { type Clock, realClock } from '../clock.ts';
 import { isFinal, NodeUnableError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { describe, logOccasionally } from '../log-occasionally.ts';
 
-/** Longest wait before the second attempt, and before any attempt. */
+/** Maximum wait before the second attempt, and before any attempt. */
 export const backoff = { firstMs: 100, maxMs: 2000 };
-/** How long the same failure may repeat, although the database answers, before it ends what is retried. */
+/** How long the same failure may repeat while the database answers. After that, the retries end. */
 const stuckAfterMs = 30_000;
 
 export interface RetryOptions {
@@ -25,7 +25,7 @@ export class Retry {
   readonly #isDatabaseAnswering: () => boolean;
   readonly #backoff: typeof backoff;
   readonly #clock: Clock;
-  /** Counters for operators: attempts after a failure, and failures that ended what was retried. */
+  /** Counters for operators: retries, and failures after which the retries ended. */
   readonly counts = { retries: 0, stuck: 0 };
 
   constructor(options: RetryOptions) {
@@ -36,8 +36,8 @@ export class Retry {
   }
 
   /**
-   * Runs `work` until it succeeds. Throws its error if that is final, if this node cannot do it, or if nobody wants the
-   * result any more; and UNAVAILABLE if the same failure repeats for 30 s although the database answers.
+   * Runs `work` until it succeeds. Throws its error if the error is final or a NodeUnableError, or if the result is no longer
+   * wanted. Throws UNAVAILABLE if the same failure repeats for 30 s although the database answers.
    */
   async run<T>(work: () => Promise<T>, wanted: () => boolean): Promise<T> {
     let failure: string | undefined;
@@ -64,6 +64,6 @@ export class Retry {
     this.counts.stuck += 1;
     const message = 'the same failure repeats although the database answers; streams end with UNAVAILABLE and may resume';
     logOccasionally(this.#log, 'error', error, message, this.#clock.now());
-    return new NodeUnableError('The server fails at this again and again: resume later, and another node may serve it.', error);
+    return new NodeUnableError('This node fails repeatedly at this request: resume later, as another node may serve it.', error);
   }
 }

@@ -1,4 +1,4 @@
-// The schema builder: its plugins, scalars, and what all connections, inputs and payloads have in common.
+// The schema builder: plugins, scalars, and the settings that all connections, inputs and payloads share.
 
 import SchemaBuilder from '@pothos/core';
 import ComplexityPlugin from '@pothos/plugin-complexity';
@@ -34,40 +34,42 @@ export const builder = new SchemaBuilder<{
     nodeQueryOptions: false,
     nodesOnConnection: {
       complexity: costOfList,
-      description: 'The nodes of the edges: a shorthand for exploring. Caches that merge pages read edges.',
+      description: 'The nodes of the edges: a shorthand for exploring. A cache that merges pages must read edges instead.',
     },
     edgesFieldOptions: {
       nullable: false,
       complexity: costOfList,
-      description: 'The page, in the order of the list, each node with its cursor.',
+      description: 'The items of the page, in list order, each with its cursor.',
     },
-    nodeFieldOptions: { nullable: false, description: 'What the edge leads to.' },
-    cursorFieldOptions: { description: 'Place in the list. Opaque. Serves as after or before in the same list.' },
-    pageInfoFieldOptions: { description: 'Where the page lies in the list.' },
-    mutationInputArgOptions: { description: 'What to do.' },
+    nodeFieldOptions: { nullable: false, description: 'The item at this place in the list.' },
+    cursorFieldOptions: { description: 'Position of this item in the list. Opaque. Valid as after or before in the same list.' },
+    pageInfoFieldOptions: { description: 'Whether there are more items before or after this page.' },
+    mutationInputArgOptions: { description: 'The arguments of the mutation.' },
     relayMutationFieldOptions: { nullable: true },
-    nodeTypeOptions: { description: 'Whatever has a global id. An id is opaque; its prefix names its type, as in room_… or message_….' },
-    idFieldOptions: { description: 'Global id. Opaque; serves as id in node.' },
+    nodeTypeOptions: { description: 'An object with a global id. An id is opaque; its prefix names its type, as in room_… or message_….' },
+    idFieldOptions: { description: 'Global id. Opaque. Valid as the argument id of node.' },
     encodeGlobalID: (_type, id) => String(id),
     decodeGlobalID: (id) => ({ typename: '', id }),
-    pageInfoTypeOptions: { description: 'Where a page lies in its list.' },
-    hasNextPageFieldOptions: { description: 'Whether more follows behind the page.' },
-    hasPreviousPageFieldOptions: { description: 'Whether more lies in front of the page.' },
+    pageInfoTypeOptions: { description: 'Position of a page in its list.' },
+    hasNextPageFieldOptions: { description: 'Whether there are items after this page.' },
+    hasPreviousPageFieldOptions: { description: 'Whether there are items before this page.' },
     startCursorFieldOptions: { description: 'Cursor of the first edge. Null for an empty page.' },
     endCursorFieldOptions: { description: 'Cursor of the last edge. Null for an empty page.' },
-    firstArgOptions: { description: 'How many to take from the start, 1 to 100. Not together with last. With neither: 20.' },
-    lastArgOptions: { description: 'How many to take from the end, 1 to 100. Not together with first.' },
-    afterArgOptions: { description: 'Only what comes behind this cursor. CURSOR_INVALID where it is not of this list.' },
-    beforeArgOptions: { description: 'Only what comes in front of this cursor. CURSOR_INVALID where it is not of this list.' },
+    firstArgOptions: {
+      description: 'Number of items from the start of the list, 1 to 100. Cannot be combined with last. The default without last is 20.',
+    },
+    lastArgOptions: { description: 'Number of items from the end of the list, 1 to 100. Cannot be combined with first.' },
+    afterArgOptions: { description: 'Return only items after this cursor. CURSOR_INVALID if the cursor belongs to another list.' },
+    beforeArgOptions: { description: 'Return only items before this cursor. CURSOR_INVALID if the cursor belongs to another list.' },
   },
 });
 
-builder.queryType({ description: 'What can be read.' });
+builder.queryType({ description: 'All reads.' });
 builder.mutationType({
   description:
-    'What can be done. A field is nullable, what its payload holds is not: a failure is a top-level error whose extensions.code is an ErrorCode, with extensions.field naming the input field where there is one.',
+    'All writes. Every field is nullable; the fields of its payload are not. A failure is a top-level error whose extensions.code is an ErrorCode and whose extensions.field names the input field at fault, if there is one.',
 });
-builder.subscriptionType({ description: 'What can be watched, from any position on, with nothing left out.' });
+builder.subscriptionType({ description: 'Live streams. Each can start at any position that is still kept, and omits nothing after it.' });
 
 builder.scalarType('DateTime', {
   description: 'RFC 3339 instant in UTC with milliseconds.',

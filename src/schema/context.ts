@@ -1,5 +1,5 @@
-// What resolvers work with. Every execution, also that of each event of a subscription, has a context of its own: loaders
-// cache in it, and a context that outlived its event would answer with an earlier state.
+// The context that resolvers receive. Every execution has its own, including the execution of each subscription event:
+// loaders cache in the context, so a context that was reused for the next event would return stale rows.
 
 import type { Chat } from '../chat/chat.ts';
 import type { Identity, Viewer } from '../chat/identity.ts';
@@ -8,7 +8,7 @@ import type { LiveRooms } from '../feed/live-rooms.ts';
 import type { Log } from '../log.ts';
 import type { Storage } from '../storage/database.ts';
 
-/** What all requests of the server share. */
+/** The services that all requests share. */
 export interface Services {
   readonly storage: Storage;
   readonly chat: Chat;
@@ -17,7 +17,7 @@ export interface Services {
   readonly log: Log;
 }
 
-/** The services alone, without what a context adds for one client. */
+/** The services without the properties that a context adds for one client. */
 export const servicesOf = ({ storage, chat, liveRooms, identity, log }: Services): Services => ({
   storage,
   chat,
@@ -29,7 +29,7 @@ export const servicesOf = ({ storage, chat, liveRooms, identity, log }: Services
 export interface Context extends Services {
   /** Undefined for a request without a token. */
   readonly viewer: Viewer | undefined;
-  /** Where a browser that reconnects to an event stream was. Takes precedence over `after`, which is from its first request. */
+  /** The header Last-Event-ID of a reconnecting event stream. Takes precedence over `after`, which is that of the first request. */
   readonly lastEventId?: string | undefined;
   /** Whether the client still wants the result. */
   readonly wanted: () => boolean;

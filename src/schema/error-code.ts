@@ -1,5 +1,5 @@
-// How an error becomes what a client is told. A fault of the request is BAD_USER_INPUT; a fault of the server is never
-// blamed on the client.
+// Converts errors to the errors that clients receive. A fault of the request is BAD_USER_INPUT; a fault of the server is
+// never reported as a fault of the client.
 
 import { randomUUID } from 'node:crypto';
 import { type ExecutionResult, GraphQLError } from 'graphql';
@@ -21,21 +21,21 @@ export function causeOf(error: unknown): unknown {
   return error instanceof GraphQLError && error.cause != null ? causeOf(error.cause) : error;
 }
 
-/** The error for the client. One that is not meant for clients is logged under an id, and the client gets the id. */
+/** The error for the client. An error that is not meant for clients is logged with an id, and the client receives only the id. */
 export function toClientError(error: unknown, log: Log): GraphQLError {
   const cause = causeOf(error);
-  // Of the request: a document that does not parse or validate, a variable of the wrong type. Or an error for the client already.
+  // Either already an error for clients, or a fault of the request: an invalid document, or a variable of the wrong type.
   if (cause instanceof GraphQLError) return isForClient(cause) ? cause : asBadInput(cause);
   return toMaskedError(error, cause, log);
 }
 
-/** Whether a stream that fails with this ends as it does when the node restarts, so that its client resumes at another node. */
+/** Whether this error ends a stream in the way that a restart of the node does, so that the client resumes on another node. */
 export const endsAsRestart = (error: unknown): boolean => causeOf(error) instanceof UnknownEntryError;
 
-/** The errors of a request that is not executed. */
+/** The errors of a request that was rejected before execution. */
 export const requestErrors = (errors: readonly GraphQLError[]): readonly GraphQLError[] => errors.map(asBadInput);
 
-/** The result of an execution, with its errors as clients get them. An error that graphql-js found there is the server's. */
+/** The result of an execution, with errors for clients. An error that graphql-js raises during execution is the server's fault. */
 export function maskErrors(result: ExecutionResult, log: Log): ExecutionResult {
   const errors = result.errors?.map((error: GraphQLError) => toMaskedError(error, causeOf(error), log));
   return errors ? { ...result, errors } : result;
@@ -54,11 +54,11 @@ function toMaskedError(error: unknown, cause: unknown, log: Log): GraphQLError {
 }
 
 const databaseUnavailable = (cause: unknown) =>
-  unavailable('The database does not answer now: retry, with the same clientMessageId if there is one.', cause);
+  unavailable('The database does not answer: retry, with the same clientMessageId if there is one.', cause);
 
 const isForClient = (error: GraphQLError) => Object.hasOwn(errorCodes, String(error.extensions['code']));
 
-/** Keeps the other extensions: Yoga tells the HTTP status with them. */
+/** Keeps the other extensions, because Yoga puts the HTTP status there. */
 const asBadInput = (error: GraphQLError) =>
   causeOf(error) instanceof GaplessError
     ? located(error, (causeOf(error) as GaplessError).message, extensionsOf(causeOf(error) as GaplessError))

@@ -1,4 +1,4 @@
-// Executes an operation, whichever transport it came by.
+// Executes operations, for every transport.
 
 import { execute } from '@graphql-tools/executor';
 import {
@@ -41,5 +41,5 @@ export async function subscribeOperation(args: ExecutionArgs): Promise<Subscript
   }
 }
 
-/** What is wrong with the request beyond what validation finds. */
+/** Faults of the request that validation does not find. */
 const requestFaults = (valid: ValidatedExecutionArgs) => [...nullVariableErrors(valid), ...costErrors(valid)];

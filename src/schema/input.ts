@@ -1,4 +1,4 @@
-// What may stand in an argument, and the sentence for what may not.
+// Validation of arguments. Each rule has the message that the client receives.
 
 import { z } from 'zod';
 import { type IdKind, isWellFormed, kindOf } from '../storage/id.ts';
@@ -6,7 +6,7 @@ import { type IdKind, isWellFormed, kindOf } from '../storage/id.ts';
 /** Text of at most `max` code points that is not blank. */
 export const line = (max: number) => text(max).refine((value) => value.trim() !== '', 'must not be blank');
 
-/** Text of at most `max` code points. PostgreSQL keeps no NUL, and UTF-8 has no lone surrogates. */
+/** Text of at most `max` code points. PostgreSQL cannot store NUL, and UTF-8 cannot encode lone surrogates. */
 export const text = (max: number) =>
   z
     .string()
@@ -14,7 +14,7 @@ export const text = (max: number) =>
     .refine((value) => !value.includes('\0'), 'must not contain NUL')
     .refine((value) => value.isWellFormed(), 'must not contain lone surrogates');
 
-/** The id of a `kind`. What is no id at all goes on as one that nothing has: to the client it is unknown, like any other. */
+/** The id of a `kind`. A malformed id becomes an id that no object has, so that the client gets NOT_FOUND as for any unknown id. */
 export const idOf = (kind: IdKind) =>
   z
     .string()

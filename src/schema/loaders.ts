@@ -1,10 +1,10 @@
-// Loaders gather the keys that one execution asks for into one query. They hang on the context and live as long as it.
+// Loaders that combine the keys of one execution into one query. A loader belongs to a context and lives as long as it.
 
 import { createContextCache, initContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
 import type { Context } from './context.ts';
 
-/** A loader of at most one row per key, made when a context first asks for it. */
+/** A loader of at most one row per key. It is created when a context first uses it. */
 export function loaderOf<Row>(load: (keys: string[], context: Context) => Promise<readonly Row[]>, keyOf: (row: Row) => string) {
   return createContextCache(
     (context: Context) =>
@@ -15,7 +15,7 @@ export function loaderOf<Row>(load: (keys: string[], context: Context) => Promis
   );
 }
 
-/** Gives the context new loaders: what was loaded before a change is not what is there after it. */
+/** Gives the context new loaders, because rows that were loaded before a change are stale after it. */
 export function forgetLoaded(context: Context): void {
   Object.assign(context, initContextCache());
 }

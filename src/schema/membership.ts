@@ -1,4 +1,4 @@
-// Who is in a room, and how to get in and out.
+// Memberships, and the mutations that create and end them.
 
 import { addMember, joinRoom, leaveRoom, removeMember } from '../chat/members.ts';
 import { builder } from './builder.ts';
@@ -8,10 +8,10 @@ import { findRoom, getRoom, Membership, Room, roomOf, User } from './node.ts';
 import { dependsOnViewer } from './sharing.ts';
 
 export const RoomRole = builder.enumType('RoomRole', {
-  description: 'What a member may do in a room.',
+  description: 'The rights of a member in a room.',
   values: {
     OWNER: { description: 'Updates and deletes the room, adds and removes members, deletes any message.' },
-    MEMBER: { description: 'Sends, and edits and deletes what they sent.' },
+    MEMBER: { description: 'Sends messages, and edits and deletes their own.' },
   } as const,
 });
 
@@ -21,7 +21,7 @@ export const MembershipConnection = builder.connectionObject(
 );
 
 Membership.implement({
-  description: 'The place of a user in a room, from joining to leaving. Whoever joins again gets a new one.',
+  description: 'Membership of a user in a room, from joining to leaving. A user who joins again gets a new membership.',
   fields: (t) => ({
     room: t.field({
       type: Room,
@@ -30,30 +30,29 @@ Membership.implement({
       resolve: ({ roomId }, _args, context) => roomOf(context, roomId),
     }),
     user: t.field({ type: User, description: 'The member.', resolve: ({ userId }) => userId }),
-    role: t.expose('role', { type: RoomRole, description: 'What they may do in the room.' }),
-    joinedAt: t.expose('joinedAt', { type: 'DateTime', description: 'When they joined, or were brought in.' }),
+    role: t.expose('role', { type: RoomRole, description: 'The rights of the member in the room.' }),
+    joinedAt: t.expose('joinedAt', { type: 'DateTime', description: 'When the user joined or was added.' }),
   }),
 });
 
 builder.relayMutationField(
   'joinRoom',
   {
-    description: 'Which room to join.',
+    description: 'Input of joinRoom.',
     inputFields: (t) => ({
       roomId: t.id({ required: true, description: 'The room.', validate: idOf('room') }),
     }),
   },
   {
-    description:
-      'Joins an OPEN room. Joining again answers with the membership that is there. NOT_FOUND where the viewer may not see the room.',
+    description: 'Joins an OPEN room. Joining again returns the existing membership. NOT_FOUND if the viewer may not see the room.',
     resolve: async (_mutation, { input }, context) => ({
       membership: await joinRoom(context.chat, requireViewer(context), input.roomId),
     }),
   },
   {
-    description: 'What joinRoom answers.',
+    description: 'Payload of joinRoom.',
     outputFields: (t) => ({
-      membership: t.expose('membership', { type: Membership, description: 'The place of the viewer in the room.' }),
+      membership: t.expose('membership', { type: Membership, description: 'The membership of the viewer.' }),
     }),
   },
 );
@@ -61,23 +60,23 @@ builder.relayMutationField(
 builder.relayMutationField(
   'addMember',
   {
-    description: 'Whom to bring in.',
+    description: 'Input of addMember.',
     inputFields: (t) => ({
       roomId: t.id({ required: true, description: 'The room.', validate: idOf('room') }),
-      userId: t.id({ required: true, description: 'Who is to be a member.', validate: idOf('user') }),
+      userId: t.id({ required: true, description: 'The user to add.', validate: idOf('user') }),
     }),
   },
   {
     description:
-      'The owner of a PRIVATE or OPEN room brings someone in. Bringing in a member answers with the membership that is there. FORBIDDEN for others than the owner.',
+      'The owner of a PRIVATE or OPEN room brings someone in. Adding a member again returns the existing membership. FORBIDDEN for anyone but the owner.',
     resolve: async (_mutation, { input }, context) => ({
       membership: await addMember(context.chat, requireViewer(context), input.roomId, input.userId),
     }),
   },
   {
-    description: 'What addMember answers.',
+    description: 'Payload of addMember.',
     outputFields: (t) => ({
-      membership: t.expose('membership', { type: Membership, description: 'The place of the new member in the room.' }),
+      membership: t.expose('membership', { type: Membership, description: 'The membership of the added user.' }),
     }),
   },
 );
@@ -85,25 +84,25 @@ builder.relayMutationField(
 builder.relayMutationField(
   'removeMember',
   {
-    description: 'Whom to remove.',
+    description: 'Input of removeMember.',
     inputFields: (t) => ({
       roomId: t.id({ required: true, description: 'The room.', validate: idOf('room') }),
-      userId: t.id({ required: true, description: 'Who is to be a member no more.', validate: idOf('user') }),
+      userId: t.id({ required: true, description: 'The member to remove.', validate: idOf('user') }),
     }),
   },
   {
     description:
-      'The owner of a PRIVATE or OPEN room removes someone. Their streams of a PRIVATE room end. FORBIDDEN for others than the owner.',
+      'The owner of a PRIVATE or OPEN room removes someone. Their streams of a PRIVATE room end. FORBIDDEN for anyone but the owner.',
     resolve: async (_mutation, { input }, context) => {
       await removeMember(context.chat, requireViewer(context), input.roomId, input.userId);
       return { room: await getRoom(context, input.roomId), removedUserId: input.userId };
     },
   },
   {
-    description: 'What removeMember answers.',
+    description: 'Payload of removeMember.',
     outputFields: (t) => ({
-      room: t.expose('room', { type: Room, description: 'The room, without them.' }),
-      removedUserId: t.exposeID('removedUserId', { description: 'Who was removed.' }),
+      room: t.expose('room', { type: Room, description: 'The room after the removal.' }),
+      removedUserId: t.exposeID('removedUserId', { description: 'The user who was removed.' }),
     }),
   },
 );
@@ -111,7 +110,7 @@ builder.relayMutationField(
 builder.relayMutationField(
   'leaveRoom',
   {
-    description: 'Which room to leave.',
+    description: 'Input of leaveRoom.',
     inputFields: (t) => ({
       roomId: t.id({ required: true, description: 'The room.', validate: idOf('room') }),
     }),
@@ -125,7 +124,7 @@ builder.relayMutationField(
     },
   },
   {
-    description: 'What leaveRoom answers.',
+    description: 'Payload of leaveRoom.',
     outputFields: (t) => ({
       roomId: t.exposeID('roomId', { description: 'The room that was left.' }),
       room: t.expose('room', {

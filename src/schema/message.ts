@@ -1,4 +1,4 @@
-// Messages, and how to send, edit and delete them.
+// Messages, and the mutations that send, edit and delete them.
 
 import { deleteMessage, editMessage, sendMessage } from '../chat/messages.ts';
 import { messageCursor } from '../storage/messages.ts';
@@ -9,32 +9,32 @@ import { Message, Room, roomOf, User } from './node.ts';
 import { dependsOnViewer } from './sharing.ts';
 
 const MessageKind = builder.enumType('MessageKind', {
-  description: 'What a message is.',
+  description: 'Kind of a message.',
   values: {
-    TALK: { description: 'Someone said something.' },
+    TALK: { description: 'A message that a member sent.' },
     ENTER: { description: 'Someone joined; the client words it. Written once per joining.' },
     LEAVE: { description: 'Someone left; the client words it.' },
   } as const,
 });
 
 const DeletionReason = builder.enumType('DeletionReason', {
-  description: 'By whose hand a message was deleted.',
+  description: 'Who deleted a message.',
   values: {
-    BY_SENDER: { description: 'Who sent it deleted it.' },
+    BY_SENDER: { description: 'The sender deleted it.' },
     BY_OWNER: { description: 'The owner of the room deleted it.' },
   } as const,
 });
 
 Message.implement({
-  description: 'What was said in a room, or that someone came or went.',
+  description: 'A message of a room: either sent by a member, or written by the server when someone joins or leaves.',
   fields: (t) => ({
     room: t.field({
       type: Room,
-      description: 'The room it was sent to.',
+      description: 'The room of the message.',
       extensions: dependsOnViewer,
       resolve: ({ roomId }, _args, context) => roomOf(context, roomId),
     }),
-    kind: t.expose('kind', { type: MessageKind, description: 'What it is.' }),
+    kind: t.expose('kind', { type: MessageKind, description: 'Sent by a member, or written by the server for joining or leaving.' }),
     number: t.exposeInt('number', {
       description:
         'Given in the order of the room: 1, 2, 3 … without a hole, never used again. A viewer may be shown fewer (retention, later features); that nothing was missed is what the stream’s cursor says, not this.',
@@ -46,24 +46,28 @@ Message.implement({
     sender: t.field({
       type: User,
       nullable: true,
-      description: 'Who sent it. Null once the account was erased.',
+      description: 'The sender; for ENTER and LEAVE, the user who joined or left. Null once the account was erased.',
       resolve: ({ senderId }) => senderId,
     }),
     body: t.exposeString('body', {
       nullable: true,
-      description: 'What was said. Null for ENTER and LEAVE, and once deleted (ask deletedAt).',
+      description: 'The text. Null for ENTER and LEAVE, and once deleted (ask deletedAt).',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was sent, by the clock of the server.' }),
-    editedAt: t.expose('editedAt', { type: 'DateTime', nullable: true, description: 'When it was last edited. Null if never.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was sent, by the clock of the database.' }),
+    editedAt: t.expose('editedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was last edited. Null if it was never edited.',
+    }),
     deletedAt: t.expose('deletedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it was deleted: this is its tombstone. Null if it was not.',
+      description: 'When it was deleted; the message is then a tombstone. Null if it is not deleted.',
     }),
     deletionReason: t.expose('deletionReason', {
       type: DeletionReason,
       nullable: true,
-      description: 'By whose hand it was deleted. Null if it was not, or retention did it.',
+      description: 'Who deleted it. Null if it is not deleted, or if retention deleted it.',
     }),
     clientMessageId: t.exposeID('clientMessageId', {
       nullable: true,
@@ -86,18 +90,18 @@ export const MessageConnection = builder.connectionObject(
       }),
     }),
   },
-  { name: 'MessageEdge', description: 'A message and its position.' },
+  { name: 'MessageEdge', description: 'A message and its position in the room.' },
 );
 
 builder.relayMutationField(
   'sendMessage',
   {
-    description: 'What to send, and where to.',
+    description: 'Input of sendMessage.',
     inputFields: (t) => ({
       roomId: t.id({ required: true, description: 'The room. The viewer must be a member of it.', validate: idOf('room') }),
       body: t.string({
         required: true,
-        description: `What to say, 1 to ${limits.body} characters, not all blank.`,
+        description: `The text, 1 to ${limits.body} characters, not all blank.`,
         validate: line(limits.body),
       }),
       clientMessageId: t.id({
@@ -108,13 +112,13 @@ builder.relayMutationField(
   },
   {
     description:
-      'Sends a message. Once it answers, the message is kept and reaches everyone who watches the room. FORBIDDEN where the viewer has yet to join; after UNAVAILABLE, try again with the same clientMessageId.',
+      'Sends a message. When it answers, the message is stored and will reach everyone who watches the room. FORBIDDEN if the viewer can see the room but is not a member. After UNAVAILABLE, retry with the same clientMessageId.',
     resolve: (_mutation, { input }, context) => sendMessage(context.chat, requireViewer(context), input),
   },
   {
-    description: 'What sendMessage answers.',
+    description: 'Payload of sendMessage.',
     outputFields: (t) => ({
-      message: t.expose('message', { type: Message, description: 'The message, as it is kept.' }),
+      message: t.expose('message', { type: Message, description: 'The stored message.' }),
       deduplicated: t.exposeBoolean('deduplicated', {
         description: 'True when clientMessageId matched an earlier send and nothing new was written.',
       }),
@@ -125,42 +129,46 @@ builder.relayMutationField(
 builder.relayMutationField(
   'editMessage',
   {
-    description: 'Which message to edit, and how it reads from now on.',
+    description: 'Input of editMessage.',
     inputFields: (t) => ({
-      messageId: t.id({ required: true, description: 'The message, a TALK message of the viewer.', validate: idOf('message') }),
+      messageId: t.id({
+        required: true,
+        description: 'The message to edit. It must be a TALK message of the viewer.',
+        validate: idOf('message'),
+      }),
       body: t.string({
         required: true,
-        description: `What it is to say, 1 to ${limits.body} characters, not all blank.`,
+        description: `The new text, 1 to ${limits.body} characters, not all blank.`,
         validate: line(limits.body),
       }),
     }),
   },
   {
-    description: 'Changes what a message says. FORBIDDEN for others than its sender, CONFLICT once it is deleted.',
+    description: 'Replaces the text of a message. FORBIDDEN for anyone but its sender; CONFLICT if the message is deleted.',
     resolve: async (_mutation, { input }, context) => ({
       message: await editMessage(context.chat, requireViewer(context), input.messageId, input.body),
     }),
   },
   {
-    description: 'What editMessage answers.',
-    outputFields: (t) => ({ message: t.expose('message', { type: Message, description: 'The message, as it reads now.' }) }),
+    description: 'Payload of editMessage.',
+    outputFields: (t) => ({ message: t.expose('message', { type: Message, description: 'The message with its new text.' }) }),
   },
 );
 
 builder.relayMutationField(
   'deleteMessage',
   {
-    description: 'Which message to delete.',
-    inputFields: (t) => ({ messageId: t.id({ required: true, description: 'The message.', validate: idOf('message') }) }),
+    description: 'Input of deleteMessage.',
+    inputFields: (t) => ({ messageId: t.id({ required: true, description: 'The message to delete.', validate: idOf('message') }) }),
   },
   {
-    description: 'Leaves a tombstone in place of a message. FORBIDDEN for others than its sender and the owner of the room.',
+    description: 'Replaces a message by a tombstone. FORBIDDEN for anyone but its sender and the owner of the room.',
     resolve: async (_mutation, { input }, context) => ({
       message: await deleteMessage(context.chat, requireViewer(context), input.messageId),
     }),
   },
   {
-    description: 'What deleteMessage answers.',
+    description: 'Payload of deleteMessage.',
     outputFields: (t) => ({ message: t.expose('message', { type: Message, description: 'The tombstone.' }) }),
   },
 );

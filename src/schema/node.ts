@@ -1,4 +1,4 @@
-// Objects with a global id: how each type is loaded, many at a time, with the viewer's right to it in the same statement.
+// Objects with a global id. Each type is loaded in batches, and the statement that loads it checks the viewer's right.
 
 import { noSuchRoom } from '../chat/chat.ts';
 import { isWellFormed, kindOf } from '../storage/id.ts';
@@ -19,7 +19,7 @@ export const User = builder.loadableNodeRef<UserRow>('User', {
   load: (ids: string[], { storage }: Context) => storage.rows.users(ids.filter(isWellFormed)),
 });
 
-/** A room, and whether the viewer may read it. One that they may not read shows its id and kind only. */
+/** A room, and whether the viewer may read it. If they may not, only its id and kind are shown. */
 export type RoomShape = RoomRow & { readonly visible: boolean };
 
 export const Room = builder.loadableNodeRef<RoomShape>('Room', {
@@ -53,8 +53,8 @@ export async function findRoom(context: Context, roomId: string): Promise<RoomSh
 }
 
 /**
- * The room of an object that was delivered to the viewer by right. If they have lost the right since, or the room is gone,
- * it shows its id and kind only: the object is theirs to read, the present state of the room is not.
+ * The room of an object that the viewer was allowed to read. If the viewer has lost that right since, or the room was
+ * deleted, only its id and kind are shown: the viewer may read the object, but not the current state of the room.
  */
 export async function roomOf(context: Context, roomId: string): Promise<RoomShape> {
   const room = await Room.getDataloader(context).load(roomId);
@@ -84,7 +84,7 @@ const withheld = (id: string, kind: RoomKind): RoomShape => ({
   oldestAt: null,
 });
 
-/** A room that a mutation has just written, for its payload. */
+/** The room that a mutation has just written, for the payload. */
 export async function getRoom(context: Context, roomId: string): Promise<RoomShape> {
   const room = await findRoom(context, roomId);
   if (!room) throw noSuchRoom();

@@ -23,7 +23,7 @@ export const RoomEvent = builder.interfaceRef<Delivery>('RoomEvent').implement({
       description: 'Position after this event. Opaque. Pass it as after to resume with the next event.',
       resolve: (event) => encodeCursor(event.roomId, event),
     }),
-    roomId: t.exposeID('roomId', { description: 'The room in which it happened.' }),
+    roomId: t.exposeID('roomId', { description: 'The room of the event.' }),
     room: t.field({
       type: Room,
       nullable: true,
@@ -105,7 +105,7 @@ plainEvent(
  */
 export async function messageOf(event: MessageEvent, _args: object, context: Context): Promise<MessageRow> {
   const [message] = await context.storage.rows.messages([event.messageId]);
-  // Retention removed it while the entry was in memory, or the entry was forged on the bus.
+  // Retention removed the message while the entry was in memory, or the bus carried a forged entry.
   if (message?.roomId !== event.roomId) throw expiredCursor();
   if (message.changedSeq <= event.seq) return message;
   if (!(await hasRightEnded(context.storage.db, event, message.changedSeq))) return message;

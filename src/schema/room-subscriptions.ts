@@ -17,11 +17,11 @@ builder.subscriptionFields((t) => {
     }),
     after: t.arg.string({
       description:
-        'Cursor after which to begin: first what was missed, then live. CURSOR_INVALID if it is of another room, CURSOR_EXPIRED if its position is not kept.',
+        'Cursor after which to start: first the events that were missed, then live events. CURSOR_INVALID if the cursor belongs to another room; CURSOR_EXPIRED if its position is no longer kept.',
     }),
   };
   const watch = (wants: Watch['wants']) => (_root: unknown, input: { roomId: string; after?: string | null }, context: Context) =>
-    // An error would end a stream that can go on: it waits for the database instead.
+    // Retried, because an error here would end the stream although the database may answer soon.
     context.liveRooms.retry(
       () =>
         openFeed(context.liveRooms, {

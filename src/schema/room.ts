@@ -1,4 +1,4 @@
-// Rooms: their fields, the list of rooms, and the mutations that create, change and delete them.
+// Rooms, the list of rooms, and the mutations that create, change and delete rooms.
 
 import { z } from 'zod';
 import { createRoom, deleteRoom, openDirectRoom, updateRoom } from '../chat/rooms.ts';
@@ -18,7 +18,7 @@ import { findRoom, Membership, Message, Room, User } from './node.ts';
 import { dependsOnViewer } from './sharing.ts';
 
 const RoomKind = builder.enumType('RoomKind', {
-  description: 'Who may see a room and how they get in. Never changes.',
+  description: 'Who may see a room and how they become members. The kind of a room never changes.',
   values: {
     OPEN: { description: 'Listed; any signed-in user may read and join.' },
     PRIVATE: { description: 'Unlisted; members only, by invitation.' },
@@ -35,13 +35,13 @@ const viewerMemberships = loaderOf((ids, context) => {
 const lastMessages = loaderOf((ids, context) => findLastMessages(context.storage.db, requireViewer(context), ids), roomIdOf);
 
 Room.implement({
-  description: 'A place to talk in. To those who may not see it, it is not there.',
+  description: 'A chat room. For a viewer who may not see it, it does not exist.',
   fields: (t) => ({
-    kind: t.expose('kind', { type: RoomKind, description: 'Who may see it and how they get in.' }),
+    kind: t.expose('kind', { type: RoomKind, description: 'Who may see the room and how they become members.' }),
     name: t.exposeString('name', {
-      description: 'What it is called. For a DIRECT room a label made of both names, the same for everyone; a client shows peer instead.',
+      description: 'For a DIRECT room a label made of both names, the same for everyone; a client shows peer instead.',
     }),
-    description: t.exposeString('description', { nullable: true, description: 'What it is for, in the words of its owner.' }),
+    description: t.exposeString('description', { nullable: true, description: 'Purpose of the room, written by its owner.' }),
     subject: t.exposeString('subject', {
       nullable: true,
       description: 'What the room is about in the host application, such as trade:42.',
@@ -49,16 +49,16 @@ Room.implement({
     createdBy: t.field({
       type: User,
       nullable: true,
-      description: 'Who created it. Null once the account was erased.',
+      description: 'The user who created the room. Null once the account was erased.',
       resolve: ({ createdBy }) => createdBy,
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the room was created.' }),
     lastActiveAt: t.expose('lastActiveAt', {
       type: 'DateTime',
       description:
         'When the newest TALK message was sent, or the room was created. What RECENTLY_ACTIVE sorts by; joining and leaving do not move it.',
     }),
-    memberCount: t.exposeInt('memberCount', { description: 'How many members it has.' }),
+    memberCount: t.exposeInt('memberCount', { description: 'Number of members.' }),
     peer: t.field({
       type: User,
       nullable: true,
@@ -72,7 +72,7 @@ Room.implement({
     viewerMembership: t.field({
       type: Membership,
       nullable: true,
-      description: 'The place of the viewer in the room. Null when the viewer is not a member.',
+      description: 'The membership of the viewer. Null when the viewer is not a member.',
       extensions: dependsOnViewer,
       resolve: (room, _args, context) => (room.visible ? viewerMemberships(context).load(room.id) : null),
     }),
@@ -84,7 +84,7 @@ Room.implement({
     }),
     members: t.field({
       type: MembershipConnection,
-      description: 'Its members, in the order in which they joined.',
+      description: 'The members, in the order in which they joined.',
       args: t.arg.connectionArgs(),
       complexity: costOfPage,
       resolve: async (room, args, context) =>
@@ -93,7 +93,7 @@ Room.implement({
     messages: t.field({
       type: MessageConnection,
       description:
-        'In room order, whichever end is asked for. With neither first nor last: the last 20, or with after the first 20 beyond it. hasNextPage and hasPreviousPage are both exact. Deleted messages stay in place as tombstones; what retention removed is gone. CURSOR_INVALID for a cursor of another room, CURSOR_EXPIRED for a position that is not kept.',
+        'In room order, whichever end is asked for. With neither first nor last: the last 20, or with after the first 20 beyond it. hasNextPage and hasPreviousPage are both exact. Deleted messages stay in place as tombstones; what retention removed is gone. CURSOR_INVALID if the cursor belongs to another room; CURSOR_EXPIRED if its position is no longer kept.',
       args: t.arg.connectionArgs(),
       complexity: costOfPage,
       resolve: async (room, args, context) => {
@@ -110,24 +110,24 @@ const RoomConnection = builder.connectionObject(
 );
 
 const RoomFilter = builder.inputType('RoomFilter', {
-  description: 'Which rooms. All that is given must hold.',
+  description: 'Conditions on rooms. A room must meet all of them.',
   fields: (t) => ({
     kind: t.field({ type: RoomKind, description: 'Only rooms of this kind.' }),
-    joined: t.boolean({ description: 'True: only rooms that the viewer is a member of. False: only others.' }),
+    joined: t.boolean({ description: 'True: only rooms that the viewer is a member of. False: only rooms that they are not a member of.' }),
     nameContains: t.string({
-      description: 'Case-insensitive. For a DIRECT room it is the name of the peer that counts.',
+      description: 'Only rooms whose name contains this text. Case-insensitive. For a DIRECT room it is the name of the peer that counts.',
       validate: text(limits.roomName),
     }),
-    subject: t.string({ description: 'Only rooms about this, to the letter.', validate: text(limits.subject) }),
+    subject: t.string({ description: 'Only rooms with exactly this subject.', validate: text(limits.subject) }),
   }),
 });
 
 const RoomOrder = builder.enumType('RoomOrder', {
-  description: 'How a list of rooms is sorted.',
+  description: 'Sort order of a list of rooms.',
   values: {
     RECENTLY_ACTIVE: { description: 'By lastActiveAt, newest first.' },
     NEWEST: { description: 'By createdAt, newest first.' },
-    NAME: { description: 'By name, regardless of case.' },
+    NAME: { description: 'By name, case-insensitive.' },
   } as const,
 });
 
@@ -146,8 +146,8 @@ builder.queryFields((t) => ({
       'The rooms that the viewer may see: every OPEN room, and those the viewer is a member of. Null with UNAUTHENTICATED without a token, so that what was asked for beside it is still answered.',
     args: {
       ...t.arg.connectionArgs(),
-      filter: t.arg({ type: RoomFilter, description: 'Only rooms that match.' }),
-      orderBy: t.arg({ type: RoomOrder, required: true, defaultValue: 'RECENTLY_ACTIVE', description: 'How to sort them.' }),
+      filter: t.arg({ type: RoomFilter, description: 'Return only rooms that match.' }),
+      orderBy: t.arg({ type: RoomOrder, required: true, defaultValue: 'RECENTLY_ACTIVE', description: 'Sort order.' }),
     },
     complexity: costOfPage,
     resolve: async (_query, { filter, orderBy, ...args }, context) => {
@@ -161,24 +161,24 @@ builder.queryFields((t) => ({
 builder.relayMutationField(
   'createRoom',
   {
-    description: 'The room to create. kind DIRECT is BAD_USER_INPUT here: use openDirectRoom.',
+    description: 'Input of createRoom. kind DIRECT is BAD_USER_INPUT here: use openDirectRoom.',
     inputFields: (t) => ({
       name: t.string({
         required: true,
-        description: `What to call it, 1 to ${limits.roomName} characters.`,
+        description: `Name of the room, 1 to ${limits.roomName} characters.`,
         validate: line(limits.roomName),
       }),
       description: t.string({
-        description: `What it is for, at most ${limits.description} characters.`,
+        description: `Purpose of the room, at most ${limits.description} characters.`,
         validate: text(limits.description),
       }),
       kind: t.field({ type: RoomKind, required: true, defaultValue: 'OPEN', description: 'OPEN or PRIVATE.' }),
       memberIds: t.idList({
-        description: `Users who are there from the start, beside the viewer; at most ${limits.memberIds}. NOT_FOUND where one is nobody.`,
+        description: `Initial members besides the viewer; at most ${limits.memberIds}. NOT_FOUND if one of the users does not exist.`,
         validate: z.array(idOf('user')).max(limits.memberIds, `must be at most ${limits.memberIds} users`),
       }),
       subject: t.string({
-        description: `What it is about in the host application, such as trade:42; at most ${limits.subject} characters.`,
+        description: `What the room is about in the host application, such as trade:42; at most ${limits.subject} characters.`,
         validate: line(limits.subject),
       }),
     }),
@@ -187,7 +187,7 @@ builder.relayMutationField(
     description: 'Creates a room that the viewer owns.',
     resolve: async (_mutation, { input }, context) => {
       const { kind, memberIds, name, ...draft } = input;
-      if (kind === 'DIRECT') throw badInput('A DIRECT room is opened with openDirectRoom.', 'kind');
+      if (kind === 'DIRECT') throw badInput('Use openDirectRoom for a DIRECT room.', 'kind');
       const room = await createRoom(context.chat, requireViewer(context), {
         ...draft,
         kind,
@@ -198,7 +198,7 @@ builder.relayMutationField(
     },
   },
   {
-    description: 'What createRoom answers.',
+    description: 'Payload of createRoom.',
     outputFields: (t) => ({ room: t.expose('room', { type: Room, description: 'The new room.' }) }),
   },
 );
@@ -206,11 +206,11 @@ builder.relayMutationField(
 builder.relayMutationField(
   'openDirectRoom',
   {
-    description: 'With whom, and about what.',
+    description: 'Input of openDirectRoom.',
     inputFields: (t) => ({
       userId: t.id({ required: true, description: 'The other member.', validate: idOf('user') }),
       subject: t.string({
-        description: `What it is about in the host application, at most ${limits.subject} characters. Another subject is another room.`,
+        description: `What the room is about in the host application, at most ${limits.subject} characters. Each subject has a room of its own.`,
         validate: line(limits.subject),
       }),
     }),
@@ -223,10 +223,10 @@ builder.relayMutationField(
     },
   },
   {
-    description: 'What openDirectRoom answers.',
+    description: 'Payload of openDirectRoom.',
     outputFields: (t) => ({
-      room: t.expose('room', { type: Room, description: 'The room of the two.' }),
-      created: t.exposeBoolean('created', { description: 'True when there was none before.' }),
+      room: t.expose('room', { type: Room, description: 'The room of the two users.' }),
+      created: t.exposeBoolean('created', { description: 'True if this call created the room.' }),
     }),
   },
 );
@@ -237,43 +237,43 @@ builder.relayMutationField(
     description: 'What is absent stays; description: null clears.',
     inputFields: (t) => ({
       roomId: t.id({ required: true, description: 'The room.', validate: idOf('room') }),
-      name: t.string({ description: `What to call it from now on, 1 to ${limits.roomName} characters.`, validate: line(limits.roomName) }),
+      name: t.string({ description: `New name, 1 to ${limits.roomName} characters.`, validate: line(limits.roomName) }),
       description: t.string({
-        description: `What it is for, at most ${limits.description} characters. Null clears it.`,
+        description: `New description, at most ${limits.description} characters. Null clears it.`,
         validate: text(limits.description),
       }),
     }),
   },
   {
-    description: 'Changes a room. FORBIDDEN for others than its owner; a DIRECT room is BAD_USER_INPUT.',
+    description: 'Changes a room. FORBIDDEN for anyone but its owner; BAD_USER_INPUT for a DIRECT room.',
     resolve: async (_mutation, { input: { roomId, name, description } }, context) => {
-      if (name === null) throw badInput('A room cannot be without a name.', 'name');
+      if (name === null) throw badInput('The name of a room cannot be null.', 'name');
       const changes = { ...(name === undefined ? {} : { name: name.trim() }), ...(description === undefined ? {} : { description }) };
       const room = await updateRoom(context.chat, requireViewer(context), roomId, changes);
       return { room: { ...room, visible: true } };
     },
   },
   {
-    description: 'What updateRoom answers.',
-    outputFields: (t) => ({ room: t.expose('room', { type: Room, description: 'The room, as it is now.' }) }),
+    description: 'Payload of updateRoom.',
+    outputFields: (t) => ({ room: t.expose('room', { type: Room, description: 'The changed room.' }) }),
   },
 );
 
 builder.relayMutationField(
   'deleteRoom',
   {
-    description: 'Which room to delete.',
+    description: 'Input of deleteRoom.',
     inputFields: (t) => ({ roomId: t.id({ required: true, description: 'The room.', validate: idOf('room') }) }),
   },
   {
-    description: 'Ends a room and its streams. FORBIDDEN for others than its owner; either member may delete a DIRECT room.',
+    description: 'Deletes a room and completes its streams. FORBIDDEN for anyone but its owner; either member may delete a DIRECT room.',
     resolve: async (_mutation, { input: { roomId } }, context) => {
       await deleteRoom(context.chat, requireViewer(context), roomId);
       return { deletedRoomId: roomId };
     },
   },
   {
-    description: 'What deleteRoom answers.',
-    outputFields: (t) => ({ deletedRoomId: t.exposeID('deletedRoomId', { description: 'The room that is no more.' }) }),
+    description: 'Payload of deleteRoom.',
+    outputFields: (t) => ({ deletedRoomId: t.exposeID('deletedRoomId', { description: 'The id of the deleted room.' }) }),
   },
 );

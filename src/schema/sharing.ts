@@ -1,4 +1,5 @@
-// Which subscriptions ask for the same, and for which types of events the result is the same for every viewer.
+// Finds subscriptions that can share results: same operation, same variables, and an event type whose selection does not
+// depend on the viewer.
 
 import {
   type DocumentNode,
@@ -18,14 +19,14 @@ import {
 } from 'graphql';
 import type { Context, Services } from './context.ts';
 
-/** The extensions of a field whose value depends on the viewer, although each of them may read the object. */
+/** The extensions of a field whose value differs between viewers, although all of them may read the object. */
 export const dependsOnViewer = { dependsOnViewer: true } as const;
 
-/** What subscriptions that ask for the same share. */
+/** Which results a subscription can share, and with which subscriptions. */
 export interface Sharing {
-  /** Subscriptions with the same key ask for the same. */
+  /** Subscriptions with the same key have the same operation and variables. */
   readonly key: string;
-  /** Whether the result of an event of this type is the same for all of them. */
+  /** Whether an event of this type has the same result for all subscriptions with this key. */
   readonly covers: (type: string) => boolean;
 }
 
@@ -40,13 +41,13 @@ export function sharingOf({ schema, document, operation, rawVariableValues }: Va
 
 interface Description {
   readonly id: number;
-  /** Variables that are used only as `after` of a root field. They do not count: subscriptions may start at different places. */
+  /** Variables that are used only as `after` of a root field. They are not part of the key, as they decide only where a stream starts. */
   readonly startOnly: ReadonlySet<string>;
-  /** The types of events whose selections hold a field that depends on the viewer. */
+  /** The event types whose selection contains a field that depends on the viewer. */
   readonly viewersOwn: ReadonlySet<string> | 'all';
 }
 
-/** By document: equal texts give the same document while it is cached. */
+/** By document. Equal texts are parsed to the same document while it is cached. */
 const descriptions = new WeakMap<DocumentNode, Description>();
 let lastId = 0;
 
@@ -82,10 +83,10 @@ function viewersOwnOf(document: DocumentNode, schema: GraphQLSchema): ReadonlySe
   const fragments = new Map(
     document.definitions.flatMap((each) => (each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each]] : [])),
   );
-  // A fragment that is spread many times is walked once for each type of event, or a few lines would take for ever.
+  // A fragment is walked once for each event type. Otherwise nested fragments take exponential time.
   const walked = new Set<string>();
 
-  /** `outer` is the type of the event that the selections belong to, if they belong to one type only. */
+  /** `outer` is the event type of the selections, if they belong to one event type. */
   const walk = (root: OperationDefinitionNode | FragmentDefinitionNode, outer: string | undefined): void => {
     const types = new TypeInfo(schema);
     const events = [outer];
@@ -125,7 +126,7 @@ function viewersOwnOf(document: DocumentNode, schema: GraphQLSchema): ReadonlySe
 const isEvent = (type: GraphQLCompositeType | undefined | null): type is GraphQLObjectType =>
   isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'RoomEvent');
 
-/** A context without a viewer, and whether a resolver has read the viewer from it all the same. */
+/** A context without a viewer, and whether a resolver has read the viewer from it nevertheless. */
 export function sharedContext(services: Services): { context: Context; viewerSeen: () => boolean } {
   let seen = false;
   const context: Context = {

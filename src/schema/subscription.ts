@@ -1,5 +1,5 @@
-// The results of a subscription. A result that is the same for everyone is executed once for all subscribers that are at
-// that entry. A failed execution delivers nothing and moves nothing.
+// The results of a subscription. A result that is the same for every viewer is executed once for all subscribers at that
+// entry. A failed execution delivers nothing and leaves the position unchanged.
 
 import { type ExecutionResult, executeSubscriptionEvent, type ValidatedSubscriptionArgs } from 'graphql';
 import { isFinal } from '../errors.ts';
@@ -10,13 +10,13 @@ import { type Context, type Services, servicesOf } from './context.ts';
 import { causeOf, maskErrors, toClientError } from './error-code.ts';
 import { type Sharing, sharedContext, sharingOf } from './sharing.ts';
 
-/** Where the results of a subscription come from. */
+/** The results of a subscription, and the position after them. */
 export interface ResultSource {
-  /** The cursor after the last result that was written. It has moved already when the sink's `write` is called. */
+  /** The cursor after the last result that was written. It is updated before the sink's `write` is called. */
   readonly cursor: string;
-  /** Writes the results into the sink, no faster than it is ready. Rejects with a GraphQLError for the client if it cannot go on. */
+  /** Writes results to the sink while the sink is ready. Rejects with a GraphQLError for the client if it cannot continue. */
   run(sink: Sink<ExecutionResult>): Promise<void>;
-  /** Ends it at once. Idempotent. */
+  /** Ends the stream at once. Idempotent. */
   stop(): void;
 }
 
@@ -31,7 +31,7 @@ export class Subscription implements ResultSource {
     this.#feed = feed;
     this.#context = args.contextValue as Context;
     const sharing = sharingOf(args);
-    // Ten thousand subscribers that ask for the same keep the shared operation once, and nothing of the first of them.
+    // All subscribers with the same key use one shared execution. It keeps no reference to the context of the first one.
     const shared = sharing && feed.fanOut.once(sharing.key, () => new SharedExecution(args, feed, sharing));
     this.#operation = { shared, execute: (delivery) => this.#execute(args, shared, delivery) };
   }
@@ -61,7 +61,7 @@ export class Subscription implements ResultSource {
   }
 }
 
-/** The execution for all subscribers that ask for the same. */
+/** The execution for all subscribers with the same key. */
 class SharedExecution implements SharedOperation<ExecutionResult> {
   readonly key: string;
   readonly #args: ValidatedSubscriptionArgs;
@@ -78,7 +78,7 @@ class SharedExecution implements SharedOperation<ExecutionResult> {
   }
 
   execute(entries: readonly LogEntry[]): Promise<readonly (ExecutionResult | undefined)[]> {
-    // One context for all of the entries, so that their rows are loaded together.
+    // One context for all entries, so that their rows are loaded together.
     let shared: ReturnType<typeof sharedContext> | undefined;
     const execute = async (entry: LogEntry) => {
       shared ??= sharedContext(this.#services);
@@ -92,8 +92,8 @@ class SharedExecution implements SharedOperation<ExecutionResult> {
 }
 
 /**
- * Executes the operation for one event. Throws if any part of it failed in passing, or if an error left nothing to deliver:
- * a result that was written would move the subscriber past the event.
+ * Executes the operation for one event. Throws if any field failed with an error that is not final, or if errors left no
+ * data: writing such a result would move the subscriber past the event.
  */
 async function executeEvent(args: ValidatedSubscriptionArgs, event: Delivery, contextValue: Context): Promise<ExecutionResult> {
   const result = await executeSubscriptionEvent({ ...args, rootValue: event, contextValue });
@@ -106,6 +106,6 @@ async function executeEvent(args: ValidatedSubscriptionArgs, event: Delivery, co
 
 const isEmpty = ({ data }: ExecutionResult) => data == null || Object.values(data).includes(null);
 
-/** For reads on behalf of feeds, which have connections of their own. A copy, so that each event has loaders of its own. */
+/** A copy of the services that reads through the database connections of feeds. As a copy, it has loaders of its own. */
 const forFeeds = <Of extends Services>({ storage, ...rest }: Of): Of =>
   ({ ...rest, storage: { ...storage, db: storage.feedDb, rows: storage.feedRows } }) as unknown as Of;

@@ -1,15 +1,15 @@
-// Users, the viewer, and signing in and out.
+// Users, the viewer, and the mutations signIn and signOut.
 
 import { builder } from './builder.ts';
 import { limits, line } from './input.ts';
 import { User } from './node.ts';
 
 User.implement({
-  description: 'A person.',
+  description: 'A user.',
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'What to call them. Need not be unique.' }),
-    avatarUrl: t.exposeString('avatarUrl', { nullable: true, description: 'Where their picture is, if they have one.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When they were first seen.' }),
+    name: t.exposeString('name', { description: 'Display name. Not necessarily unique.' }),
+    avatarUrl: t.exposeString('avatarUrl', { nullable: true, description: 'URL of the picture. Null if there is none.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the server first saw the user.' }),
   }),
 });
 
@@ -28,7 +28,7 @@ builder.queryField('viewer', (t) =>
   t.field({
     type: Viewer,
     nullable: true,
-    description: 'Who is signed in. Null when the request carries no token; a bad token is an error (UNAUTHENTICATED).',
+    description: 'The signed-in user. Null when the request carries no token; a bad token is an error (UNAUTHENTICATED).',
     resolve: (_query, _args, { viewer }) => viewer ?? null,
   }),
 );
@@ -36,11 +36,11 @@ builder.queryField('viewer', (t) =>
 builder.relayMutationField(
   'signIn',
   {
-    description: 'Who signs in.',
+    description: 'Input of signIn.',
     inputFields: (t) => ({
       name: t.string({
         required: true,
-        description: `What to be called, 1 to ${limits.userName} characters. Need not be unique.`,
+        description: `Display name, 1 to ${limits.userName} characters. Need not be unique.`,
         validate: line(limits.userName),
       }),
     }),
@@ -54,13 +54,13 @@ builder.relayMutationField(
     },
   },
   {
-    description: 'What signIn answers.',
+    description: 'Payload of signIn.',
     outputFields: (t) => ({
       token: t.exposeString('token', {
         description:
-          'Signs its bearer in for 30 days: in the header Authorization: Bearer …, or as authorization in the payload of connection_init.',
+          'Valid for 30 days. Send it in the header Authorization: Bearer …, or as authorization in the payload of connection_init.',
       }),
-      viewer: t.expose('viewer', { type: Viewer, description: 'Who is signed in now.' }),
+      viewer: t.expose('viewer', { type: Viewer, description: 'The signed-in user.' }),
     }),
   },
 );
@@ -69,14 +69,14 @@ builder.relayMutationField(
   'signOut',
   null,
   {
-    description: 'Clears the cookie. A token that was copied elsewhere holds until it expires.',
+    description: 'Clears the cookie. The token itself stays valid until it expires.',
     resolve: (_mutation, _args, { setCookie }) => {
       setCookie(null);
       return { signedOut: true };
     },
   },
   {
-    description: 'What signOut answers.',
-    outputFields: (t) => ({ signedOut: t.exposeBoolean('signedOut', { description: 'True.' }) }),
+    description: 'Payload of signOut.',
+    outputFields: (t) => ({ signedOut: t.exposeBoolean('signedOut', { description: 'Always true.' }) }),
   },
 );

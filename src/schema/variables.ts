@@ -1,5 +1,5 @@
-// A null that a variable brings to a place which does not take null. GraphQL allows such a variable if the place or the
-// variable has a default value, and finds the null only while it executes: there it would look like a fault of the server.
+// Rejects a variable that is null in a place of a non-null type. GraphQL validation allows a nullable variable there if the
+// place or the variable has a default value. The null then fails only during execution, where it looks like a server fault.
 
 import {
   GraphQLError,
@@ -13,7 +13,7 @@ import {
   visitWithTypeInfo,
 } from 'graphql';
 
-/** The variables of an operation that may be null by their type, and are used where null is not allowed. */
+/** By operation: the variables of a nullable type that are used in a place of a non-null type. */
 const nonNull = new WeakMap<OperationDefinitionNode, ReadonlySet<string>>();
 
 export function nullVariableErrors(args: ValidatedExecutionArgs): readonly GraphQLError[] {
@@ -22,7 +22,7 @@ export function nullVariableErrors(args: ValidatedExecutionArgs): readonly Graph
   return [...names]
     .filter((name) => rawVariableValues?.[name] === null)
     .map(
-      (name) => new GraphQLError(`Variable "$${name}" is null, and is used where null is not allowed: leave it out for the default value.`),
+      (name) => new GraphQLError(`Variable "$${name}" is null but is used where null is not allowed: omit it to use the default value.`),
     );
 }
 

@@ -48,12 +48,9 @@ export function decodeListCursor(list: string, keyType: 'string' | 'number', cur
 }
 
 export const expiredCursor = () =>
-  new GaplessError(
-    'CURSOR_EXPIRED',
-    'The position of the cursor is not kept any more: reload the page, then subscribe from its syncCursor.',
-  );
+  new GaplessError('CURSOR_EXPIRED', 'The position of the cursor is no longer kept: reload the page, then subscribe from its syncCursor.');
 
-const invalidCursor = () => new GaplessError('CURSOR_INVALID', 'The cursor was not given out for this room or list.');
+const invalidCursor = () => new GaplessError('CURSOR_INVALID', 'The cursor is malformed, or belongs to another room or list.');
 
 const encode = (parts: (string | number)[]) => Buffer.from(JSON.stringify(parts)).toString('base64url');
 

@@ -1,4 +1,4 @@
-// Opens the database: PGlite in a folder, or PostgreSQL. The rest of the server does not know which of the two it is.
+// Opens the database: PGlite in a folder, or PostgreSQL. The rest of the server does not depend on which of the two it is.
 
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
@@ -10,14 +10,14 @@ import type { Db } from './tables.ts';
 export interface Storage extends AsyncDisposable {
   readonly db: Db;
   readonly rows: Rows;
-  /** The same database for feeds and what their events show, with connections of its own: a crowd that resumes does not delay sends. */
+  /** The same database, with separate connections for the reads of feeds and their events, so that these do not delay sends. */
   readonly feedDb: Db;
   readonly feedRows: Rows;
-  /** Throws if the database does not answer soon. Does not wait for the connections of requests and feeds. */
+  /** Throws if the database does not answer within a few seconds. Does not wait for the connections of requests and feeds. */
   probe(): Promise<void>;
 }
 
-/** Opens it and migrates its tables. Throws ConfigError if it cannot be used with these settings. */
+/** Opens the database and migrates its tables. Throws ConfigError if the settings do not work with this database. */
 export async function openStorage(config: Config['storage'], log: Log): Promise<Storage> {
   return 'dataDir' in config ? openEmbedded(config.dataDir, log) : openServer(config.databaseUrl, config.poolSize, log);
 }

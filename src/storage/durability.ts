@@ -1,5 +1,5 @@
-// Durability of one transaction: an acknowledged row outlives a crash of the server, whatever the database's default says.
-// Set for the transaction and not for the session, because a pooler may run each transaction in another session.
+// Durability of one transaction: an acknowledged row survives a crash of the server, whatever the default of the database.
+// Set per transaction and not per session, because a pooler may run each transaction in another session.
 
 /** Expression that raises `synchronous_commit` to `on` until the transaction ends. A stronger setting stays. */
 export const durableCommit =

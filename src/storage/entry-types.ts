@@ -1,7 +1,7 @@
 // The catalogue of entry types. Tables, the log, the bus, the feed and the schema derive from it: a new type is declared
 // here, and the compiler names what else it needs.
 
-/** The columns of the log that tell what an entry is about. Each type has some of them. */
+/** The columns of the log that depend on the type of the entry. */
 interface EntryColumns {
   readonly messageId: string;
   readonly userId: string;
@@ -11,11 +11,11 @@ interface EntryColumns {
 export type EntryColumn = keyof EntryColumns;
 
 interface EntryTypeDefinition {
-  /** Columns that are set. They are the fields of the entry, in memory and on the bus. */
+  /** The columns that the type sets. They are also the fields of the entry in memory and on the bus. */
   readonly columns: readonly EntryColumn[];
-  /** The message that `messageId` names has changed: a result that shows it as it was before is dropped. */
+  /** Whether the entry changes the message `messageId`. Cached results of that message are then dropped. */
   readonly changesMessage?: true;
-  /** Whose right to the room ends with the entry: that of the user whom `userId` names (if the room is not OPEN), or everyone's. */
+  /** Whose right to the room ends with the entry: that of the user `userId` (if the room is not OPEN), or everyone's. */
   readonly endsRightOf?: 'user' | 'everyone';
 }
 
@@ -32,18 +32,18 @@ export const entryTypes = {
 
 export type EntryType = keyof typeof entryTypes;
 
-/** What happened, and to what. Never a message's body: it is read when the entry is delivered. */
+/** What happened, and to which object. Never contains a message's body, which is read when the entry is delivered. */
 export type LogEvent = {
   readonly [Type in EntryType]: { readonly type: Type } & Pick<EntryColumns, (typeof entryTypes)[Type]['columns'][number]>;
 }[EntryType];
 
-/** What the log stores of an event: every column, null where the type does not have it. */
+/** The columns that the log stores for an event. Null if the type does not set the column. */
 export type StoredEvent = { readonly type: string } & { readonly [Column in EntryColumn]: EntryColumns[Column] | null };
 
-/** The columns as a row or a bus message brings them. */
+/** The unvalidated columns of a row or a bus message. */
 type Columns = { readonly [Column in EntryColumn]?: unknown };
 
-/** For an event that sets no column. */
+/** The columns of an event that sets none. */
 export const noColumns: Record<EntryColumn, null> = { messageId: null, userId: null, throughNumber: null };
 export const entryColumns = Object.keys(noColumns) as EntryColumn[];
 

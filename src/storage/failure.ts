@@ -1,5 +1,5 @@
-// The one boundary where the database fails. Whatever the driver throws, also what nobody foresaw, leaves storage as a
-// DatabaseFailure. Errors that our own code throws inside a transaction pass unchanged.
+// Wraps every error of the database driver, including unforeseen ones, in a DatabaseFailure. Errors that our own code throws
+// inside a transaction pass unchanged.
 
 import type { CompiledQuery, DatabaseConnection, Dialect, Driver, QueryResult, TransactionSettings } from 'kysely';
 
@@ -18,7 +18,7 @@ export class DatabaseFailure extends Error {
     this.constraint = textOf(error, 'constraint');
   }
 
-  /** Whether the database judged the data of the statement: SQLSTATE class 22 (data) or 23 (constraints). */
+  /** Whether the database rejected the data of the statement: SQLSTATE class 22 (data) or 23 (constraints). */
   get isOfData(): boolean {
     return this.code !== undefined && /^2[23]...$/.test(this.code);
   }
@@ -29,7 +29,7 @@ function textOf(error: unknown, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The dialect, with a driver that throws nothing but DatabaseFailure. */
+/** The dialect with a driver that throws only DatabaseFailure. */
 export const reportFailures = (dialect: Dialect): Dialect => ({
   createAdapter: () => dialect.createAdapter(),
   createDriver: () => new ReportingDriver(dialect.createDriver()),
@@ -94,8 +94,8 @@ class ReportingDriver implements Driver {
   }
 
   /**
-   * Never fails: Kysely would throw the failure in place of the error that made it roll back. Where the rollback fails, the
-   * driver drops the connection, and so the database rolls back.
+   * Never fails, because Kysely would throw this failure instead of the error that caused the rollback. If the rollback
+   * fails, the driver drops the connection, and the database rolls back.
    */
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     await this.#inner.rollbackTransaction(innerOf(connection)).catch(() => {});

@@ -1,11 +1,10 @@
-// Whether the database answers, known from memory: it is probed once a second, by one probe at a time, however often
-// somebody asks.
+// Whether the database answers. Read from memory: one probe at a time refreshes it once a second, however often it is read.
 
 import { type Clock, every, realClock } from '../clock.ts';
 import type { Log } from '../log.ts';
 
 const probeIntervalMs = 1000;
-/** A probe without an answer for this long counts as failed. */
+/** A probe that takes longer than this counts as failed. */
 const maxProbeMs = 2500;
 
 export type DatabaseState = 'ok' | 'unavailable';
@@ -17,11 +16,11 @@ export class DatabaseHealth implements Disposable {
   readonly #timer: Disposable;
   /** `ok` at first, because storage is opened only if the database answers. */
   #state: DatabaseState = 'ok';
-  /** Undefined if no probe is under way. */
+  /** Undefined if no probe is running. */
   #probingSinceMs: number | undefined;
   #closed = false;
 
-  /** `probe` throws if the database does not answer. It waits for nothing else. */
+  /** `probe` throws if the database does not answer. It must not wait for anything else, such as a pool connection. */
   constructor(probe: () => Promise<void>, log: Log, clock: Clock = realClock) {
     this.#probe = probe;
     this.#log = log;
@@ -46,7 +45,7 @@ export class DatabaseHealth implements Disposable {
         () => this.#end('ok'),
         (error: unknown) => this.#end('unavailable', error),
       );
-    } else if (nowMs - this.#probingSinceMs >= maxProbeMs) this.#set('unavailable', new Error('the probe has no answer'));
+    } else if (nowMs - this.#probingSinceMs >= maxProbeMs) this.#set('unavailable', new Error('the probe got no answer'));
   }
 
   #end(state: DatabaseState, error?: unknown): void {

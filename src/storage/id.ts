@@ -10,12 +10,12 @@ export function newId(kind: IdKind): string {
   return typeid(kind).toString();
 }
 
-/** The type that an id claims, or undefined where it claims none. Says nothing of whether it exists. */
+/** The type that the prefix of an id names. Undefined if it names none. Does not check whether the object exists. */
 export function kindOf(id: string): IdKind | undefined {
   return idKinds.find((kind) => id.startsWith(`${kind}_`));
 }
 
-/** Whether the database may be asked for it: anything else, a NUL byte for one, exists nowhere. */
+/** Whether the id may be used in a query. A malformed id, such as one with a NUL byte, would fail the statement. */
 export function isWellFormed(id: string): boolean {
   return /^[a-z]+_[0-9a-z]{26}$/.test(id);
 }

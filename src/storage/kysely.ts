@@ -1,4 +1,4 @@
-// What both databases have in common: how statements are built, and that a failure is a DatabaseFailure.
+// The Kysely settings of both databases: the naming of columns, and failures as DatabaseFailure.
 
 import { CamelCasePlugin, type Dialect, HandleEmptyInListsPlugin, Kysely, replaceWithNoncontingentExpression, sql } from 'kysely';
 import { reportFailures } from './failure.ts';

@@ -11,7 +11,7 @@ export type RoomChanges = UpdateObject<Database, 'rooms'>;
 
 export class LockedRoom {
   readonly trx: Trx;
-  /** What this transaction has written. Published after the commit, never before. */
+  /** The entries that this transaction has written. Published after the commit, never before. */
   readonly entries: LogEntry[] = [];
   #row: RoomRow;
 
@@ -34,7 +34,7 @@ export class LockedRoom {
   async append(event: LogEvent, changes: RoomChanges = {}, position = this.nextPosition()): Promise<void> {
     const { seq, tag } = position;
     const previousTag = this.#row.headTag;
-    // The entry and the head in one statement save a round trip while the room is locked.
+    // One statement writes the entry and the head, which saves a round trip while the room is locked.
     const { at, ...row } = await this.trx
       .with('entry', (db) => db.insertInto('roomLog').values({ roomId: this.#row.id, seq, tag, at: now, ...toStored(event) }))
       .updateTable('rooms')
@@ -58,7 +58,7 @@ export class LockedRoom {
   }
 }
 
-/** Waits for the lock on the room's row. Undefined if there is no row. The row of a deleted room stays for a while. */
+/** Waits for the lock on the room's row. Undefined if there is no row. A deleted room keeps its row until retention removes it. */
 export async function lockRoom(trx: Trx, roomId: string): Promise<LockedRoom | undefined> {
   const row = await trx.selectFrom('rooms').select(roomColumns).where('id', '=', roomId).forUpdate().executeTakeFirst();
   return row && new LockedRoom(trx, row);

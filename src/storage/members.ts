@@ -18,10 +18,10 @@ export async function findMember(trx: Trx, roomId: string, userId: string): Prom
     .executeTakeFirst();
 }
 
-/** What a user is to a locked room. */
+/** A locked room, and a user's membership in it. */
 export interface Standing {
   readonly mayRead: boolean;
-  /** Undefined for somebody who is not a member, such as a reader of an OPEN room. */
+  /** Undefined for a user who is not a member, such as a reader of an OPEN room. */
   readonly membership: MembershipRow | undefined;
 }
 

@@ -48,8 +48,8 @@ export async function changeMessage(
 export const hashOf = (body: string) => createHash('sha256').update(body).digest('hex');
 
 /**
- * The messages with these ids, also those at or before the floor of their room, which a kept entry may name. For callers
- * that have the right to them already: an entry that a feed delivers, or a room that is locked.
+ * The messages with these ids, including tombstones at or before the floor, which a kept entry may name. Does not check
+ * rights: for callers that have done so, such as a feed that delivers an entry, or a change that holds the room's lock.
  */
 export async function findMessages(db: Db, ids: readonly string[]): Promise<MessageRow[]> {
   return db.selectFrom('messages').select(messageColumns).where('id', 'in', ids).execute();
@@ -98,7 +98,7 @@ export interface MessagePage extends Page<MessageRow> {
 
 /**
  * A page of a room's messages, in room order. Throws NOT_FOUND if the viewer may not read the room, and CURSOR_EXPIRED if
- * the position of a cursor is not kept.
+ * the position of a cursor is no longer kept.
  */
 export async function listMessages(db: Db, viewerId: string, roomId: string, args: PageArgs): Promise<MessagePage> {
   const window = toWindow(args, args.after == null ? 'end' : 'start');
@@ -111,7 +111,7 @@ export async function listMessages(db: Db, viewerId: string, roomId: string, arg
   const tagAt = (position: Position | undefined) =>
     sql<number | null>`(select tag from room_log where room_id = rooms.id and seq = ${position?.seq ?? null})`;
 
-  // One statement is one snapshot: the right, the rows, the head and the check of the cursors belong together.
+  // One statement is one snapshot: the right, the rows, the head and the check of the cursors are consistent.
   const rows = await db
     .selectFrom('rooms')
     .leftJoinLateral(

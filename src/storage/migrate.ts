@@ -1,5 +1,5 @@
-// Brings the tables to the shape that this version expects. Nodes may start at the same time: one migrates, the others wait.
-// A migration only adds, because the previous version works on the same database meanwhile: see docs/operations.md.
+// Migrates the tables to this version. If several nodes start at the same time, one of them migrates and the others wait.
+// A migration only adds, because nodes of the previous version still run on the same database: see docs/operations.md.
 
 import fs from 'node:fs/promises';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-// Pages of a sorted list, by key and never by offset: the same rules for every connection of the API.
+// Pages of a sorted list, by key and never by offset. Every connection of the API uses these rules.
 
 import { badInput } from '../errors.ts';
 
@@ -15,7 +15,7 @@ export interface Page<T> {
   readonly hasPreviousPage: boolean;
 }
 
-/** How many rows to take, and from which end. */
+/** The number of rows, and the end of the list from which they are read. */
 export interface Window {
   readonly limit: number;
   readonly fromEnd: boolean;
@@ -26,7 +26,7 @@ const maxPageSize = 100;
 
 /** Checks `first` and `last`: 1 to 100, and not both. With neither, the default size from the end that `fallback` names. */
 export function toWindow({ first, last }: PageArgs, fallback: 'start' | 'end' = 'start'): Window {
-  if (first != null && last != null) throw badInput('Give first or last, not both.', 'first');
+  if (first != null && last != null) throw badInput('first and last cannot be combined.', 'first');
   if (first != null) return { limit: pageSize(first, 'first'), fromEnd: false };
   if (last != null) return { limit: pageSize(last, 'last'), fromEnd: true };
   return { limit: defaultPageSize, fromEnd: fallback === 'end' };
@@ -38,8 +38,8 @@ function pageSize(size: number, field: string): number {
 }
 
 /**
- * The page out of rows that were read from the window's end, one more than its limit where there are more.
- * `beyond` says whether rows lie outside of `after` and `before`.
+ * Builds a page from the rows that were read. The query reads one row more than the limit, to find out whether there are more.
+ * `beyond` says whether there are rows outside `after` and `before`.
  */
 export function toPage<T>(read: T[], { limit, fromEnd }: Window, beyond: { before: boolean; after: boolean }): Page<T> {
   const more = read.length > limit;

@@ -6,7 +6,7 @@ import type { Db, Trx } from './tables.ts';
 
 /** Key of the advisory lock that makes one node the cleaner. Arbitrary. */
 const advisoryLock = 4_736_170_117;
-/** Entries in one batch. Senders to the room wait while a batch is removed. */
+/** Maximum number of entries in one batch. Sends to the room wait while a batch is removed. */
 const batchSize = 1000;
 
 /** Whether this transaction is the cleaner. Does not wait for another one. */
@@ -55,8 +55,8 @@ export async function trimRoom(room: LockedRoom, cutoff: Date): Promise<void> {
   const old = front.slice(0, kept === -1 ? batchSize : kept);
   const next = front[old.length];
   const floor = old.at(-1);
-  // The removal of a HistoryTrimmed entry is not announced by another one. A full batch of them is removed all the same:
-  // otherwise the old entries after it would never be reached.
+  // The removal of a HistoryTrimmed entry does not write another HistoryTrimmed entry. A batch that contains only such
+  // entries is removed if it is full, because otherwise the old entries after it would never be reached.
   if (!floor || (old.length < batchSize && old.every((entry) => entry.type === 'HistoryTrimmed'))) {
     await room.update({ oldestAt: next?.at ?? null });
     return;

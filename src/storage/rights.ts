@@ -1,9 +1,12 @@
-// The right to a room, as SQL. Every statement that reads what belongs to a room has this in it: a right that was looked
-// at before the read may be gone when the rows are read.
+// The right to read a room, as SQL. Every statement that reads rows of a room contains it, because a right that was checked
+// by an earlier statement may be gone when the rows are read.
 
 import { type Expression, type RawBuilder, sql } from 'kysely';
 
-/** Whether a viewer may read the row of `rooms` in the same statement: nobody reads a deleted room; everyone reads an OPEN one; members read theirs. */
+/**
+ * Whether a viewer may read the row of `rooms` in the same statement. Nobody may read a deleted room. Everyone may read an
+ * OPEN room, and only members may read other rooms.
+ */
 export const mayRead = (viewerId: string | Expression<string>): RawBuilder<boolean> =>
   sql<boolean>`(rooms.deleted_at is null and (rooms.kind = 'OPEN' or ${isMember(viewerId)}))`;
 

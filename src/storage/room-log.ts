@@ -1,5 +1,5 @@
 // Reads a room's log, and writes it through a LockedRoom. The transaction that writes an entry holds the lock on the room's
-// row when it assigns `seq`, so entries become visible in the order of their seq: nobody sees n + 1 before n.
+// row when it assigns `seq`, so entries become visible in the order of their seq: no reader sees n + 1 before n.
 
 import { notFound } from '../errors.ts';
 import { expiredCursor, type Position } from './cursor.ts';
@@ -8,7 +8,7 @@ import { requirePrimary } from './primary.ts';
 import type { Db, RoomRow } from './tables.ts';
 import { UnknownEntryError } from './unknown-entry.ts';
 
-/** An entry names the tag of the entry before it, so that a reader at a position knows whether this is the next one. */
+/** An entry contains the tag of the entry before it, so that a reader can check that it follows the reader's position. */
 export type LogEntry = Position & { readonly previousTag: number; readonly roomId: string; readonly at: Date } & LogEvent;
 
 /** Whether `entry` comes directly after `position`, in the same history of the room. */
@@ -19,7 +19,7 @@ export const floorOf = (row: Pick<RoomRow, 'floorSeq' | 'floorTag'>): Position =
 /** The position of the newest entry. */
 export const headOf = (row: Pick<RoomRow, 'headSeq' | 'headTag'>): Position => ({ seq: row.headSeq, tag: row.headTag });
 
-/** A part of a room's log, from one snapshot. */
+/** A page of a room's log, from one snapshot. */
 export interface LogPage {
   /** The position before the first entry. Undefined if the log ends before the page begins. */
   readonly start: Position | undefined;
@@ -35,7 +35,7 @@ export interface LogPage {
  * before them. Throws NOT_FOUND if the room's rows are gone.
  */
 export async function readLogPage(db: Db, roomId: string, fromSeq: number, limit: number): Promise<LogPage> {
-  // One statement is one snapshot: the floor and the entries belong together.
+  // One statement is one snapshot, so the floor and the entries are consistent.
   const rows = await db
     .selectFrom('rooms')
     .leftJoinLateral(
@@ -92,7 +92,7 @@ export async function readLog(db: Db, roomId: string, after: Position, limit: nu
   return entriesAfter(await readLogPage(db, roomId, after.seq, limit), after) as readonly LogEntry[];
 }
 
-/** The heads of those rooms that still have a row. */
+/** The heads of the rooms that still have a row. */
 export async function readHeads(db: Db, roomIds: readonly string[]): Promise<Map<string, Position>> {
   const rows = await db
     .selectFrom('rooms')

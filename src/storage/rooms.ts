@@ -59,13 +59,13 @@ export async function findRooms(db: Db, viewerId: string, ids: readonly string[]
   return db.selectFrom('rooms').select(roomColumns).select(mayRead(viewerId).as('visible')).where('id', 'in', ids).execute();
 }
 
-/** A viewer who asks for a room. */
+/** A request of a viewer to read a room. */
 export interface RoomView {
   readonly viewerId: string;
   readonly roomId: string;
 }
 
-/** What a feed needs to know of a room. */
+/** The columns of a room that a feed needs. */
 export type RoomHead = Pick<RoomRow, 'kind' | 'headSeq' | 'headTag' | 'floorSeq'>;
 
 /** For each view, in order: the room, if that viewer may read it. */
@@ -91,8 +91,8 @@ export const roomCursor = (orderBy: RoomOrder, row: RoomRow) =>
   encodeListCursor(`rooms by ${orderBy}`, { key: orders[orderBy].key(row), id: row.id });
 
 /**
- * A page of the rooms that the viewer may read. Each branch finds candidates by an index: all OPEN rooms, and the rooms of
- * the viewer. The right itself is the same in both.
+ * A page of the rooms that the viewer may read. Each branch uses an index to find candidates: all OPEN rooms, or the rooms
+ * of the viewer. Both branches check the same right.
  */
 export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter: RoomFilter, orderBy: RoomOrder): Promise<Page<RoomRow>> {
   const window = toWindow(args);

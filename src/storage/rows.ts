@@ -1,5 +1,5 @@
-// Rows by id: one query for all that is asked for in one turn of the event loop. Nothing is cached, so that each answer is
-// read after it was asked for.
+// Loads rows by id: one query for all ids that are requested in one turn of the event loop. Nothing is cached, so each row is
+// read after it was requested.
 
 import DataLoader from 'dataloader';
 import { findMessages } from './messages.ts';
@@ -19,12 +19,12 @@ export class Rows {
     this.#messages = loaderOf((ids) => findMessages(db, ids));
   }
 
-  /** Those of the users that exist. */
+  /** The users with these ids that exist. */
   users(ids: readonly string[]): Promise<UserRow[]> {
     return loadAll(this.#users, ids);
   }
 
-  /** Those of the messages that exist. */
+  /** The messages with these ids that exist. */
   messages(ids: readonly string[]): Promise<MessageRow[]> {
     return loadAll(this.#messages, ids);
   }

@@ -1,4 +1,4 @@
-// Keys that all nodes share and that survive restarts.
+// Secrets that all nodes share and that survive restarts.
 
 import type { Db } from './tables.ts';
 
@@ -7,7 +7,7 @@ export async function getSecret(db: Db, name: string, create: () => string): Pro
   const find = () => db.selectFrom('secrets').select('value').where('name', '=', name).executeTakeFirst();
   const found = await find();
   if (found) return found.value;
-  // A transaction, because that makes the secret durable before it signs anything.
+  // In a transaction, which makes the secret durable before it signs a token.
   await db.transaction().execute((trx) =>
     trx
       .insertInto('secrets')

@@ -1,4 +1,4 @@
-// Group commit: all sends that wait, into all their rooms, are written by one statement.
+// Group commit: one statement writes all waiting sends to all rooms.
 
 import { sql } from 'kysely';
 import { newTag } from './cursor.ts';
@@ -17,7 +17,7 @@ export interface Send {
   readonly clientMessageId?: string | null | undefined;
 }
 
-/** What became of a send. */
+/** The result of a send. */
 export type SendResult =
   | { readonly outcome: 'written'; readonly message: MessageRow; readonly entry: LogEntry }
   /** The sender used its key before, in this or another room. */
@@ -27,11 +27,11 @@ export type SendResult =
   /** Another transaction holds the room or has just released it. Nothing was written. */
   | { readonly outcome: 'held' };
 
-/** The message that was written or known, if there is one, and what the statement found out about the room. */
+/** The message that was written or found, if there is one, and the state of the room. */
 type Row = (MessageRow | { readonly id: null }) & {
   /** Whether this statement holds the room, and the room has not changed since the statement's snapshot. */
   readonly ready: boolean;
-  /** Of a message that was written: the tag of the entry before its own. */
+  /** For a written message: the tag of the entry before its entry. */
   readonly previousTag: number | null;
   /** Null if there is no such room. */
   readonly mayRead: boolean | null;
@@ -47,7 +47,7 @@ const columns = (alias: string) => sql.join(qualified(alias, messageColumns).map
  *
  * - Sets the durability of its own transaction: `send` reads from `durable`, so that it is evaluated if there is a send.
  * - Locks rooms in ascending order, and skips those that are locked. Rights are those of the statement's snapshot, so a
- *   room is written only if its head is still that of the snapshot: somebody who has just been removed cannot send.
+ *   room is written only if its head is still that of the snapshot: a member who was just removed cannot send.
  * - Writes keys in the same order on every node. Otherwise two nodes that write the same keys could deadlock.
  * - Looks rows up with `limit 1`: the plan of a prepared statement may date from when the table was small, and would
  *   otherwise scan the whole table.
@@ -118,7 +118,7 @@ function toResult(row: Row): SendResult {
   if (row.id === null) {
     const { ready, mayRead, isMember } = row;
     if (mayRead === null) return { outcome: 'refused', mayRead: false };
-    // Nothing was written for a member who may send: the key occurs twice, or the room is held.
+    // The member may send, but nothing was written: the key occurs twice, or the room is held.
     if (!ready || (isMember && mayRead)) return { outcome: 'held' };
     return { outcome: 'refused', mayRead };
   }
@@ -128,7 +128,7 @@ function toResult(row: Row): SendResult {
   return { outcome: 'written', message, entry: { type: 'MessageAdded', messageId, roomId, seq, tag, previousTag: row.previousTag, at } };
 }
 
-/** The message without the other columns. Written field by field because it is faster, and a hot room has thousands a second. */
+/** The message without the other columns. Copied field by field because that is faster: a busy room has thousands a second. */
 const messageOf = (row: MessageRow): MessageRow => ({
   id: row.id,
   roomId: row.roomId,

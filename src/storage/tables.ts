@@ -1,10 +1,10 @@
-// The tables as Kysely sees them: camelCase here, snake_case in the database. The migrations say what each index is for.
+// The types of the tables: camelCase here, snake_case in the database. The migrations explain each index.
 
 import { type ColumnType, type Generated, type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { StoredEvent } from './entry-types.ts';
 
 export type Db = Kysely<Database>;
-/** A handle inside a transaction. A function that needs a transaction takes this. */
+/** A handle inside a transaction. Functions that need a transaction have a parameter of this type. */
 export type Trx = Transaction<Database>;
 
 export interface Database {
@@ -16,7 +16,7 @@ export interface Database {
   secrets: { name: string; value: string };
 }
 
-/** Set by the database: all nodes share one clock, and no client sets it. */
+/** A time that the database sets, so that all nodes share one clock. */
 type Instant = ColumnType<Date, Date | undefined, Date>;
 /** The time of a statement, the same for every row that it writes. */
 export const now = sql<Date>`statement_timestamp()`;

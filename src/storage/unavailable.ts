@@ -10,4 +10,4 @@ export function isUnavailable(error: unknown): boolean {
 }
 
 export const unavailable = (cause: unknown) =>
-  unavailableError('The database does not answer now: retry, with the same clientMessageId if there is one.', cause);
+  unavailableError('The database does not answer: retry, with the same clientMessageId if there is one.', cause);

@@ -1,8 +1,8 @@
-// An entry that a newer version of the server wrote. A node that meets one stops there: it never skips an entry.
+// An entry that a newer version of the server wrote. A node never skips such an entry: it ends the streams of the room.
 
 import { NodeUnableError } from '../errors.ts';
 
-/** What this version can tell of such an entry: where it is. */
+/** An entry of an unknown type. Only its position is known. */
 export interface UnknownEntry {
   readonly roomId: string;
   readonly seq: number;
@@ -13,7 +13,7 @@ export class UnknownEntryError extends NodeUnableError {
   readonly entry: UnknownEntry;
 
   constructor(entry: UnknownEntry) {
-    super('A newer version of the server wrote the next entry of this room: resume, and another node may serve it.');
+    super('A newer version of the server wrote the next entry of this room: resume, as another node may serve it.');
     this.entry = entry;
   }
 }

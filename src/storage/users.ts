@@ -4,7 +4,7 @@ import { newId } from './id.ts';
 import { type Db, fold, type UserRow, userColumns } from './tables.ts';
 
 export async function createGuest(db: Db, name: string): Promise<UserRow> {
-  // A transaction, because that makes the row durable before the guest gets a token for it.
+  // In a transaction, which makes the row durable before the guest gets a token.
   return db.transaction().execute((trx) =>
     trx
       .insertInto('users')

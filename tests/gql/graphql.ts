@@ -4,57 +4,57 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-node/core';
-/** The room to create. kind DIRECT is BAD_USER_INPUT here: use openDirectRoom. */
+/** Input of createRoom. kind DIRECT is BAD_USER_INPUT here: use openDirectRoom. */
 export type CreateRoomInput = {
-  /** What it is for, at most 1000 characters. */
+  /** Purpose of the room, at most 1000 characters. */
   description?: string | null | undefined;
   /** OPEN or PRIVATE. */
   kind?: RoomKind;
-  /** Users who are there from the start, beside the viewer; at most 100. NOT_FOUND where one is nobody. */
+  /** Initial members besides the viewer; at most 100. NOT_FOUND if one of the users does not exist. */
   memberIds?: Array<string> | null | undefined;
-  /** What to call it, 1 to 100 characters. */
+  /** Name of the room, 1 to 100 characters. */
   name: string;
-  /** What it is about in the host application, such as trade:42; at most 200 characters. */
+  /** What the room is about in the host application, such as trade:42; at most 200 characters. */
   subject?: string | null | undefined;
 };
 
-/** By whose hand a message was deleted. */
+/** Who deleted a message. */
 export type DeletionReason =
   /** The owner of the room deleted it. */
   | 'BY_OWNER'
-  /** Who sent it deleted it. */
+  /** The sender deleted it. */
   | 'BY_SENDER';
 
-/** What a message is. */
+/** Kind of a message. */
 export type MessageKind =
   /** Someone joined; the client words it. Written once per joining. */
   | 'ENTER'
   /** Someone left; the client words it. */
   | 'LEAVE'
-  /** Someone said something. */
+  /** A message that a member sent. */
   | 'TALK';
 
-/** With whom, and about what. */
+/** Input of openDirectRoom. */
 export type OpenDirectRoomInput = {
-  /** What it is about in the host application, at most 200 characters. Another subject is another room. */
+  /** What the room is about in the host application, at most 200 characters. Each subject has a room of its own. */
   subject?: string | null | undefined;
   /** The other member. */
   userId: string;
 };
 
-/** Which rooms. All that is given must hold. */
+/** Conditions on rooms. A room must meet all of them. */
 export type RoomFilter = {
-  /** True: only rooms that the viewer is a member of. False: only others. */
+  /** True: only rooms that the viewer is a member of. False: only rooms that they are not a member of. */
   joined?: boolean | null | undefined;
   /** Only rooms of this kind. */
   kind?: RoomKind | null | undefined;
-  /** Case-insensitive. For a DIRECT room it is the name of the peer that counts. */
+  /** Only rooms whose name contains this text. Case-insensitive. For a DIRECT room it is the name of the peer that counts. */
   nameContains?: string | null | undefined;
-  /** Only rooms about this, to the letter. */
+  /** Only rooms with exactly this subject. */
   subject?: string | null | undefined;
 };
 
-/** Who may see a room and how they get in. Never changes. */
+/** Who may see a room and how they become members. The kind of a room never changes. */
 export type RoomKind =
   /** Two members, one room per pair and subject. */
   | 'DIRECT'
@@ -63,25 +63,25 @@ export type RoomKind =
   /** Unlisted; members only, by invitation. */
   | 'PRIVATE';
 
-/** How a list of rooms is sorted. */
+/** Sort order of a list of rooms. */
 export type RoomOrder =
-  /** By name, regardless of case. */
+  /** By name, case-insensitive. */
   | 'NAME'
   /** By createdAt, newest first. */
   | 'NEWEST'
   /** By lastActiveAt, newest first. */
   | 'RECENTLY_ACTIVE';
 
-/** What a member may do in a room. */
+/** The rights of a member in a room. */
 export type RoomRole =
-  /** Sends, and edits and deletes what they sent. */
+  /** Sends messages, and edits and deletes their own. */
   | 'MEMBER'
   /** Updates and deletes the room, adds and removes members, deletes any message. */
   | 'OWNER';
 
-/** What to send, and where to. */
+/** Input of sendMessage. */
 export type SendMessageInput = {
-  /** What to say, 1 to 4000 characters, not all blank. */
+  /** The text, 1 to 4000 characters, not all blank. */
   body: string;
   /** Idempotency key, unique per sender and kept as long as the message is: a retry answers with the first message, whichever node it reaches and however late. The same key with another room or body is CONFLICT. Use a UUID. At most 128 characters. */
   clientMessageId?: string | null | undefined;
@@ -91,9 +91,9 @@ export type SendMessageInput = {
 
 /** What is absent stays; description: null clears. */
 export type UpdateRoomInput = {
-  /** What it is for, at most 1000 characters. Null clears it. */
+  /** New description, at most 1000 characters. Null clears it. */
   description?: string | null | undefined;
-  /** What to call it from now on, 1 to 100 characters. */
+  /** New name, 1 to 100 characters. */
   name?: string | null | undefined;
   /** The room. */
   roomId: string;

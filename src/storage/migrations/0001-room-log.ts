@@ -1,9 +1,9 @@
-// The first shape of everything: people, rooms, who is in them, what they said, and the log that orders it.
-// No foreign key points from messages or the log to their room: its row is held locked whenever they are written.
+// The initial tables: users, rooms, memberships, messages, and the log.
+// Messages and log entries have no foreign key to their room, because the room's row is locked whenever they are written.
 
 import { type Kysely, sql } from 'kysely';
 
-// biome-ignore lint/suspicious/noExplicitAny: a migration knows the tables of its own time only, not today's types.
+// biome-ignore lint/suspicious/noExplicitAny: a migration depends on the tables of its time, not on the current types.
 export async function up(db: Kysely<any>): Promise<void> {
   const now = sql`clock_timestamp()`;
   await db.schema
@@ -38,7 +38,7 @@ export async function up(db: Kysely<any>): Promise<void> {
     .addColumn('floor_number', 'bigint', (c) => c.notNull().defaultTo(0))
     .addColumn('oldest_at', 'timestamptz(3)')
     .execute();
-  // The lists of OPEN rooms, one index for each RoomOrder; a viewer's own rooms are found by their memberships.
+  // Lists of OPEN rooms, one index for each RoomOrder. The rooms of a viewer are found by their memberships.
   await sql`create index rooms_open_by_activity on rooms (last_active_at, id) where kind = 'OPEN' and deleted_at is null`.execute(db);
   await sql`create index rooms_open_by_age on rooms (created_at, id) where kind = 'OPEN' and deleted_at is null`.execute(db);
   await sql`create index rooms_open_by_name on rooms (name_folded, id) where kind = 'OPEN' and deleted_at is null`.execute(db);
@@ -46,7 +46,7 @@ export async function up(db: Kysely<any>): Promise<void> {
   await sql`create index rooms_by_subject on rooms (subject) where subject is not null`.execute(db);
   // openDirectRoom: one room per pair and subject until it is deleted
   await sql`create unique index rooms_direct_key on rooms (direct_key) where deleted_at is null`.execute(db);
-  // Retention: the rooms that have something old, and the rooms that are to go.
+  // Retention: the rooms with old entries, and the deleted rooms.
   await sql`create index rooms_by_oldest on rooms (oldest_at) where oldest_at is not null`.execute(db);
   await sql`create index rooms_deleted on rooms (deleted_at) where deleted_at is not null`.execute(db);
 
@@ -58,9 +58,9 @@ export async function up(db: Kysely<any>): Promise<void> {
     .addColumn('role', 'text', (c) => c.notNull())
     .addColumn('joined_at', 'timestamptz(3)', (c) => c.notNull().defaultTo(now))
     .execute();
-  // "Is this viewer in that room?", and a viewer's own rooms
+  // Whether a viewer is a member of a room, and the rooms of a viewer
   await sql`create unique index memberships_by_user on memberships (user_id, room_id)`.execute(db);
-  // Room.members, and whose turn it is to own the room
+  // Room.members, and the next owner of a room
   await sql`create index memberships_by_room on memberships (room_id, joined_at, id)`.execute(db);
 
   await db.schema
@@ -85,7 +85,7 @@ export async function up(db: Kysely<any>): Promise<void> {
   await sql`create unique index messages_by_room on messages (room_id, seq)`.execute(db);
   // Room.lastMessage
   await sql`create index messages_said on messages (room_id, seq) where kind = 'TALK' and deleted_at is null`.execute(db);
-  // A retry finds its first message, whatever room it names.
+  // A retry finds the first message with its key, in any room.
   await sql`create unique index messages_by_client_message_id on messages (sender_id, client_message_id) where client_message_id is not null`.execute(
     db,
   );
@@ -103,7 +103,7 @@ export async function up(db: Kysely<any>): Promise<void> {
     .addPrimaryKeyConstraint('room_log_pkey', ['room_id', 'seq'])
     .execute();
 
-  // The key of guest tokens, so that every node and every restart knows the same one.
+  // The key that signs guest tokens, shared by all nodes and kept across restarts.
   await db.schema
     .createTable('secrets')
     .addColumn('name', 'text', (c) => c.primaryKey())

@@ -1,10 +1,10 @@
-// A user whose row is deleted leaves their rooms in the same transaction, with an entry in each room's log: whoever deletes
-// the row, the member counts stay right and streams that need the membership end.
+// When the row of a user is deleted, a trigger makes the user leave their rooms in the same transaction, with an entry in
+// each room's log. So member counts stay correct and streams that need the membership end, also if an operator deletes it.
 
 import { type Kysely, sql } from 'kysely';
 
 export async function up(db: Kysely<unknown>): Promise<void> {
-  // 32 random bits, as newTag() makes them.
+  // 32 random bits, like newTag().
   await sql`
     create function gapless_append(of_room text, of_type text, of_user text) returns void language sql as $$
       with entry as (
