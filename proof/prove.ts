@@ -67,7 +67,14 @@ async function runControls(): Promise<ControlRun[]> {
   const runs: ControlRun[] = [];
   for (const each of chosen) {
     const rig = { nodeArgs: argumentsFor(each), postgresSettings: each.postgresSettings ?? {}, pooled: each.pooled ?? false };
-    const plan = { ...control, seed, faults: each.broughtOutBy.slice(0, 1).map(faultNamed), rig, journal: values.journal };
+    const plan = {
+      ...control,
+      seed,
+      faults: each.broughtOutBy.slice(0, 1).map(faultNamed),
+      settleMs: each.settleMs,
+      rig,
+      journal: values.journal,
+    };
     runs.push({ control: each, run: await run(plan) });
     console.log(controlTable(runs.slice(-1)));
   }

@@ -28,6 +28,8 @@ export interface Plan {
   readonly writers: number;
   /** By then, after a fault, a watcher has seen everything, or has lost something for good. */
   readonly recoveryMs: number;
+  /** Before the first fault, for the connections of the nodes to settle. */
+  readonly settleMs?: number | undefined;
   /** Given to the rig: a control's way in, settings of PostgreSQL. */
   readonly rig?: Pick<RigOptions, 'nodeArgs' | 'env' | 'postgresSettings' | 'pooled'>;
   /** Where to write the history, line by line. */
@@ -73,6 +75,7 @@ export async function run(plan: Plan, tell: (what: string) => void = () => {}): 
     tell(`${name}: ${bite.count} ${bite.figure}`);
   };
   const all = async () => {
+    await sleep(plan.settleMs ?? 0);
     for (const [index, fault] of faults.entries()) await strike(fault, index);
     crowd.rate = 2 * plan.rate;
     await untilSent(crowd, plan.messages, plan.recoveryMs);

@@ -14,6 +14,8 @@ export interface Control {
   readonly postgresSettings?: Readonly<Record<string, string>>;
   /** The nodes reach PostgreSQL through PgBouncer, and commits are not durable by default. */
   readonly pooled?: boolean;
+  /** How long people write before the fault. */
+  readonly settleMs?: number;
   /** Nothing is broken, and none of the verdicts may be found: the server itself, on what another control runs on. */
   readonly sound?: boolean;
 }
@@ -72,6 +74,8 @@ export const controls: readonly Control[] = [
     verdicts: ['lost'],
     postgresSettings: flushedLate,
     pooled: true,
+    // A new connection sets the session that it happens to reach. Later, those sessions are gone.
+    settleMs: 10_000,
   },
   {
     name: 'the server itself behind a pooler',
@@ -81,6 +85,7 @@ export const controls: readonly Control[] = [
     verdicts: verdictNames.filter((name) => name !== 'late'),
     postgresSettings: flushedLate,
     pooled: true,
+    settleMs: 10_000,
     sound: true,
   },
 ];
