@@ -19,5 +19,5 @@ export interface Storage extends AsyncDisposable {
 
 /** Opens it and migrates its tables. Throws ConfigError if it cannot be used with these settings. */
 export async function openStorage(config: Config['storage'], log: Log): Promise<Storage> {
-  return 'dataDir' in config ? openEmbedded(config.dataDir) : openServer(config.databaseUrl, config.poolSize, log);
+  return 'dataDir' in config ? openEmbedded(config.dataDir, log) : openServer(config.databaseUrl, config.poolSize, log);
 }

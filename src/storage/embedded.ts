@@ -1,31 +1,35 @@
-// The embedded database: PGlite in a folder. One process at a time opens the folder.
+// The embedded database: PGlite in a folder, in a thread of its own. One process at a time opens the folder.
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { PGlite } from '@electric-sql/pglite';
-import { PGliteDialect } from 'kysely';
 import { ConfigError } from '../config.ts';
+import type { Log } from '../log.ts';
 import type { Storage } from './database.ts';
-import { openKysely, ping } from './kysely.ts';
+import { EmbeddedDialect } from './embedded-dialect.ts';
+import { EmbeddedThreads } from './embedded-threads.ts';
+import { DatabaseFailure } from './failure.ts';
+import { openKysely } from './kysely.ts';
 import { migrate } from './migrate.ts';
 import { Rows } from './rows.ts';
 
-export async function openEmbedded(dataDir: string): Promise<Storage> {
+export async function openEmbedded(dataDir: string, log: Log): Promise<Storage> {
   const lock = lockFolder(dataDir);
-  const db = openKysely(new PGliteDialect({ pglite: () => new PGlite(join(dataDir, 'pglite')) }));
+  const threads = new EmbeddedThreads(join(dataDir, 'pglite'), log);
+  const db = openKysely(new EmbeddedDialect(() => threads.current()));
   const close = async () => {
     await db.destroy();
+    await threads.close();
     lock.close();
   };
   try {
     await migrate(db);
   } catch (error) {
     await close();
-    throw error;
+    throw error instanceof DatabaseFailure ? new ConfigError(`DATA_DIR ${dataDir} cannot be used: ${error.message}.`) : error;
   }
   const rows = new Rows(db);
-  return { db, rows, feedDb: db, feedRows: rows, probe: () => ping(db), [Symbol.asyncDispose]: close };
+  return { db, rows, feedDb: db, feedRows: rows, probe: () => threads.current().ping(), [Symbol.asyncDispose]: close };
 }
 
 // PGlite opens a folder that another process has open without an error, and then one of them loses its rows. SQLite, which

@@ -1,13 +1,22 @@
-// The folder of an embedded server: one process at a time, and free again as soon as that one is gone.
+// The embedded database: one process at a time opens its folder, and its thread neither blocks the server nor is missed.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { sql } from 'kysely';
 import { ConfigError } from '../../src/config.ts';
 import { openStorage } from '../../src/storage/database.ts';
+import { EmbeddedDialect } from '../../src/storage/embedded-dialect.ts';
+import { EmbeddedThreads } from '../../src/storage/embedded-threads.ts';
+import { DatabaseFailure } from '../../src/storage/failure.ts';
+import { openKysely, ping } from '../../src/storage/kysely.ts';
+import { migrate } from '../../src/storage/migrate.ts';
+import { createGuest } from '../../src/storage/users.ts';
+import { collectLog } from '../support/log.ts';
 import { startNode, startProgram } from '../support/node.ts';
+import { until } from '../support/process.ts';
 import { silentLog } from '../support/server.ts';
 
 describe('the data folder', () => {
@@ -40,5 +49,69 @@ describe('the data folder', () => {
       openStorage({ dataDir }, silentLog),
       (error) => error instanceof ConfigError && error.message.startsWith(`DATA_DIR ${dataDir} cannot be used: `),
     );
+  });
+});
+
+describe('the thread of the embedded database', { timeout: 240_000 }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gapless-data-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('leaves the thread that serves free while a statement runs', async () => {
+    await using storage = await openStorage({ dataDir: join(folder, 'busy') }, silentLog);
+    let turns = 0;
+    const timer = setInterval(() => (turns += 1), 10);
+    await sql`select count(*) from generate_series(1, 2000000)`.execute(storage.db);
+    clearInterval(timer);
+    assert.ok(turns >= 5, `${turns} turns of the event loop`);
+  });
+
+  it('is a DatabaseFailure when it dies, is started again, and has lost nothing that was committed', async () => {
+    const { log, lines } = collectLog();
+    const threads = new EmbeddedThreads(join(folder, 'dying'), log);
+    const db = openKysely(new EmbeddedDialect(() => threads.current()));
+    await using _db = { [Symbol.asyncDispose]: () => threads.close() };
+    await migrate(db);
+    const { id } = await createGuest(db, 'Ada');
+    const running = sql`select count(*) from generate_series(1, 50000000)`.execute(db);
+    const changing = db.transaction().execute(async (trx) => {
+      await trx.updateTable('users').set({ name: 'Grace' }).execute();
+      const dying = threads.current();
+      dying.terminate();
+      await until('the thread has ended', () => dying.failure !== undefined);
+      // The rest of the transaction must not run, and be committed, in the next thread.
+      await trx.deleteFrom('users').execute();
+    });
+    threads.current().terminate();
+    await assert.rejects(running, DatabaseFailure);
+    await assert.rejects(changing, DatabaseFailure);
+    const answers = () =>
+      ping(db).then(
+        () => true,
+        () => false,
+      );
+    await until('the database answers again', answers, 60_000);
+    const rows = await db.selectFrom('users').select(['id', 'name']).execute();
+    assert.deepEqual(rows, [{ id, name: 'Ada' }]);
+    assert.ok(lines.some(({ level, msg }) => level === 'error' && msg === 'the embedded database is opened again'));
+    await assert.rejects(db.insertInto('users').values({ id, name: 'Ada', nameFolded: 'ADA' }).execute(), {
+      code: '23505',
+      constraint: 'users_pkey',
+    });
+  });
+
+  it('runs nothing of others inside a transaction', async () => {
+    await using storage = await openStorage({ dataDir: join(folder, 'exclusive') }, silentLog);
+    const { db } = storage;
+    const order: string[] = [];
+    const changing = db.transaction().execute(async (trx) => {
+      for (const step of ['first', 'second', 'third']) {
+        await ping(trx);
+        await new Promise(setImmediate);
+        order.push(step);
+      }
+    });
+    const other = ping(db).then(() => order.push('other'));
+    await Promise.all([changing, other]);
+    assert.deepEqual(order, ['first', 'second', 'third', 'other']);
   });
 });
