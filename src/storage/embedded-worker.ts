@@ -12,7 +12,8 @@ async function answer({ id, text, parameters }: Extract<Request, { readonly type
     const { rows, affectedRows } = await database.query(text, parameters);
     return { id, result: { rows, affectedRows } };
   } catch (error) {
-    if (!isFromPostgres(error)) await requireAnswering();
+    if (hasEndedPostgres(error)) setImmediate(() => process.exit(1));
+    else if (!isFromPostgres(error)) await requireAnswering();
     const { message, code, constraint } = error as Error & { readonly code?: string; readonly constraint?: string };
     return { id, error: { message, code, constraint } };
   }
@@ -20,6 +21,10 @@ async function answer({ id, text, parameters }: Extract<Request, { readonly type
 
 /** Whether PostgreSQL itself reported the error: it has an SQLSTATE. */
 const isFromPostgres = (error: unknown) => error instanceof Error && 'code' in error && /^[0-9A-Z]{5}$/.test(String(error.code));
+
+/** PostgreSQL ends its process with such an error, after a full disk for example. PGlite stays, and never answers again. */
+const hasEndedPostgres = (error: unknown) =>
+  error instanceof Error && 'severity' in error && (error.severity === 'PANIC' || error.severity === 'FATAL');
 
 /** Any other error may mean that PGlite has crashed. Throws if so, which ends the thread. */
 async function requireAnswering(): Promise<void> {

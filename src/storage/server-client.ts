@@ -9,6 +9,9 @@ const readOnly = '25006';
 /** How long a request to cancel a statement may take. */
 const cancelTimeoutMs = 3000;
 
+/** SQLSTATEs of a prepared statement that the backend does not know, or knows already. It has executed nothing. */
+const lostStatement = ['26000', '42P05'];
+
 /** Start of a statement that is so frequent that the server keeps its plan, and the name of the plan. */
 const preparedName = /^\/\* prepared: (\w+) \*\//;
 
@@ -46,8 +49,21 @@ export class ServerClient extends pg.Client {
   override query(...args: any[]): any {
     const [text, values] = args;
     const name = this.#isPooled || typeof text !== 'string' ? undefined : preparedName.exec(text)?.[1];
-    const query = name === undefined ? args : [{ name, text, values }];
-    const answer = (super.query as (...query: unknown[]) => unknown).apply(this, query);
+    if (name === undefined) return this.#ask(args);
+    const isOutside = this.getTransactionStatus() === 'I';
+    return this.#ask([{ name, text, values }]).catch((error: Error & { readonly code?: string }) => {
+      if (!lostStatement.includes(error.code ?? '')) throw error;
+      // A pooler that hands on the process id of a backend, or somebody who ran DEALLOCATE.
+      this.#isPooled = true;
+      // In a transaction, the error has ended it.
+      if (!isOutside) throw error;
+      return this.#ask(args);
+    });
+  }
+
+  #ask(args: unknown[]): Promise<unknown> {
+    const answer = (super.query as (...query: unknown[]) => Promise<unknown>).apply(this, args);
+    // A query object, which pg makes of its own, is returned as it is.
     if (answer instanceof Promise) {
       answer.catch((error: Error) => {
         if (error.message === 'Query read timeout') this.#giveUp(error);

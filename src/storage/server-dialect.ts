@@ -1,7 +1,7 @@
 // PostgreSQL through Kysely, with transactions that are durable and bounded in time. Each transaction sets this for itself,
 // in the round trip that begins it.
 
-import { CompiledQuery, PostgresDialect, PostgresDriver, type PostgresPool } from 'kysely';
+import { CompiledQuery, type Kysely, PostgresAdapter, PostgresDialect, PostgresDriver, type PostgresPool, sql } from 'kysely';
 import { durableCommit } from './durability.ts';
 
 export interface TransactionBounds {
@@ -25,6 +25,26 @@ export class ServerDialect extends PostgresDialect {
   override createDriver() {
     return new ServerDriver(this.#pool, this.#bounds);
   }
+
+  override createAdapter() {
+    return new ServerAdapter();
+  }
+}
+
+/** The key of the lock that Kysely takes for migrations, so that nodes of version 0.1 are excluded as well. */
+const migrationLock = sql.lit('3853314791062309107');
+
+/**
+ * Takes the lock of a migration for its transaction. Kysely takes it for the session: after a migration that failed, it
+ * would stay with a backend of the pooler, and keep every node from starting.
+ */
+class ServerAdapter extends PostgresAdapter {
+  // biome-ignore lint/suspicious/noExplicitAny: Kysely's signature
+  override async acquireMigrationLock(trx: Kysely<any>): Promise<void> {
+    await sql`select pg_advisory_xact_lock(${migrationLock})`.execute(trx);
+  }
+
+  override async releaseMigrationLock(): Promise<void> {}
 }
 
 type Connection = Parameters<PostgresDriver['rollbackTransaction']>[0];

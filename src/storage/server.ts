@@ -45,11 +45,9 @@ export async function openServer(databaseUrl: string, poolSize: number, log: Log
   const feedDb = use(open({ max: 4, answerTimeoutMs: 4500 }));
   const probeDb = use(open({ max: 1, connectTimeoutMs: 1000, answerTimeoutMs: 1000 }));
   try {
-    // Unbounded, because while one node migrates, the others wait for it.
-    await using migrating = open({ max: 1 });
-    await migrate(migrating);
-    // A transaction as all later ones: settings that the database refuses are found at the start.
-    await db.transaction().execute(async () => {});
+    await migrateOn(open({ max: 1 }));
+    // A transaction as all later ones, and a connection of each pool: what the database refuses is found at the start.
+    await Promise.all([db, feedDb, probeDb].map((each) => each.transaction().execute(async () => {})));
   } catch (error) {
     throw error instanceof DatabaseFailure ? refused(databaseUrl, error) : error;
   }
@@ -62,6 +60,15 @@ export async function openServer(databaseUrl: string, poolSize: number, log: Log
     probe: () => ping(probeDb),
     [Symbol.asyncDispose]: () => toClose.disposeAsync(),
   };
+}
+
+/** Migrates without bounds in time, because while one node migrates, the others wait for it. */
+async function migrateOn(db: Db): Promise<void> {
+  try {
+    await migrate(db);
+  } finally {
+    await db.destroy();
+  }
 }
 
 /** The sentence for a database that cannot be used. It never contains the password. */

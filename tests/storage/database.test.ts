@@ -9,6 +9,7 @@ import { sql } from 'kysely';
 import pg from 'pg';
 import { Link } from '../../proof/rig/link.ts';
 import { editMessage, sendMessage } from '../../src/chat/messages.ts';
+import { ConfigError } from '../../src/config.ts';
 import { openStorage } from '../../src/storage/database.ts';
 import { ping } from '../../src/storage/kysely.ts';
 import { getSecret } from '../../src/storage/secrets.ts';
@@ -119,6 +120,34 @@ describe('opening PostgreSQL', () => {
     for (const body of ['one', 'two']) await sendMessage(chat, userId, { roomId, body });
     const { rows } = await sql<{ name: string }>`select name from pg_prepared_statements`.execute(storage.db);
     assert.deepEqual(rows, [{ name: 'sends' }]);
+  });
+
+  it('runs a prepared statement unnamed once the backend has lost it', async () => {
+    await using database = await createDatabase();
+    await using storage = await openStorage({ databaseUrl: database.url, poolSize: 1 }, silentLog);
+    const chat = chatOn(storage.db);
+    const { roomId, userId } = await createOwnedRoom(chat);
+    const send = async () => (await sendMessage(chat, userId, { roomId, body: 'Hello' })).message.number;
+    assert.equal(await send(), 1);
+    await sql`deallocate all`.execute(storage.db);
+    assert.deepEqual([await send(), await send()], [2, 3]);
+  });
+
+  it('is refused with a sentence if the server allows fewer connections than a node needs', async () => {
+    await using database = await createDatabase();
+    const role = `gapless_${crypto.randomUUID().replaceAll('-', '')}`;
+    const client = new pg.Client(database.url);
+    await client.connect();
+    await client.query(`create role ${role} login connection limit 2; grant create on schema public to ${role}`);
+    const url = new URL(database.url);
+    url.username = role;
+    await assert.rejects(openStorage({ databaseUrl: url.href, poolSize: 2 }, silentLog), (error) => {
+      assert.ok(error instanceof ConfigError);
+      assert.match(error.message, /^DATABASE_URL: the database at \S+ cannot be used: too many connections[^\n]*\.$/);
+      return true;
+    });
+    await client.query(`drop owned by ${role}; drop role ${role}`);
+    await client.end();
   });
 
   // The trap: a pg Pool without on('error') ends the process when a backend is terminated.

@@ -99,6 +99,26 @@ describe('the thread of the embedded database', { timeout: 240_000 }, () => {
     });
   });
 
+  it('is started again after an error that ends PostgreSQL, which PGlite would not answer after', async () => {
+    await using storage = await openStorage({ dataDir: join(folder, 'panicking') }, silentLog);
+    const { db } = storage;
+    const { id } = await createGuest(db, 'Ada');
+    await sql`create function recurse(i integer) returns integer language sql as 'select recurse(i + 1)'`.execute(db);
+    // The stack overflows, and the next statement fails with a PANIC.
+    await sql`select recurse(1)`.execute(db).catch(() => {});
+    const isKept = () =>
+      db
+        .selectFrom('users')
+        .select('id')
+        .execute()
+        .then(
+          (rows) => rows[0]?.id === id,
+          () => false,
+        );
+    await until('the database answers again', isKept, 60_000);
+    await until('the database still answers', isKept, 60_000);
+  });
+
   it('runs nothing of others inside a transaction', async () => {
     await using storage = await openStorage({ dataDir: join(folder, 'exclusive') }, silentLog);
     const { db } = storage;

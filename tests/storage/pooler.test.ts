@@ -69,6 +69,20 @@ describe('a server behind a pooler in transaction mode', { timeout: 120_000 }, (
     ]);
   });
 
+  it('leaves no lock behind if a migration fails at the start', async () => {
+    await using database = await createDatabase();
+    await using pooler = await startPgBouncer(database.url, backends);
+    const client = new pg.Client(database.url);
+    await client.connect();
+    // The first migration finds its table there.
+    await client.query('create table users ()');
+    await assert.rejects(openStorage({ databaseUrl: pooler.url, poolSize: 2 }, silentLog), /"users" already exists/);
+    const { rows } = await client.query(`select from pg_locks where locktype = 'advisory'
+      and database = (select oid from pg_database where datname = current_database())`);
+    await client.end();
+    assert.deepEqual(rows, []);
+  });
+
   it('serves the whole chat', async () => {
     await using place = await openPlace();
     await using server = await startServer({ env: { DATABASE_URL: place.url, IDENTITY: 'guest' } });
