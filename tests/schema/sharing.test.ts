@@ -208,7 +208,7 @@ describe('1,000 subscribers of one operation', { timeout: 120_000 }, () => {
       async close() {
         for (const socket of sockets) socket.terminate();
         for (const { stream } of streams) stream.close();
-        await until('nobody watches', () => server.app.liveRooms.size === 0);
+        await until('no room is watched', () => server.app.liveRooms.size === 0);
       },
     };
   }
