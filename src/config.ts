@@ -1,24 +1,24 @@
-// Settings: parses and validates the environment. No other file reads environment variables.
+// Every setting of the server, read once from the environment that it is handed.
 
 import { z } from 'zod';
 
-/** A setting is invalid or missing. The message names the variable, and is meant for the operator. */
+/** A setting is wrong or missing. The message is a sentence that names the variable. */
 export class ConfigError extends Error {}
 
 export interface Config {
   readonly port: number;
   readonly host: string;
   readonly logLevel: string;
-  /** PGlite in a folder, or PostgreSQL. */
+  /** Where things are kept: PGlite in a folder, or PostgreSQL. */
   readonly storage: { readonly dataDir: string } | { readonly databaseUrl: string; readonly poolSize: number };
-  /** Undefined: a single node, whose bus is in process. */
+  /** Undefined: entries travel in process. */
   readonly redisUrl: string | undefined;
   readonly identity: IdentityConfig;
-  /** Origins from which browsers may call the server, besides its own, such as `https://app.example`. */
+  /** Origins other than the server's own that may call it from a browser, such as `https://app.example`. */
   readonly allowedOrigins: readonly string[];
-  /** Undefined: messages are kept for ever. */
+  /** Undefined: keep for ever. */
   readonly retentionDays: number | undefined;
-  /** Wait between reporting "not ready" and closing, so that load balancers stop sending requests to this node. */
+  /** How long to wait between "not ready" and closing, for a balancer to look elsewhere. */
   readonly drainDelayMs: number;
 }
 
@@ -40,14 +40,14 @@ const url = (protocols: string[]) =>
   z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
     error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   });
-// postgres://a,b/db and ?host=a,b name several hosts for libpq. pg (https://node-postgres.com) reads them as one host name.
+// postgres://a,b/db and ?host=a,b, which libpq takes: pg (https://node-postgres.com) takes them for one strange name.
 const namesSeveralHosts = (value: string) => {
   const [, hosts, query] = /^\w+:\/\/(?:[^/?#]*@)?([^/?#]*)[^?#]*\??([^#]*)/.exec(value) ?? [];
   return [hosts, ...new URLSearchParams(query).getAll('host')].some((host) => host?.includes(','));
 };
 const oneHost = z.string().refine((value) => !namesSeveralHosts(value), {
   error:
-    'names several hosts, but only one is supported: use a name or address that follows the primary (DNS, a virtual IP, or a proxy such as HAProxy)',
+    'names several hosts, and can lead to one: give it a name or address that follows the primary (DNS, a virtual IP, or a proxy such as HAProxy)',
 });
 const origin = z.string().refine((value) => URL.canParse(value) && new URL(value).origin === value, {
   error: (issue) => `has "${issue.input}", which is not an origin such as https://app.example`,
@@ -93,7 +93,7 @@ const settings = z.object({
 export const settingNames = Object.keys(settings.shape);
 
 export function readConfig(env: Record<string, string | undefined>): Config {
-  // An empty value counts as unset: `PORT= npm start` and an empty value in a compose file mean the default.
+  // An empty value is an unset one: `PORT= npm start` and a blank line of a compose file mean the default.
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const parsed = settings.safeParse(given);
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}.`).join('\n'));

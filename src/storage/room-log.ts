@@ -103,7 +103,7 @@ export async function readHeads(db: Db, roomIds: readonly string[]): Promise<Map
   return new Map(rows.map((row) => [row.id, headOf(row)]));
 }
 
-/** Whether an entry after `entry` and up to `throughSeq` may have ended somebody's right to the room. */
+/** Whether an entry after `entry` and up to `throughSeq` may have ended a user's right to the room. */
 export async function hasRightEnded(db: Db, { roomId, seq }: LogEntry, throughSeq: number): Promise<boolean> {
   const ended = await db
     .selectFrom('roomLog')

@@ -1,5 +1,5 @@
-// One operation of a WebSocket: one generation of an id. Once it is cancelled, it answers nothing: its subscription has
-// ended, and what was begun for it goes on unheard.
+// One operation of a WebSocket: one generation of an id. Once it is cancelled, it sends nothing: its subscription has ended,
+// and work that has started continues without its result being sent.
 
 import type { ExecutionResult } from 'graphql';
 import type { Sink } from '../feed/delivery.ts';

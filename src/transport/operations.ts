@@ -34,7 +34,7 @@ export class Operations {
     return this.#underWay.size > maxOperations;
   }
 
-  /** Takes a message of the client, and hands it to graphql-ws at its time. */
+  /** Receives a message of the client, and passes it to graphql-ws when its turn comes. */
   receive(text: string, handle: Handle): void {
     const message = parse(text);
     if (message?.type === MessageType.Subscribe) this.#subscribe(message.id, text, handle);

@@ -1,4 +1,4 @@
-// What a request asks for. Its host is not looked at: behind a proxy it is any name, and a client may send what it likes.
+// The path and query of a request. The Host header is ignored, because a proxy or a client may set it to any name.
 
 import type { IncomingMessage } from 'node:http';
 import { Refusal } from './refusal.ts';

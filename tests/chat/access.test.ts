@@ -1,4 +1,4 @@
-// Who may do what, and that a room which somebody may not see is to them, in every answer, a room that is not there.
+// The rights of each person in each kind of room. For a viewer who may not see a room, every answer is as if it did not exist.
 
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
@@ -17,7 +17,7 @@ const guests = { owner, member, outsider, nobody: undefined };
 type Person = keyof typeof guests;
 const people = Object.keys(guests) as Person[];
 
-/** A room of each sort, with who opened it, another member, and a message of that member's; DELETED had all of it. */
+/** Rooms with an owner, another member, and a message of that member. DELETED is a deleted PRIVATE room. */
 const sorts = ['OPEN', 'PRIVATE', 'DIRECT', 'DELETED'] as const;
 type Sort = (typeof sorts)[number];
 
@@ -43,7 +43,7 @@ async function openDirect(): Promise<string> {
   return (await owner.must(gql.OpenDirectRoomDocument, { input })).openDirectRoom?.room.id as string;
 }
 
-/** For what changes nothing. */
+/** Rooms for tests that change nothing. */
 const places = {
   OPEN: await createPlace('OPEN'),
   PRIVATE: await createPlace('PRIVATE'),
@@ -63,7 +63,7 @@ const askAs = (person: Person, document: string, variables: object): Promise<Ans
 describe('a mutation', () => {
   const roomInput = ({ roomId }: Place) => ({ roomId });
   const messageInput = ({ messageId }: Place) => ({ messageId });
-  /** Operation, its payload and input, and for each sort of room what owner, member and outsider get. */
+  /** Mutation, its payload and input, and the outcomes for owner, member and outsider by kind of room. */
   const rules: [name: string, payload: string, (place: Place) => object, Record<Exclude<Sort, 'DELETED'>, [string, string, string]>][] = [
     [
       'sendMessage',
@@ -171,13 +171,13 @@ describe('a mutation', () => {
     });
   }
 
-  it('sendMessage to an OPEN room says to outsiders that they are to join', async () => {
+  it('sendMessage to an OPEN room tells outsiders to join it first', async () => {
     const { roomId } = places.OPEN;
     const { errors } = await outsider.ask(gql.SendMessageDocument, { input: { roomId, body: 'x' } });
     assert.match(errors?.[0]?.message ?? '', /join/);
   });
 
-  it('addMember brings in nobody who does not exist, and tells only the owner so', async () => {
+  it('addMember reports a user who does not exist only to the owner', async () => {
     const { roomId } = places.PRIVATE;
     const variables = { roomId, userId: 'user_01h455vb4pex5vsknk084sn02q' };
     const codes = [owner, member, outsider].map(async (guest) => {
@@ -192,7 +192,7 @@ describe('a mutation', () => {
   });
 });
 
-/** Who sees the room, its messages and its memberships. */
+/** The people who may see the room, its messages and its memberships. */
 const sees: Record<Sort, readonly Person[]> = {
   OPEN: ['owner', 'member', 'outsider'],
   PRIVATE: ['owner', 'member'],
@@ -244,14 +244,14 @@ describe('a query', () => {
     assert.equal(errors?.[0]?.extensions.code, 'UNAUTHENTICATED');
   });
 
-  it('for the viewer gives null without a token, and else the viewer', async () => {
+  it('for the viewer gives the viewer, and null without a token', async () => {
     assert.deepEqual(await askAs('nobody', '{ viewer { id } }', {}), { data: { viewer: null } });
     assert.deepEqual(await askAs('owner', '{ viewer { user { id name } } }', {}), {
       data: { viewer: { user: { id: owner.userId, name: 'Owner' } } },
     });
   });
 
-  it('for a user gives any who is signed in that user', async () => {
+  it('for a user gives that user to everyone who is signed in', async () => {
     const document = 'query ($id: ID!) { node(id: $id) { __typename ... on User { name } } }';
     const node = { __typename: 'User', name: 'Member' };
     assert.deepEqual(await askAs('outsider', document, { id: member.userId }), { data: { node } });
@@ -274,7 +274,7 @@ describe('a stream', () => {
           const client = (guests[person] ?? owner).connect(person === 'nobody' ? { connectionParams: {} } : {});
           await using watch = new Watch(client, document, { roomId });
           if (seen) {
-            // messageAdded says nothing until there is something to say.
+            // messageAdded delivers nothing until a message is sent.
             if (name === 'messageAdded') await keepSending(roomId, watch);
             await watch.take(1);
           } else {

@@ -1,4 +1,4 @@
-// An operator deletes the row of a user.
+// Changes by and for users whose row an operator has deleted.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -43,7 +43,7 @@ for (const name of storages) {
       const { roomId } = await createOwnedRoom(chat);
       const { id: goneId } = await createGuest(opened.db, 'Gone');
       await joinRoom(chat, goneId, roomId);
-      // The membership outlives the user, as it does for a statement whose snapshot is older than the deletion.
+      // The membership still exists, as in a statement whose snapshot is older than the deletion.
       await opened.db.transaction().execute(async (trx) => {
         await sql`set local session_replication_role = replica`.execute(trx);
         await trx.deleteFrom('users').where('id', '=', goneId).execute();

@@ -16,7 +16,7 @@ interface Me {
 
 const inAnHour = () => Math.floor(Date.now() / 1000) + 3600;
 
-/** A token that holds, unless `claims` says otherwise; a claim of undefined is left out. */
+/** Signs a token that is valid unless `claims` makes it invalid. A claim of undefined is omitted. */
 function sign(claims: Record<string, unknown> = {}, signKey: CryptoKey | Buffer = key, header: Record<string, unknown> = {}) {
   const all = { sub: 'ada', exp: inAnHour(), ...claims };
   return new SignJWT(JSON.parse(JSON.stringify(all)) as JWTPayload).setProtectedHeader({ alg: 'HS256', ...header }).sign(signKey);
@@ -24,7 +24,7 @@ function sign(claims: Record<string, unknown> = {}, signKey: CryptoKey | Buffer 
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** Status and code of the answer to a request with that header. */
+/** The HTTP status and error code of a request with that header. */
 async function refusal(url: string, authorization: string): Promise<string> {
   const response = await fetch(url, {
     method: 'POST',
@@ -73,14 +73,14 @@ describe('the users of a host application, by a shared secret', () => {
   const refused: [string, () => Promise<string> | string][] = [
     ['has expired', () => sign({ ...good, exp: Math.floor(Date.now() / 1000) - 1 })],
     ['never expires', () => sign({ ...good, exp: undefined })],
-    ['expires at a word', () => sign({ ...good, exp: 'tomorrow' })],
-    ['is of tomorrow', () => sign({ ...good, nbf: inAnHour() })],
-    ['names nobody', () => sign({ ...good, sub: undefined })],
-    ['names the empty subject', () => sign({ ...good, sub: '' })],
-    ['names a number', () => sign({ ...good, sub: 42 })],
-    ['names a subject that is too long', () => sign({ ...good, sub: 'x'.repeat(256) })],
-    ['names a subject with NUL', () => sign({ ...good, sub: 'a\0b' })],
-    ['names a subject with half a character', () => sign({ ...good, sub: 'a\ud800' })],
+    ['expires at a time that is not a number', () => sign({ ...good, exp: 'tomorrow' })],
+    ['is not valid yet', () => sign({ ...good, nbf: inAnHour() })],
+    ['has no subject', () => sign({ ...good, sub: undefined })],
+    ['has an empty subject', () => sign({ ...good, sub: '' })],
+    ['has a number as its subject', () => sign({ ...good, sub: 42 })],
+    ['has a subject that is too long', () => sign({ ...good, sub: 'x'.repeat(256) })],
+    ['has a subject with NUL', () => sign({ ...good, sub: 'a\0b' })],
+    ['has a subject with a lone surrogate', () => sign({ ...good, sub: 'a\ud800' })],
     ['is of another issuer', () => sign({ ...good, iss: 'https://evil.example' })],
     ['is of no issuer', () => sign({ ...good, iss: undefined })],
     ['is for another audience', () => sign({ ...good, aud: 'shop' })],
@@ -89,12 +89,12 @@ describe('the users of a host application, by a shared secret', () => {
     ['is signed by another algorithm with the same secret', () => sign(good, Buffer.from(secret.repeat(2)), { alg: 'HS512' })],
     ['is not signed', () => `${encode({ alg: 'none' })}.${encode({ ...good, sub: 'ada', exp: inAnHour() })}.`],
     ['was changed', async () => (await sign(good)).replace(/\.[^.]+\./, `.${encode({ ...good, sub: 'eve', exp: inAnHour() })}.`)],
-    ['is junk', () => 'junk'],
+    ['is not a JWT', () => 'junk'],
     ['is three dots', () => '...'],
     ['is encrypted', () => 'a.b.c.d.e'],
   ];
   for (const [what, token] of refused) {
-    it(`are refused with 401 where the token ${what}`, async () => {
+    it(`are refused with 401 if the token ${what}`, async () => {
       const before = await userCount(server);
       assert.equal(await refusal(server.url, `Bearer ${await token()}`), '401 UNAUTHENTICATED');
       assert.equal(await userCount(server), before);
@@ -102,25 +102,25 @@ describe('the users of a host application, by a shared secret', () => {
   }
 
   for (const authorization of ['', 'Bearer', 'Bearer ', 'Basic YTpi', 'Bearer a b', 'Token abc']) {
-    it(`are refused with 401 where the header reads ${JSON.stringify(authorization)}`, async () => {
+    it(`are refused with 401 if the header is ${JSON.stringify(authorization)}`, async () => {
       assert.equal(await refusal(server.url, authorization), '401 UNAUTHENTICATED');
     });
   }
 
-  it('appear at first sight, under the name that the token gives', async () => {
+  it('are created by their first request, with the name in the token', async () => {
     const first = await whoIs(server.url, await sign({ ...good, sub: 'first', name: 'Ada Lovelace' }));
     assert.equal(first.name, 'Ada Lovelace');
     assert.match(first.id, /^user_/);
     assert.deepEqual(await whoIs(server.url, await sign({ ...good, sub: 'first', name: 'Ada Lovelace' })), first);
   });
 
-  it('appear once, however many first requests come at the same time', async () => {
+  it('are created once by concurrent first requests', async () => {
     const token = await sign({ ...good, sub: 'crowd', name: 'Crowd' });
     const ids = await Promise.all(Array.from({ length: 20 }, async () => (await whoIs(server.url, token)).id));
     assert.equal(new Set(ids).size, 1);
   });
 
-  it('are renamed when a token comes with another name', async () => {
+  it('are renamed by a token with another name', async () => {
     const { id } = await whoIs(server.url, await sign({ ...good, sub: 'wed', name: 'Augusta Byron' }));
     const renamed = { id, name: 'Augusta King' };
     assert.deepEqual(await whoIs(server.url, await sign({ ...good, sub: 'wed', name: 'Augusta King' })), renamed);
@@ -135,11 +135,11 @@ describe('the users of a host application, by a shared secret', () => {
   });
 
   const names: [string, Record<string, unknown>, string][] = [
-    ['preferred_username where there is no name', { preferred_username: 'ada.l' }, 'ada.l'],
-    ['sub where there is neither', {}, 'names'],
-    ['sub where the name is blank', { name: ' ' }, 'names'],
-    ['sub where the name is nothing but NUL', { name: '\0\0' }, 'names'],
-    ['sub where the name is no text', { name: 42 }, 'names'],
+    ['preferred_username without a name', { preferred_username: 'ada.l' }, 'ada.l'],
+    ['sub without name and preferred_username', {}, 'names'],
+    ['sub if the name is blank', { name: ' ' }, 'names'],
+    ['sub if the name contains only NUL', { name: '\0\0' }, 'names'],
+    ['sub if the name is not a string', { name: 42 }, 'names'],
     ['80 characters of a longer name', { name: '🦊'.repeat(100) }, '🦊'.repeat(80)],
     ['a name without its NUL', { name: 'A\0da' }, 'Ada'],
   ];
@@ -149,7 +149,7 @@ describe('the users of a host application, by a shared secret', () => {
     });
   }
 
-  it('are taken where the audience is one of several', async () => {
+  it('are accepted if the audience is one of several', async () => {
     assert.equal((await whoIs(server.url, await sign({ ...good, aud: ['shop', 'chat'] }))).name, 'ada');
   });
 
@@ -159,7 +159,7 @@ describe('the users of a host application, by a shared secret', () => {
   });
 });
 
-/** A key server, as an identity provider has one. */
+/** A key server like that of an identity provider. */
 async function startKeyServer() {
   const state = { keys: [] as JWK[], status: 200, asked: 0 };
   const server = createServer((_request, response) => {
@@ -187,7 +187,7 @@ async function createKey(kid: string, alg = 'RS256') {
 }
 
 describe('the users of a host application, by a key set', () => {
-  it('are taken with any key of the set, and with a new one once the keys are rotated', async (t) => {
+  it('are accepted with every key of the set, and with a new key after a rotation', async (t) => {
     await using keys = await startKeyServer();
     const [rsa, ec, next] = await Promise.all([createKey('rsa'), createKey('ec', 'ES256'), createKey('next')]);
     keys.keys = [rsa.jwk, ec.jwk];
@@ -197,7 +197,7 @@ describe('the users of a host application, by a key set', () => {
     assert.equal(keys.asked, 1);
 
     keys.keys = [next.jwk];
-    // A key that is not known is not asked for at every request: half a minute goes by between two looks at the key set.
+    // An unknown key does not cause a fetch at every request: the key set is fetched at most every 30 seconds.
     assert.equal(await refusal(server.url, `Bearer ${await next.sign()}`), '401 UNAUTHENTICATED');
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 31_000 });
     assert.equal((await whoIs(server.url, await next.sign())).name, 'ada');
@@ -205,7 +205,7 @@ describe('the users of a host application, by a key set', () => {
     assert.equal(keys.asked, 2);
   });
 
-  it('are refused where the public key is used as a secret, the token brings its own key, or is not signed', async () => {
+  it('are refused if the public key is used as a secret, or the token contains its own key or is not signed', async () => {
     await using keys = await startKeyServer();
     const [rsa, own] = await Promise.all([createKey('rsa'), createKey('rsa')]);
     keys.keys = [rsa.jwk];
@@ -223,7 +223,7 @@ describe('the users of a host application, by a key set', () => {
     assert.equal(await userCount(server), 0);
   });
 
-  it('are told to try again, not that their token is bad, while the key set cannot be had', async () => {
+  it('get UNAVAILABLE while the key set cannot be fetched', async () => {
     await using keys = await startKeyServer();
     const rsa = await createKey('rsa');
     await using server = await startHost({ JWT_JWKS_URL: keys.url });
@@ -238,7 +238,7 @@ describe('the users of a host application, by a key set', () => {
 
 describe('guests', () => {
   for (const storage of ['PGlite', 'PostgreSQL'] as const) {
-    it(`keep their token through a restart on ${storage}`, async () => {
+    it(`keep their token after a restart on ${storage}`, async () => {
       await using server = await startServer({ storage });
       const ada = await Guest.signIn(server.url, 'Ada');
       await server.restart();
@@ -246,7 +246,7 @@ describe('guests', () => {
     });
   }
 
-  it('hold one token at every node of a cluster', async () => {
+  it('use the same token on every node of a cluster', async () => {
     await using place = await createPlace('PostgreSQL');
     await using one = await startServer({ env: place.env });
     await using two = await startServer({ env: place.env });
@@ -254,7 +254,7 @@ describe('guests', () => {
     assert.equal((await whoIs(two.url, ada.token)).id, ada.userId);
   });
 
-  it('are refused elsewhere, with a forged token, and once they are no longer there', async () => {
+  it('are refused by other servers, with a forged token, and after they are deleted', async () => {
     await using server = await startServer({ storage: 'PostgreSQL' });
     await using elsewhere = await startServer({ storage: 'PostgreSQL' });
     const ada = await Guest.signIn(server.url);
@@ -265,13 +265,13 @@ describe('guests', () => {
     assert.equal(await refusal(server.url, `Bearer ${ada.token}`), '401 UNAUTHENTICATED');
   });
 
-  it('may share a name, and are not the same for it', async () => {
+  it('may have the same name, and are different users', async () => {
     await using server = await startServer({ storage: 'PostgreSQL' });
     const [one, two] = [await Guest.signIn(server.url, 'Ada'), await Guest.signIn(server.url, 'Ada')];
     assert.notEqual(one.userId, two.userId);
   });
 
-  it('hold a token of 30 days', async () => {
+  it('have a token that is valid for 30 days', async () => {
     await using server = await startServer({ storage: 'PostgreSQL' });
     const { token } = await Guest.signIn(server.url);
     const { exp, iat } = JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()) as { exp: number; iat: number };

@@ -19,11 +19,11 @@ const leave = async (guest: Guest, roomId: string) => (await guest.must(gql.Leav
 const add = async (roomId: string, userId: string) => (await ada.must(gql.AddMemberDocument, { roomId, userId })).addMember?.membership;
 const remove = async (roomId: string, userId: string) => (await ada.must(gql.RemoveMemberDocument, { roomId, userId })).removeMember;
 
-/** Name and role of the members, in the order in which they are listed. */
+/** Name and role of the members, in list order. */
 const rolesIn = async (guest: Guest, roomId: string) =>
   (await guest.must(gql.MembersDocument, { id: roomId })).room?.members.edges.map(({ node }) => `${node.user.name} ${node.role}`);
 
-/** Checks that `work` writes nothing at all. */
+/** Checks that `work` writes nothing. */
 async function writesNothing(work: () => Promise<unknown>): Promise<void> {
   const before = await everythingIn(server);
   await work();
@@ -31,7 +31,7 @@ async function writesNothing(work: () => Promise<unknown>): Promise<void> {
 }
 
 describe('joining', () => {
-  it('writes MemberJoined and then an ENTER message of who joined', async () => {
+  it('writes MemberJoined and then an ENTER message of the new member', async () => {
     const roomId = await ada.createRoom();
     const membership = await join(bob, roomId);
     assert.deepEqual([membership?.user.name, membership?.role], ['Bob', 'MEMBER']);
@@ -44,14 +44,14 @@ describe('joining', () => {
     assert.equal((await ada.must(gql.RoomDocument, { id: roomId })).room?.memberCount, 2);
   });
 
-  it('twice writes nothing, and answers with the same membership', async () => {
+  it('again writes nothing, and returns the same membership', async () => {
     const roomId = await ada.createRoom();
     const first = await join(bob, roomId);
     await writesNothing(async () => assert.deepEqual(await join(bob, roomId), first));
     await writesNothing(async () => assert.equal((await join(ada, roomId))?.role, 'OWNER'));
   });
 
-  it('20 times at once is joining once', async () => {
+  it('20 times concurrently joins once', async () => {
     const roomId = await ada.createRoom();
     const memberships = await Promise.all(Array.from({ length: 20 }, () => join(bob, roomId)));
     assert.equal(new Set(memberships.map((membership) => membership?.id)).size, 1);
@@ -59,7 +59,7 @@ describe('joining', () => {
     assert.deepEqual(await rolesIn(ada, roomId), ['Ada OWNER', 'Bob MEMBER']);
   });
 
-  it('moves neither lastActiveAt nor lastMessage', async () => {
+  it('changes neither lastActiveAt nor lastMessage', async () => {
     const roomId = await ada.createRoom();
     const { message } = await ada.send(roomId, 'talk');
     await join(bob, roomId);
@@ -68,7 +68,7 @@ describe('joining', () => {
     assert.deepEqual([room?.lastActiveAt, room?.lastMessage?.id], [message.createdAt, message.id]);
   });
 
-  it('an OPEN room that everyone has left makes one its owner', async () => {
+  it('an OPEN room without members makes the user its owner', async () => {
     const roomId = await ada.createRoom();
     await leave(ada, roomId);
     assert.equal((await join(bob, roomId))?.role, 'OWNER');
@@ -78,7 +78,7 @@ describe('joining', () => {
 
 describe('being added', () => {
   for (const kind of ['OPEN', 'PRIVATE'] as const) {
-    it(`to a room that is ${kind} writes what joining writes, and twice nothing`, async () => {
+    it(`to a room that is ${kind} writes the same entries as joining, and nothing the second time`, async () => {
       const roomId = await ada.createRoom({ kind });
       const membership = await add(roomId, bob.userId);
       assert.deepEqual([membership?.user.id, membership?.role], [bob.userId, 'MEMBER']);
@@ -99,14 +99,14 @@ describe('leaving', () => {
     assert.deepEqual([last?.kind, last?.body, last?.sender?.id], ['LEAVE', null, bob.userId]);
   });
 
-  it('an OPEN room that one is not in writes nothing', async () => {
+  it('an OPEN room without being a member writes nothing', async () => {
     const roomId = await ada.createRoom({ memberIds: [bob.userId] });
     await leave(bob, roomId);
     await writesNothing(() => leave(bob, roomId));
     await writesNothing(() => leave(cem, roomId));
   });
 
-  it('a PRIVATE room leaves nothing of it to see', async () => {
+  it('a PRIVATE room makes it invisible', async () => {
     const roomId = await ada.createRoom({ kind: 'PRIVATE', memberIds: [bob.userId] });
     assert.deepEqual(await leave(bob, roomId), { roomId, room: null });
     await writesNothing(async () =>
@@ -124,7 +124,7 @@ describe('leaving', () => {
     assert.deepEqual(await ada.must('query ($id: ID!) { node(id: $id) { id } }', { id: first?.id }), { node: null });
   });
 
-  it('passes the place of the owner to the member who joined first', async () => {
+  it('as the owner makes the member who joined first the owner', async () => {
     const roomId = await ada.createRoom({ kind: 'PRIVATE' });
     await add(roomId, cem.userId);
     await add(roomId, bob.userId);
@@ -135,19 +135,19 @@ describe('leaving', () => {
     assert.deepEqual(await rolesIn(bob, roomId), ['Bob OWNER']);
   });
 
-  it('passes it by the order of memberIds among those who were there from the start', async () => {
+  it('as the owner makes the first of memberIds the owner among the initial members', async () => {
     const roomId = await ada.createRoom({ memberIds: [cem.userId, bob.userId] });
     await leave(ada, roomId);
     assert.deepEqual(await rolesIn(bob, roomId), ['Cem OWNER', 'Bob MEMBER']);
   });
 
-  it('does not pass it on when a mere member leaves', async () => {
+  it('as a plain member does not change the owner', async () => {
     const roomId = await ada.createRoom({ memberIds: [bob.userId, cem.userId] });
     await leave(bob, roomId);
     assert.deepEqual(await rolesIn(ada, roomId), ['Ada OWNER', 'Cem MEMBER']);
   });
 
-  it('as the last member ends a PRIVATE room, and not an OPEN one', async () => {
+  it('as the last member deletes a PRIVATE room, but not an OPEN one', async () => {
     const closed = await ada.createRoom({ kind: 'PRIVATE' });
     const open = await ada.createRoom();
     await Promise.all([leave(ada, closed), leave(ada, open)]);
@@ -157,7 +157,7 @@ describe('leaving', () => {
     assert.equal((await ada.must(gql.RoomDocument, { id: open })).room?.memberCount, 0);
   });
 
-  it('all at once leaves a PRIVATE room ended and an OPEN one without a member', async () => {
+  it('concurrently by all members deletes a PRIVATE room, and leaves an OPEN one without members', async () => {
     const everyone = [ada, bob, cem];
     const memberIds = [bob.userId, cem.userId];
     const [closed, open] = await Promise.all([ada.createRoom({ kind: 'PRIVATE', memberIds }), ada.createRoom({ memberIds })]);
@@ -168,7 +168,7 @@ describe('leaving', () => {
 });
 
 describe('being removed', () => {
-  it('writes what leaving writes, and twice is NOT_FOUND and nothing', async () => {
+  it('writes the same entries as leaving, and is NOT_FOUND the second time', async () => {
     const roomId = await ada.createRoom({ memberIds: [bob.userId] });
     assert.deepEqual(await remove(roomId, bob.userId), { removedUserId: bob.userId, room: { id: roomId, memberCount: 1 } });
     assert.deepEqual(await logOf(server, roomId), leaving);
@@ -178,7 +178,7 @@ describe('being removed', () => {
     });
   });
 
-  it('is undone by being added again', async () => {
+  it('can be followed by being added again', async () => {
     const roomId = await ada.createRoom({ kind: 'PRIVATE', memberIds: [bob.userId] });
     await bob.send(roomId, 'before');
     await remove(roomId, bob.userId);
@@ -189,8 +189,8 @@ describe('being removed', () => {
   });
 });
 
-describe('what joining and leaving say', () => {
-  it('is handed over as it was written, with who it was', async () => {
+describe('the messages of joining and leaving', () => {
+  it('are delivered in the order of the log, with their sender', async () => {
     const roomId = await ada.createRoom();
     await using watch = new Watch(ada, gql.RoomEventsDocument, { roomId });
     await watch.take(1);

@@ -4,7 +4,7 @@ import * as gql from '../gql/graphql.ts';
 import { Guest, startServer, storages } from '../support/server.ts';
 import { everythingIn, logOf } from '../support/stored.ts';
 
-// What is tested is known before any test begins: the runner ends a file once every test that it knows of has ended.
+// All suites are registered together after the setup, because the runner ends a file when every known test has ended.
 const suites: (() => void)[] = [];
 for (const storage of storages) {
   const server = await startServer({ storage });
@@ -19,7 +19,7 @@ for (const storage of storages) {
     (await guest.must(gql.DeleteMessageDocument, { messageId })).deleteMessage?.message;
   const messagesIn = async (guest: Guest, id: string) =>
     (await guest.must(gql.MessagesDocument, { id, first: 100 })).room?.messages.edges.map(({ node }) => node) ?? [];
-  /** The code and field of the error that a send is refused with, and that it has written nothing. */
+  /** The code and field of the error of a refused send. Checks that the send wrote nothing. */
   const refusalOf = async (guest: Guest, input: gql.SendMessageInput) => {
     const before = await everythingIn(server);
     const { errors } = await guest.ask(gql.SendMessageDocument, { input });
@@ -51,7 +51,7 @@ for (const storage of storages) {
         assert.equal((await ada.must(gql.RoomDocument, { id: roomId })).room?.lastActiveAt, message.createdAt);
       });
 
-      it('that is edited keeps all but its body, and says when', async () => {
+      it('that is edited changes only its body and editedAt', async () => {
         const roomId = await ada.createRoom();
         const { message } = await ada.send(roomId, 'first');
         const [before] = await messagesIn(ada, roomId);
@@ -64,7 +64,7 @@ for (const storage of storages) {
         assert.deepEqual(await logOf(server, roomId), ['MessageAdded TALK', 'MessageEdited TALK', 'MessageEdited TALK']);
       });
 
-      it('that is edited to what it says already is left as it is', async () => {
+      it('that is edited to the same body stays unchanged', async () => {
         const roomId = await ada.createRoom();
         const { message } = await ada.send(roomId, 'same');
         const before = await everythingIn(server);
@@ -76,7 +76,7 @@ for (const storage of storages) {
         ['BY_SENDER', bob],
         ['BY_OWNER', ada],
       ] as const) {
-        it(`that is deleted ${reason} is a tombstone that says so, and deleting it again changes nothing`, async () => {
+        it(`that is deleted ${reason} is a tombstone with that reason, and deleting it again changes nothing`, async () => {
           const roomId = await ada.createRoom({ memberIds: [bob.userId] });
           const { message } = await bob.send(roomId, 'regretted', newKey());
           const edited = await edit(bob, message.id, 'regretted still');
@@ -103,7 +103,7 @@ for (const storage of storages) {
         assert.equal((await remove(ada, message.id))?.deletionReason, 'BY_SENDER');
       });
 
-      it('that says who came is edited by nobody, and deleted by the owner alone', async () => {
+      it('of kind ENTER can be edited by nobody, and deleted only by the owner', async () => {
         const roomId = await ada.createRoom();
         await bob.must(gql.JoinRoomDocument, { roomId });
         const [entered] = await messagesIn(ada, roomId);
@@ -115,7 +115,7 @@ for (const storage of storages) {
         assert.equal((await remove(ada, messageId))?.deletionReason, 'BY_OWNER');
       });
 
-      it('of an OPEN room is deleted, but not edited, by a sender who has left', async () => {
+      it('of an OPEN room can be deleted, but not edited, by a sender who has left', async () => {
         const roomId = await ada.createRoom({ memberIds: [bob.userId] });
         const { message } = await bob.send(roomId, 'x');
         await bob.must(gql.LeaveRoomDocument, { roomId });
@@ -124,7 +124,7 @@ for (const storage of storages) {
         assert.equal((await remove(bob, message.id))?.deletionReason, 'BY_SENDER');
       });
 
-      it('that is deleted is lastMessage no more', async () => {
+      it('that is deleted is no longer lastMessage', async () => {
         const roomId = await ada.createRoom();
         const [first, second] = [await ada.send(roomId, '1'), await ada.send(roomId, '2')];
         const last = async () => (await ada.must(gql.RoomDocument, { id: roomId })).room?.lastMessage?.id;
@@ -137,7 +137,7 @@ for (const storage of storages) {
     });
 
     describe(`a clientMessageId on ${storage}`, () => {
-      it('sent again answers with the first message and writes nothing', async () => {
+      it('that is sent again returns the first message and writes nothing', async () => {
         const roomId = await ada.createRoom();
         const key = newKey();
         const first = await ada.send(roomId, 'once', key);
@@ -147,7 +147,7 @@ for (const storage of storages) {
         assert.equal((await ada.send(roomId, 'next')).message.number, 2);
       });
 
-      it('sent 50 times at once gives one message, and numbers no hole', async () => {
+      it('that is sent 50 times concurrently gives one message, and no gap in the numbers', async () => {
         const roomId = await ada.createRoom();
         const key = newKey();
         const others = Promise.all(Array.from({ length: 10 }, (_, i) => ada.send(roomId, `other ${i}`)));
@@ -163,7 +163,7 @@ for (const storage of storages) {
         assert.equal((await logOf(server, roomId)).length, 11);
       });
 
-      it('sent at once to two rooms goes to one of them, and is CONFLICT for the other', async () => {
+      it('that is sent concurrently to two rooms is written to one of them, and is CONFLICT in the other', async () => {
         const rooms = [await ada.createRoom(), await ada.createRoom()];
         for (let round = 0; round < 5; round += 1) {
           const key = newKey();
@@ -196,7 +196,7 @@ for (const storage of storages) {
         assert.deepEqual(await refusalOf(ada, { roomId: other, body: 'once', clientMessageId }), conflict);
       });
 
-      it('is judged by what was first sent, and not by a later edit', async () => {
+      it('is compared with the body that was first sent, not with a later edit', async () => {
         const roomId = await ada.createRoom();
         const clientMessageId = newKey();
         const { message } = await ada.send(roomId, 'first', clientMessageId);
@@ -209,7 +209,7 @@ for (const storage of storages) {
         assert.deepEqual([late.deduplicated, late.message.id, late.message.body], [true, message.id, null]);
       });
 
-      it('is the sender’s own: another sender may use the same', async () => {
+      it('may be used by another sender', async () => {
         const roomId = await ada.createRoom({ memberIds: [bob.userId] });
         const key = newKey();
         const sent = [await ada.send(roomId, 'x', key), await bob.send(roomId, 'y', key)];
@@ -222,7 +222,7 @@ for (const storage of storages) {
         );
       });
 
-      it('tells keys apart to the letter', async () => {
+      it('is compared exactly', async () => {
         const roomId = await ada.createRoom();
         const key = newKey();
         for (const other of [key, key.toUpperCase(), ` ${key}`, `${key}é`, `${key}e\u0301`]) {
@@ -253,7 +253,7 @@ for (const storage of storages) {
         assert.deepEqual(await ada.send(roomId, 'once', key), { ...first, deduplicated: true });
       });
 
-      it('that was refused may be sent again', async () => {
+      it('of a refused send may be used again', async () => {
         const roomId = await ada.createRoom();
         const clientMessageId = newKey();
         assert.equal((await refusalOf(bob, { roomId, body: 'x', clientMessageId }))[0], 'FORBIDDEN');

@@ -1,4 +1,4 @@
-// Changes that wait for a room: sends that stand together are written together, and each has an outcome of its own.
+// Changes that wait for a room. Adjacent sends are written together, and each has its own outcome.
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -12,7 +12,7 @@ import { Lock } from '../support/lock.ts';
 import { until } from '../support/process.ts';
 import { chatOn, createOwnedRoom, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
 
-describe('what waits for a room', () => {
+describe('a change that waits for a room', () => {
   let opened: TestStorage;
   let url: string;
   let chat: Chat;
@@ -33,8 +33,8 @@ describe('what waits for a room', () => {
   const send = (senderId: string, body: string, clientMessageId?: string, room = roomId) =>
     sendMessage(chat, senderId, { roomId: room, body, clientMessageId });
 
-  /** What comes of `changes` that have all come while the room's row was held, and what was first in line. */
-  async function whileHeld<Result>(changes: () => Promise<Result>[]): Promise<PromiseSettledResult<Result>[]> {
+  /** The outcomes of `changes` that all arrive while another transaction locks the room's row and a first send waits for it. */
+  async function whileLocked<Result>(changes: () => Promise<Result>[]): Promise<PromiseSettledResult<Result>[]> {
     await using lock = await Lock.take(url, 'select 1 from rooms where id = $1 for update', [roomId]);
     const first = send(ada, 'first');
     await until('the first waits for the row', async () => (await lock.waiting()) > 0);
@@ -54,8 +54,8 @@ describe('what waits for a room', () => {
     return rows[0]?.count;
   };
 
-  it('is written in one transaction, numbered in the order in which it came', async () => {
-    const outcomes = await whileHeld(() => range(1, 100).map((i) => send(ada, `message ${i}`, `key ${i}`)));
+  it('is written in one transaction with the others, numbered in the order of arrival', async () => {
+    const outcomes = await whileLocked(() => range(1, 100).map((i) => send(ada, `message ${i}`, `key ${i}`)));
     assert.deepEqual(
       outcomes.map((outcome) => outcome.status === 'fulfilled' && outcome.value.message.number),
       range(2, 101),
@@ -72,9 +72,9 @@ describe('what waits for a room', () => {
     );
   });
 
-  it('has an outcome for each: refused, found again, contradicted, written', async () => {
+  it('has its own outcome: refused, deduplicated, in conflict, or written', async () => {
     const { message: sent } = await send(ada, 'sent before', 'old key');
-    const outcomes = await whileHeld(() => [
+    const outcomes = await whileLocked(() => [
       send(ada, 'one'),
       send(bob, 'from outside'),
       send(ada, 'sent before', 'old key'),
@@ -98,9 +98,9 @@ describe('what waits for a room', () => {
     );
   });
 
-  it('fails alone where a statement fails for it', async () => {
-    // The door lets no such body in; PostgreSQL refuses the whole statement for it.
-    const outcomes = await whileHeld(() => [send(ada, 'one'), send(ada, 'not \0 text'), send(ada, 'two')]);
+  it('fails alone if the database rejects its data', async () => {
+    // The schema rejects such a body. PostgreSQL fails the whole statement because of it.
+    const outcomes = await whileLocked(() => [send(ada, 'one'), send(ada, 'not \0 text'), send(ada, 'two')]);
     assert.deepEqual(
       codes(outcomes).map((code) => code === 'done'),
       [true, false, true],
@@ -117,7 +117,7 @@ describe('what waits for a room', () => {
 
   it('keeps its place among changes of other kinds', async () => {
     await joinRoom(chat, bob, roomId);
-    const outcomes = await whileHeld<unknown>(() => [send(bob, 'in time'), removeMember(chat, ada, roomId, bob), send(bob, 'too late')]);
+    const outcomes = await whileLocked<unknown>(() => [send(bob, 'in time'), removeMember(chat, ada, roomId, bob), send(bob, 'too late')]);
     assert.deepEqual(codes(outcomes), ['done', 'done', 'FORBIDDEN']);
     assert.deepEqual(
       (await readAll(opened.db, roomId)).map(({ type }) => type),
@@ -125,8 +125,8 @@ describe('what waits for a room', () => {
     );
   });
 
-  it('is turned away at once where too much waits already', async () => {
-    const outcomes = await whileHeld(() => range(1, 1010).map((i) => send(ada, `message ${i}`)));
+  it('is refused at once if too many are waiting', async () => {
+    const outcomes = await whileLocked(() => range(1, 1010).map((i) => send(ada, `message ${i}`)));
     assert.deepEqual(codes(outcomes), [...range(1, 1000).map(() => 'done'), ...range(1, 10).map(() => 'UNAVAILABLE')]);
   });
 
@@ -136,8 +136,7 @@ describe('what waits for a room', () => {
     const elsewhere = chatOn(opened.db);
     for (const round of range(1, 30)) {
       const keys = range(1, 20).map((i) => `round ${round} key ${i}`);
-      const sendAll = (through: Chat, sendings: Sending[]) =>
-        Promise.allSettled(sendings.map((sending) => sendMessage(through, ada, sending)));
+      const sendAll = (via: Chat, sendings: Sending[]) => Promise.allSettled(sendings.map((sending) => sendMessage(via, ada, sending)));
       const [here, there] = await Promise.all([
         sendAll(
           chat,

@@ -15,7 +15,7 @@ const open = async (guest: Guest, userId: string, subject?: string) =>
   (await guest.must(gql.OpenDirectRoomDocument, { input: { userId, ...(subject === undefined ? {} : { subject }) } })).openDirectRoom;
 
 describe('a new room', () => {
-  it('is as it was asked for, with its creator for owner, and an empty log', async () => {
+  it('has the given fields, its creator as owner, and an empty log', async () => {
     const id = await ada.createRoom({
       name: '  Chess ',
       description: 'Moves',
@@ -51,7 +51,7 @@ describe('a new room', () => {
 });
 
 describe('an update', () => {
-  it('changes what is given, leaves what is absent, and clears with null', async () => {
+  it('changes the given fields, keeps absent ones, and clears with null', async () => {
     const roomId = await ada.createRoom({ name: 'One', description: 'first' });
     const update = async (input: object) => {
       const { updateRoom } = await ada.must(gql.UpdateRoomDocument, { input: { roomId, ...input } });
@@ -75,7 +75,7 @@ describe('an update', () => {
 });
 
 describe('a deleted room', () => {
-  it('has RoomDeleted for the last entry of its log, and is not there to be deleted again', async () => {
+  it('has RoomDeleted as its last entry, and cannot be deleted again', async () => {
     const roomId = await ada.createRoom({ memberIds: [bob.userId] });
     const { message } = await bob.send(roomId, 'x');
     assert.deepEqual(await ada.must(gql.DeleteRoomDocument, { roomId }), { deleteRoom: { deletedRoomId: roomId } });
@@ -88,7 +88,7 @@ describe('a deleted room', () => {
 });
 
 describe('a DIRECT room', () => {
-  it('is one for each pair and subject, whoever opens it', async () => {
+  it('is the same for both users of a pair and subject', async () => {
     const first = await open(ada, bob.userId);
     assert.equal(first?.created, true);
     assert.equal(first?.room.memberCount, 2);
@@ -107,7 +107,7 @@ describe('a DIRECT room', () => {
     assert.equal((await open(bob, ada.userId, 'trade:1'))?.room.id, others[0]?.room.id);
   });
 
-  it('that both open 10 times at once is created once', async () => {
+  it('that both open 10 times concurrently is created once', async () => {
     const subject = crypto.randomUUID();
     const opened = await Promise.all(
       Array.from({ length: 10 }, () => [open(ada, bob.userId, subject), open(bob, ada.userId, subject)]).flat(),
@@ -116,7 +116,7 @@ describe('a DIRECT room', () => {
     assert.equal(opened.filter((one) => one?.created).length, 1);
   });
 
-  it('has the same name for both, no owner, and shows each the other', async () => {
+  it('has the same name for both, no owner, and the other user as peer', async () => {
     const id = (await open(ada, bob.userId, crypto.randomUUID()))?.room.id as string;
     const [ofAda, ofBob] = [await read(ada, id), await read(bob, id)];
     assert.equal(ofAda?.name, ofBob?.name);
@@ -125,7 +125,7 @@ describe('a DIRECT room', () => {
     assert.deepEqual([ofAda?.viewerMembership?.role, ofBob?.viewerMembership?.role], ['MEMBER', 'MEMBER']);
   });
 
-  it('is another one once it was deleted, by either', async () => {
+  it('is a new room after either user has deleted it', async () => {
     const subject = crypto.randomUUID();
     const rooms = new Set<string>();
     for (const guest of [ada, bob, ada]) {
@@ -137,7 +137,7 @@ describe('a DIRECT room', () => {
     assert.equal(rooms.size, 3);
   });
 
-  it('is opened and deleted by both at once with an answer to each', async () => {
+  it('answers every call if both users open and delete it concurrently', async () => {
     const subject = crypto.randomUUID();
     const turn = async (guest: Guest, other: Guest) => {
       for (let i = 0; i < 15; i += 1) {

@@ -1,4 +1,4 @@
-// Sends that are written together, whatever their rooms.
+// Group commit: sends to different rooms are written together.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -21,7 +21,7 @@ describe('sends to many rooms', () => {
   });
   after(() => opened[Symbol.asyncDispose]());
 
-  it('that wait while one is written are the next statement, each room numbered in the order in which they came', async () => {
+  it('that wait during a statement are written by the next one, numbered per room in the order of arrival', async () => {
     const chat = chatOn(opened.db);
     const rooms = await Promise.all(range(1, 10).map(() => createOwnedRoom(chat)));
     const sent = await Promise.all(
@@ -50,7 +50,7 @@ describe('sends to many rooms', () => {
     assert.equal(rows[0]?.count, 2);
   });
 
-  it('fail together, with one statement, where the failure says nothing about the data of one send', async () => {
+  it('fail together, after one statement, if the failure does not concern the data of one send', async () => {
     let statements = 0;
     const counting: KyselyPlugin = {
       transformQuery({ node }) {
@@ -71,31 +71,31 @@ describe('sends to many rooms', () => {
       for (const outcome of outcomes) {
         assert.ok(outcome.status === 'rejected' && outcome.reason instanceof DatabaseFailure && outcome.reason.code === '53100');
       }
-      // The first runs alone; the others, which wait meanwhile, are the second statement.
+      // The first send runs alone. The others wait meanwhile and are the second statement.
       assert.equal(statements, 2);
     } finally {
       await ask('drop function refuse cascade');
     }
   });
 
-  it('pass over one that somebody holds, which is sent once it is let go', async () => {
+  it('do not wait for a locked room, whose sends are written after it is unlocked', async () => {
     const chat = chatOn(opened.db);
-    const [held, ...others] = await Promise.all(range(1, 6).map(() => createOwnedRoom(chat)));
-    assert.ok(held);
-    await using lock = await Lock.take(url, 'select 1 from rooms where id = $1 for update', [held.roomId]);
-    const waiting = range(1, 3).map((i) => sendMessage(chat, held.userId, { roomId: held.roomId, body: `held ${i}` }));
+    const [locked, ...others] = await Promise.all(range(1, 6).map(() => createOwnedRoom(chat)));
+    assert.ok(locked);
+    await using lock = await Lock.take(url, 'select 1 from rooms where id = $1 for update', [locked.roomId]);
+    const waiting = range(1, 3).map((i) => sendMessage(chat, locked.userId, { roomId: locked.roomId, body: `waiting ${i}` }));
     const began = performance.now();
     for (const round of range(1, 5)) {
       await Promise.all(others.map(({ roomId, userId }) => sendMessage(chat, userId, { roomId, body: `round ${round}` })));
     }
     assert.ok(performance.now() - began < 1500, 'the others waited');
-    await until('one waits for the row', async () => (await lock.waiting()) > 0);
+    await until('a send waits for the row', async () => (await lock.waiting()) > 0);
     await lock.release();
     const numbers = (await Promise.all(waiting)).map(({ message }) => message.number);
     assert.deepEqual(numbers, [1, 2, 3]);
   });
 
-  it('never take somebody who has just been removed for a member', { timeout: 60_000 }, async () => {
+  it('are refused for a member who was just removed', { timeout: 60_000 }, async () => {
     const [here, there] = [chatOn(opened.db), chatOn(opened.db)];
     for (const _ of range(1, 40)) {
       const bob = (await createGuest(opened.db, 'Bob')).id;

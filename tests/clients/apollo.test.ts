@@ -10,7 +10,7 @@ import { until } from '../support/process.ts';
 import { startServer } from '../support/server.ts';
 
 describe('the client @apollo/client', () => {
-  it('does it all: sign in, create a room, watch it, send, see it arrive, page back', async () => {
+  it('signs in, creates a room, watches it, sends, receives, and pages back', async () => {
     await using server = await startServer({ storage: 'PostgreSQL' });
     let token: string | undefined;
     const authorization = (): Record<string, string> => (token === undefined ? {} : { authorization: `Bearer ${token}` });
@@ -46,7 +46,7 @@ describe('the client @apollo/client', () => {
     for (const body of ['one', 'two', 'three']) {
       await client.mutate({ mutation: gql.SendMessageDocument, variables: { input: { roomId: id, body } } });
     }
-    await until('all have arrived', () => seen.length === 3);
+    await until('all messages have arrived', () => seen.length === 3);
     assert.deepEqual(seen, ['one', 'two', 'three']);
 
     const newest = await view({ last: 1 });
@@ -63,7 +63,7 @@ describe('the client @apollo/client', () => {
       return true;
     });
     watching.unsubscribe();
-    await until('nobody watches', () => server.app.liveRooms.size === 0);
+    await until('no room is watched', () => server.app.liveRooms.size === 0);
     client.stop();
     await sockets.dispose();
   });

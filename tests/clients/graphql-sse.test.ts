@@ -16,17 +16,17 @@ describe('the client graphql-sse, in distinct connections mode', () => {
       retry: () => new Promise((resolve) => setTimeout(resolve, 50)),
     });
 
-  it('does it all: sign in, create a room, watch it, send, see it arrive, page back', async () => {
+  it('signs in, creates a room, watches it, sends, receives, and pages back', async () => {
     await using server = await startServer({ storage: 'PostgreSQL' });
     const ada: { url: string; token: string | undefined } = { url: server.url, token: undefined };
     const client = connect(ada);
     ada.token = (await ask<gql.SignInMutation>(client, gql.SignInDocument, { name: 'Ada' })).signIn?.token;
     await tour(client);
-    await until('nobody watches', () => server.app.liveRooms.size === 0);
+    await until('no room is watched', () => server.app.liveRooms.size === 0);
     client.dispose();
   });
 
-  it('resumes by its own retry through a restart of the server, with no gap and no repeat', async () => {
+  it('resumes with its own retry after a restart of the server, with no gap and no repeat', async () => {
     await using server = await startServer({ storage: 'PostgreSQL' });
     const ada = await Guest.signIn(server.url);
     const roomId = await ada.createRoom();
@@ -49,10 +49,10 @@ describe('the client graphql-sse, in distinct connections mode', () => {
       },
     );
     for (let i = 0; i < 10; i += 1) await ada.send(roomId, 'Hello');
-    await until('the first arrive', () => seen.length > 0);
+    await until('the first messages have arrived', () => seen.length > 0);
     await server.restart();
     for (let i = 0; i < 10; i += 1) await ada.send(roomId, 'Hello again');
-    await until('all have arrived', () => seen.length >= 20);
+    await until('all messages have arrived', () => seen.length >= 20);
     assert.deepEqual(
       seen,
       Array.from({ length: 20 }, (_, i) => i + 1),
@@ -61,7 +61,7 @@ describe('the client graphql-sse, in distinct connections mode', () => {
     client.dispose();
   });
 
-  it('is told of a refusal as an error, and of the end of a room as complete', async () => {
+  it('gets an error for a refused stream, and complete for the end of a room', async () => {
     await using server = await startServer({ storage: 'PostgreSQL' });
     const ada = await Guest.signIn(server.url);
     const roomId = await ada.createRoom();

@@ -10,7 +10,7 @@ import { ask, tour } from '../support/tour.ts';
 
 for (const storage of storages) {
   describe(`the client graphql-ws, on ${storage}`, () => {
-    it('does it all: sign in, create a room, watch it, send, see it arrive, page back', async () => {
+    it('signs in, creates a room, watches it, sends, receives, and pages back', async () => {
       await using server = await startServer({ storage });
       let token: string | undefined;
       const client = createClient({
@@ -20,13 +20,13 @@ for (const storage of storages) {
         connectionParams: () => (token === undefined ? {} : { authorization: `Bearer ${token}` }),
       });
       token = (await ask<gql.SignInMutation>(client, gql.SignInDocument, { name: 'Ada' })).signIn?.token;
-      // Who a socket belongs to is said once, when it opens.
+      // The token of a socket is sent only when it opens, so the client needs a new socket.
       client.terminate();
       await tour(client);
       await client.dispose();
     });
 
-    it('resumes by its own retry through restarts of the server, with no gap and no repeat', async () => {
+    it('resumes with its own retry after restarts of the server, with no gap and no repeat', async () => {
       await using server = await startServer({ storage });
       const ada = await Guest.signIn(server.url);
       const roomId = await ada.createRoom();
@@ -41,7 +41,7 @@ for (const storage of storages) {
         on: { connected: () => (connected += 1) },
       });
       const seen: number[] = [];
-      // The client sends this very object again when it comes back: what is moved in it moves the subscription.
+      // The client sends this object again when it reconnects, so a new `after` in it moves the position of the subscription.
       const variables: { roomId: string; after?: string } = {
         roomId,
         after: (await ada.must(gql.RoomViewDocument, { id: roomId })).room?.messages.syncCursor as string,
@@ -62,12 +62,12 @@ for (const storage of storages) {
       const rounds = 3;
       for (let round = 1; round <= rounds; round += 1) {
         for (let i = 0; i < 10; i += 1) await ada.send(roomId, 'Hello');
-        if (round === 1) await until('the first arrive', () => seen.length > 0);
+        if (round === 1) await until('the first messages have arrived', () => seen.length > 0);
         await server.restart();
-        // Sent while the client may not be back yet.
+        // Sent while the client may not have reconnected yet.
         for (let i = 0; i < 10; i += 1) await ada.send(roomId, 'Hello again');
       }
-      await until('all have arrived', () => seen.length >= rounds * 20, 60_000);
+      await until('all messages have arrived', () => seen.length >= rounds * 20, 60_000);
       assert.deepEqual(
         seen,
         Array.from({ length: rounds * 20 }, (_, i) => i + 1),
@@ -79,7 +79,7 @@ for (const storage of storages) {
   });
 }
 
-it('the client graphql-ws takes the 1012 of a stop for a reason to come back, with its defaults', async () => {
+it('the client graphql-ws reconnects after close code 1012 with its defaults', async () => {
   await using server = await startServer({ storage: 'PostgreSQL' });
   const ada = await Guest.signIn(server.url);
   const roomId = await ada.createRoom();

@@ -13,7 +13,7 @@ function dataOf<Data>({ data, error }: OperationResult<Data>): Data {
 }
 
 describe('the client @urql/core', () => {
-  it('does it all: sign in, create a room, watch it, send, see it arrive, page back', async () => {
+  it('signs in, creates a room, watches it, sends, receives, and pages back', async () => {
     await using server = await startServer({ storage: 'PostgreSQL' });
     let token: string | undefined;
     const authorization = () => (token === undefined ? undefined : { authorization: `Bearer ${token}` });
@@ -50,7 +50,7 @@ describe('the client @urql/core', () => {
       seen.push(dataOf(result).messageAdded.body);
     });
     for (const body of ['one', 'two', 'three']) dataOf(await client.mutation(gql.SendMessageDocument, { input: { roomId: id, body } }));
-    await until('all have arrived', () => seen.length === 3);
+    await until('all messages have arrived', () => seen.length === 3);
     assert.deepEqual(seen, ['one', 'two', 'three']);
 
     const newest = dataOf(await view({ last: 1 })).room?.messages;
@@ -64,7 +64,7 @@ describe('the client @urql/core', () => {
     const { error } = await client.query(gql.RoomViewDocument, { id, first: 0 });
     assert.equal(error?.graphQLErrors[0]?.extensions['code'], 'BAD_USER_INPUT');
     unsubscribe();
-    await until('nobody watches', () => server.app.liveRooms.size === 0);
+    await until('no room is watched', () => server.app.liveRooms.size === 0);
     await sockets.dispose();
   });
 });

@@ -1,4 +1,4 @@
-// A live room whose head is read twice at the same time, and one whose log cannot be read.
+// A live room whose log was rolled back, and whose stored head is read and applied in different orders.
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
@@ -17,7 +17,7 @@ const kept: Position = { seq: 4, tag: newTag() };
 const rolledBack: Position = { seq: 6, tag: newTag() };
 const [fifth, sixth] = [entryAfter(kept)].flatMap((entry) => [entry, entryAfter(entry)]) as [LogEntry, LogEntry];
 
-/** A live room at a head that was rolled back. The log holds what was kept, and two entries after that. */
+/** A live room at a head that was rolled back. The log holds `kept` and two entries after it. */
 function openRolledBack(readHead: () => Promise<Position | undefined>): LiveRoom {
   const readPage = async ({ seq, tag }: Position) => {
     if (tag !== kept.tag) throw expiredCursor();
@@ -28,7 +28,7 @@ function openRolledBack(readHead: () => Promise<Position | undefined>): LiveRoom
   return room;
 }
 
-it('comes to the entry that it received, if an older head is applied while it reads the new one after a rollback', async () => {
+it('reaches the entry that it received, if an older head is applied while it reads the new head after a rollback', async () => {
   const head = Promise.withResolvers<Position | undefined>();
   const room = openRolledBack(() => head.promise);
   const then = room.known;
@@ -36,10 +36,10 @@ it('comes to the entry that it received, if an older head is applied while it re
   room.applyHead(then, kept);
   assert.deepEqual(room.head, kept);
   head.resolve(sixth);
-  await until('it has come to what it received', () => room.head?.seq === sixth.seq);
+  await until('the head is the received entry', () => room.head?.seq === sixth.seq);
 });
 
-it('does not go back to a head that is applied twice, if it applied an entry in between', () => {
+it('does not move back to a head that is applied twice, if it applied an entry in between', () => {
   const room = openRolledBack(async () => kept);
   const then = room.known;
   room.applyHead(then, kept);

@@ -1,4 +1,4 @@
-// Reads of the log for those who watch: few, however many ask.
+// Reads of the log for feeds: few reads, however many feeds wait.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -18,7 +18,7 @@ import { chatOn, createOwnedRoom, fillRoom, openTestStorage, range, readAll, rol
 for (const name of storages) {
   describe(`reads of the log on ${name}`, () => {
     let opened: TestStorage;
-    /** Counts what is under way, by room, and the most that ever was. */
+    /** Counts reads: in total, concurrent by room, and the maximum of all concurrent ones. */
     let source: LogSource;
     let reads = 0;
     let most = 0;
@@ -31,7 +31,7 @@ for (const name of storages) {
         async readPage(roomId, fromSeq) {
           reads += 1;
           underWay.set(roomId, (underWay.get(roomId) ?? 0) + 1);
-          assert.equal(underWay.get(roomId), 1, 'two reads of one room');
+          assert.equal(underWay.get(roomId), 1, 'two concurrent reads of one room');
           most = Math.max(
             most,
             [...underWay.values()].reduce((sum, each) => sum + each, 0),
@@ -47,8 +47,8 @@ for (const name of storages) {
       return { ...room, log: await readAll(opened.db, room.roomId) };
     };
 
-    it('are few where 2,000 streams resume from 1 to 500 messages behind', { timeout: 120_000 }, async () => {
-      const seed = chooseSeed('a crowd that resumes');
+    it('are at most 20 if 2,000 streams resume that lag by 1 to 500 messages', { timeout: 120_000 }, async () => {
+      const seed = chooseSeed('streams that resume together');
       const random = randomFrom(seed);
       const { roomId, userId, log } = await createFilledRoom(1500);
       await using liveRooms = new LiveRooms(source, new FickleBus(), retryFor(), silentLog);
@@ -68,12 +68,12 @@ for (const name of storages) {
           assert.equal((await feed.next()).value?.type, 'CaughtUp');
         }),
       );
-      console.log(`${name}: 2,000 streams had ${reads} reads of the log, and all that they missed after ${performance.now() - began} ms`);
+      console.log(`${name}: 2,000 streams caught up with ${reads} reads of the log in ${performance.now() - began} ms`);
       assert.ok(reads <= 20, `${reads} reads`);
       await Promise.all(feeds.map((feed) => feed.stop()));
     });
 
-    it('are one for all whose position lies in its page, each served from there', async () => {
+    it('answer every feed whose position is in the page', async () => {
       const { roomId, log } = await createFilledRoom(900);
       const reader = new LogReader(source, () => {});
       reads = 0;
@@ -85,34 +85,34 @@ for (const name of storages) {
         assert.ok(page.length > 0 || at === 899);
         assert.deepEqual(page, log.slice(at + 1, at + 1 + page.length));
       }
-      // The first, then one for all that its successor's page holds, then one for what lies behind that.
+      // The first read, then one for all positions in its page, then one for the position after that page.
       assert.equal(reads, 3);
     });
 
-    it('serve nobody who asks while they are under way: what they answer may be older than what was heard', async () => {
+    it('do not answer a feed that asks during the read, because the answer may be older than what the feed knows', async () => {
       const { roomId, log } = await createFilledRoom(3);
       const head = log[2] as Position;
-      const { promise: held, resolve: hold } = Promise.withResolvers<void>();
+      const { promise: reading, resolve: onReading } = Promise.withResolvers<void>();
       const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
       const slow: LogSource = {
         ...source,
         async readPage(...args) {
           const page = await source.readPage(...args);
-          hold();
+          onReading();
           await mayEnd;
           return page;
         },
       };
       const reader = new LogReader(slow, () => {});
       const early = reader.read(roomId, head);
-      await held;
+      await reading;
       await fillRoom(opened.db, roomId, 1);
       const late = reader.read(roomId, head);
       end();
       assert.deepEqual([(await early).length, (await late).length], [0, 1]);
     });
 
-    it('serve whoever waits longest, also while others ask for the beginning again and again', async () => {
+    it('answer the feed that has waited longest, even while others keep asking for the beginning', async () => {
       const { roomId, log } = await createFilledRoom(3 * logPageSize);
       const reader = new LogReader(source, () => {});
       let asking = true;
@@ -124,7 +124,7 @@ for (const name of storages) {
       await Promise.all(others);
     });
 
-    it('refuse those alone whose position the log does not hold', async () => {
+    it('fail only for feeds whose position the log does not hold', async () => {
       const { roomId, log } = await createFilledRoom(20);
       const third = log[2] as Position;
       await rollBackTo(opened.db, roomId, third);
@@ -132,7 +132,7 @@ for (const name of storages) {
       const now = await readAll(opened.db, roomId);
       const reader = new LogReader(source, () => {});
       reads = 0;
-      // The first occupies the room, the rest wait for one read.
+      // The first feed starts a read of the room. The others wait for the next one.
       const results = await Promise.allSettled([0, 1, 3, 19, 2, 5].map((at) => reader.read(roomId, log[at] as Position)));
       const lengths = results.map((result) =>
         result.status === 'fulfilled' ? (result.value as LogEntry[]).length : (result.reason as GaplessError).code,
@@ -142,7 +142,7 @@ for (const name of storages) {
       assert.equal(reads, 2);
     });
 
-    it('are four at once on a node, and one of a room', async () => {
+    it('run four at a time on a node, and one at a time per room', async () => {
       const rooms = await Promise.all(range(1, 12).map(() => createFilledRoom(10)));
       const reader = new LogReader(source, () => {});
       most = 0;

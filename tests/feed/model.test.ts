@@ -23,7 +23,7 @@ const backoff = { firstMs: 1, maxMs: 2 };
 const checkIntervalMs = 2;
 /** Practically never. */
 const noCheckMs = 600_000;
-/** Within this time, every reader comes to the end of a log that can be read. */
+/** Within this time, every reader reaches the end of a log that can be read. */
 const settledMs = 5_000;
 
 const commands = [
@@ -44,23 +44,23 @@ const remedies = ['head check', 'next entry', 'newcomer', 'none'] as const;
 type Remedy = (typeof remedies)[number];
 const losing: readonly Command[0][] = ['lose', 'garbage', 'restore'];
 
-/** A subscriber: what it asked for, and what became of it. */
+/** A subscriber: its request, and what it received. */
 class Reader {
-  /** Where it resumed. Undefined: live only. */
+  /** The position after which it resumed. Undefined: live only. */
   readonly after: Position | undefined;
-  /** The head when it asked. */
+  /** The head at the time of the request. */
   readonly headThen: Position;
   start: Position | undefined;
   readonly delivered: LogEntry[] = [];
-  /** Where it received CaughtUp. */
+  /** The positions at which it received CaughtUp. */
   readonly caughtUpAt: Position[] = [];
   error: unknown;
-  /** It was given something that it was not ready for. */
+  /** Whether it received a delivery while it was not ready. */
   overfed = false;
-  /** It has left, or its feed has ended. */
+  /** Whether it has disconnected or its feed has ended. */
   ended = false;
   readonly #running: Promise<unknown>;
-  /** Whether it goes with others while it is at the head. */
+  /** Whether it joins the group while it is at the head. */
   readonly #follows: boolean;
   #feed: Feed | undefined;
   #mayTake = 0;
@@ -119,20 +119,20 @@ class Reader {
   }
 }
 
-/** Gives each entry itself, a moment later. Every seventh is to be executed alone, and every eleventh fails for all. */
+/** Resolves each entry with itself, one turn later. Every seventh entry is executed alone, and every eleventh fails for all. */
 async function executeAll(entries: readonly LogEntry[]): Promise<readonly (LogEntry | undefined)[]> {
   await turn();
-  if (entries.some(({ seq }) => seq % 11 === 0)) throw badInput('It cannot be executed for all of them.');
+  if (entries.some(({ seq }) => seq % 11 === 0)) throw badInput('The entries cannot be executed together.');
   return entries.map((entry) => (entry.seq % 7 === 0 ? undefined : entry));
 }
 
-/** An entry that nobody has sent: ahead of everything, of another history, or out of place in this one. */
+/** An entry that nobody has sent: after the head, with another tag, or at a wrong seq. */
 function garbage(entry: LogEntry, n: number): LogEntry {
   const forged = { ...entry, tag: newTag(), previousTag: newTag() };
   return [{ ...forged, seq: entry.seq + 1 + n }, forged, { ...forged, seq: Math.max(1, entry.seq - (n % 5)) }][n % 3] as LogEntry;
 }
 
-/** Runs the commands, lets everything heal, and compares each reader with the log. */
+/** Runs the commands, ends all faults, and compares each reader with the log. */
 async function run(log: TestLog, remedy: Remedy, steps: readonly Command[]): Promise<void> {
   const bus = new FickleBus();
   bus.healthy = false;
@@ -164,7 +164,7 @@ async function run(log: TestLog, remedy: Remedy, steps: readonly Command[]): Pro
       bus.deliver = (entry, send) => send(garbage(entry, n));
     },
     subscribe: () => open(),
-    // From any position that ever was, also one that was rolled back or trimmed since.
+    // From any position that ever existed, including positions that were rolled back or trimmed since.
     resume: (n) => open([floor, ...written][n % (written.length + 1)]),
     disconnect: (_, reader) => void reader?.disconnect(),
     restore: async (n) => {
@@ -185,7 +185,7 @@ async function run(log: TestLog, remedy: Remedy, steps: readonly Command[]): Pro
     if (remedy === 'head check') bus.lose();
     if (remedy === 'newcomer') open(written.at(-3));
     for (const reader of readers) reader.pull(Infinity);
-    // The last entry is written while they read.
+    // The last entry is written while the readers read.
     for (let i = 0; i < steps.length % 5; i += 1) await turn();
     if (remedy !== 'none') publish(await log.append(1));
     const truth = await log.readAll();
@@ -195,7 +195,7 @@ async function run(log: TestLog, remedy: Remedy, steps: readonly Command[]): Pro
     await Promise.all(readers.map((reader) => reader.disconnect()));
     await liveRooms[Symbol.asyncDispose]();
   }
-  assert.equal(liveRooms.size, 0, 'a live room is left behind');
+  assert.equal(liveRooms.size, 0, 'a live room was not closed');
 }
 
 async function settled(readers: readonly Reader[], end: Position): Promise<void> {
@@ -204,13 +204,13 @@ async function settled(readers: readonly Reader[], end: Position): Promise<void>
   while (!readers.every(isDone)) {
     if (performance.now() > deadline) {
       const late = readers.filter((reader) => !isDone(reader)).map(({ position }) => position?.seq);
-      throw new Error(`Readers stay at ${late.join(', ')} and do not come to ${end.seq}.`);
+      throw new Error(`Readers stay at ${late.join(', ')} and do not reach ${end.seq}.`);
     }
     await sleep(1);
   }
 }
 
-/** The oracle is the log, and everything that was ever written. What the log does not hold now, it never will again. */
+/** The oracle is the log, and all entries that were ever written. An entry that the log does not hold now never comes back. */
 function assertTrue(reader: Reader, truth: Awaited<ReturnType<TestLog['readAll']>>, ever: readonly Position[]): void {
   const tags = new Set([truth.floor, ...truth.entries].map(({ tag }) => tag));
   const holds = ({ tag }: Position) => tags.has(tag);
@@ -221,27 +221,28 @@ function assertTrue(reader: Reader, truth: Awaited<ReturnType<TestLog['readAll']
     assert.ok(after && !holds(after), 'a cursor that the log holds was refused');
     return;
   }
-  if (after) assert.equal(start.tag, after.tag, 'it began elsewhere than asked for');
-  else if (holds(reader.headThen)) assert.ok(start.seq >= reader.headThen.seq, 'it began in the past');
+  if (after) assert.equal(start.tag, after.tag, 'it did not begin at its cursor');
+  else if (holds(reader.headThen)) assert.ok(start.seq >= reader.headThen.seq, 'it began before the head');
   let position = start;
   for (const entry of reader.delivered) {
     assert.ok(follows(entry, position), `${entry.seq} was delivered after ${position.seq}`);
     assert.ok(
       ever.includes(entry) || ever.some(({ tag, seq }) => tag === entry.tag && seq === entry.seq),
-      'it received what was never written',
+      'it received an entry that was never written',
     );
     position = entry;
   }
   assert.ok(!reader.overfed, 'it received more than it was ready for');
   assert.ok(reader.caughtUpAt.length <= 1, 'it received CaughtUp twice');
   const [caughtUp] = reader.caughtUpAt;
-  if (caughtUp && holds(caughtUp) && holds(reader.headThen)) assert.ok(caughtUp.seq >= reader.headThen.seq, 'it had not caught up');
+  if (caughtUp && holds(caughtUp) && holds(reader.headThen))
+    assert.ok(caughtUp.seq >= reader.headThen.seq, 'it received CaughtUp too early');
   if (error === undefined) return;
   assert.equal((error as GaplessError).code, 'CURSOR_EXPIRED', String(error));
-  assert.ok(!holds(position), 'it was ended, and could have gone on');
+  assert.ok(!holds(position), 'it was ended although the log holds its position');
 }
 
-/** Several runs at a time: most of a run is spent waiting. */
+/** Runs several at a time, because a run mostly waits. */
 async function check(numRuns: number, maxSteps: number, open: () => Promise<TestLog>): Promise<void> {
   const seed = chooseSeed('the model of a feed');
   const atOnce = 8;

@@ -1,4 +1,4 @@
-// Retries, by a clock that the test moves.
+// Retries, with a clock that the test moves.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -11,7 +11,7 @@ const always = () => true;
 const fails = (error: unknown) => () => Promise.reject(error);
 
 describe('a retry', () => {
-  it('goes on until the work succeeds, whatever it throws', async () => {
+  it('continues until the work succeeds, whatever it throws', async () => {
     const clock = new ManualClock();
     const retry = retryFor({ clock });
     const errors = [
@@ -32,7 +32,7 @@ describe('a retry', () => {
     assert.equal(retry.counts.retries, errors.length);
   });
 
-  it('ends with a final error, and with one that this node cannot mend', async () => {
+  it('ends with a final error, and with a NodeUnableError', async () => {
     const retry = retryFor({ clock: new ManualClock() });
     const final = badInput('wrong');
     await assert.rejects(retry.run(fails(final), always), final);
@@ -41,7 +41,7 @@ describe('a retry', () => {
     assert.equal(retry.counts.retries, 0);
   });
 
-  it('ends once nobody wants the result', async () => {
+  it('ends once the result is no longer wanted', async () => {
     const clock = new ManualClock();
     const retry = retryFor({ clock });
     let wanted = true;
@@ -75,7 +75,7 @@ describe('a retry', () => {
     );
   });
 
-  it('goes on for as long as the database does not answer', async () => {
+  it('continues while the database does not answer', async () => {
     const clock = new ManualClock();
     let answering = false;
     const retry = retryFor({ clock, isDatabaseAnswering: () => answering });
@@ -88,7 +88,7 @@ describe('a retry', () => {
     await refused;
   });
 
-  it('goes on while the failures differ', async () => {
+  it('continues while the failures differ', async () => {
     const clock = new ManualClock();
     const retry = retryFor({ clock });
     let attempts = 0;

@@ -1,4 +1,4 @@
-// Whose fault an error is: the request's is BAD_USER_INPUT, the server's is INTERNAL and logged.
+// A fault of the request is BAD_USER_INPUT. A fault of the server is INTERNAL and logged.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -22,7 +22,7 @@ describe('an error', () => {
   const logged = () => lines.filter(({ level }) => level === 'error').length;
   const change = (statement: string) => sql.raw(statement).execute(server.app.storage.db);
 
-  // What graphql-js finds while it completes a value: an Int that overflows, a null that must not be, an enum without the value.
+  // Errors that graphql-js raises while it completes a value: an Int that overflows, a forbidden null, an unknown enum value.
   const faults: Record<string, { statement: string; query: string }> = {
     'an Int that overflows': {
       statement:
@@ -89,7 +89,7 @@ describe('an error', () => {
     });
   }
 
-  it('is none for a nullable variable that is left out, or null in another operation of the document', async () => {
+  it('does not occur for a nullable variable that is omitted, or null in another operation of the document', async () => {
     const query = 'query ($o: RoomOrder) { rooms(orderBy: $o) { pageInfo { hasNextPage } } }';
     assert.equal((await ada.ask(query, {} as never)).errors, undefined);
   });

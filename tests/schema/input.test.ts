@@ -1,4 +1,4 @@
-// What an argument may not be: each is answered with a clear error, and nothing is written.
+// An invalid argument gets an error that names its field, and nothing is written.
 
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
@@ -27,7 +27,7 @@ interface Refusal {
   readonly field?: string | undefined;
 }
 
-/** Asks, and checks the error and that the database is as it was. */
+/** Executes the operation, and checks the error and that the database is unchanged. */
 async function assertRefused(document: string, variables: object, { code, field }: Refusal): Promise<void> {
   const before = await everythingIn(server);
   const { errors } = await ada.ask(document, variables);
@@ -61,7 +61,7 @@ const streams = {
   roomEvents: 'subscription ($roomId: ID!, $after: String) { roomEvents(roomId: $roomId, after: $after) { cursor } }',
 };
 
-/** Opens both streams at both doors with each, and checks that all are refused with `code`, and nothing else of the socket is. */
+/** Opens both streams over WebSocket and SSE with each of the variables. Checks that each is refused with `code` and that the socket stays open. */
 async function assertStreamsRefused(each: object[], code: string, status: number): Promise<void> {
   const client = ada.connect();
   await using healthy = new Watch(client, streams.roomEvents, { roomId });
@@ -112,7 +112,7 @@ describe('a text', () => {
   }
 
   for (const body of ['x'.repeat(4000), '😀'.repeat(4000), '  kept as it is, \t blanks and all\n', '\u202e\u0301𝒳👩‍👩‍👧']) {
-    it(`of ${[...body].length} characters, ${body.length} units, is kept to the letter`, async () => {
+    it(`of ${[...body].length} characters and ${body.length} UTF-16 units is stored unchanged`, async () => {
       const sent = await ada.send(roomId, body);
       assert.equal(sent.message.body, body);
       assert.equal((await ada.must(gql.RoomDocument, { id: roomId })).room?.lastMessage?.body, body);
@@ -120,7 +120,7 @@ describe('a text', () => {
   }
 
   for (const [field, value] of Object.entries({ nameContains: 'a\0', subject: '\ud800' })) {
-    it(`that no database keeps is refused as rooms(filter: { ${field} })`, () =>
+    it(`that no database can store is refused as rooms(filter: { ${field} })`, () =>
       assertRefused(
         'query ($filter: RoomFilter) { rooms(filter: $filter) { nodes { id } } }',
         { filter: { [field]: value } },
@@ -135,20 +135,20 @@ describe('an input', () => {
     ['without a required field', 'sendMessage', { roomId }],
     ['with null for a required field', 'sendMessage', { roomId, body: null }],
     ['with a number for a text', 'sendMessage', { roomId, body: 1 }],
-    ['with a field that is not there', 'sendMessage', { roomId, body: 'x', sender: bob.userId }],
-    ['with a time of its own', 'sendMessage', { roomId, body: 'x', createdAt: '2020-01-01T00:00:00.000Z' }],
+    ['with an unknown field', 'sendMessage', { roomId, body: 'x', sender: bob.userId }],
+    ['with a createdAt', 'sendMessage', { roomId, body: 'x', createdAt: '2020-01-01T00:00:00.000Z' }],
     ['with an unknown kind', 'createRoom', { name: 'x', kind: 'SECRET' }],
     ['of kind DIRECT', 'createRoom', { name: 'x', kind: 'DIRECT' }, 'kind'],
     ['with 101 members', 'createRoom', { name: 'x', memberIds: Array(101).fill(bob.userId) }, 'memberIds'],
-    ['with oneself for the other member', 'openDirectRoom', { userId: ada.userId }, 'userId'],
-    ['that takes the name away', 'updateRoom', { roomId, name: null }, 'name'],
-    ['with the owner for whom to remove', 'removeMember', { roomId, userId: ada.userId }, 'userId'],
+    ['with the viewer as the other member', 'openDirectRoom', { userId: ada.userId }, 'userId'],
+    ['that sets the name to null', 'updateRoom', { roomId, name: null }, 'name'],
+    ['with the owner as the member to remove', 'removeMember', { roomId, userId: ada.userId }, 'userId'],
   ];
   for (const [what, name, input, field] of inputs) {
     it(`${what} is refused by ${name}`, () => assertRefused(documents[name], { input }, { code: 'BAD_USER_INPUT', field }));
   }
 
-  it('with null for what may be left out is one without it', async () => {
+  it('with null for an optional field equals an input without the field', async () => {
     const { createRoom } = await ada.must(gql.CreateRoomDocument, {
       input: { name: ' Nulls ', description: null, memberIds: null, subject: null },
     });
@@ -197,7 +197,7 @@ describe('an id', () => {
   ];
   for (const [name, field, kind, rest] of takers) {
     const input = (id: string) => ({ input: { ...rest, [field]: field === 'memberIds' ? [bob.userId, id] : id } });
-    it(`that nothing has is NOT_FOUND as ${name}.${field}`, async () => {
+    it(`that no object has is NOT_FOUND as ${name}.${field}`, async () => {
       for (const id of [unknown(kind), ...junk(kind)]) await assertRefused(documents[name], input(id), { code: 'NOT_FOUND', field });
     });
     it(`of another type is BAD_USER_INPUT as ${name}.${field}`, async () => {
@@ -208,7 +208,7 @@ describe('an id', () => {
     });
   }
 
-  it('that nothing has gives null in room and in node', async () => {
+  it('that no object has gives null in room and in node', async () => {
     for (const id of [unknown('room'), ...junk('room')]) {
       assert.deepEqual(await ada.ask('query ($id: ID!) { room(id: $id) { id } }', { id }), { data: { room: null } });
     }
@@ -225,7 +225,7 @@ describe('an id', () => {
     }
   });
 
-  it('that nothing has is NOT_FOUND to both streams', async () => {
+  it('that no object has is NOT_FOUND in both streams', async () => {
     await assertStreamsRefused(
       [unknown('room'), ...junk('room')].map((id) => ({ roomId: id })),
       'NOT_FOUND',
@@ -233,7 +233,7 @@ describe('an id', () => {
     );
   });
 
-  it('of another type is BAD_USER_INPUT to both streams', async () => {
+  it('of another type is BAD_USER_INPUT in both streams', async () => {
     await assertStreamsRefused(
       [ids.user, ids.message, membershipId].map((id) => ({ roomId: id })),
       'BAD_USER_INPUT',
@@ -272,14 +272,14 @@ describe('a page', () => {
         assertRefused(document, { ...variablesOf(list), ...size }, { code: 'BAD_USER_INPUT', field }));
     }
     for (const size of [{ first: 1 }, { first: 100 }, { last: 1 }, { last: 100 }, { first: 1, last: null }]) {
-      it(`of ${JSON.stringify(size)} is given by ${list}`, async () => {
+      it(`of ${JSON.stringify(size)} is returned by ${list}`, async () => {
         assert.equal((await ada.ask(document, { ...variablesOf(list), ...size })).errors, undefined);
       });
     }
   }
 });
 
-describe('an operation that asks for too much', () => {
+describe('an operation that exceeds the cost limit', () => {
   const tooMuch =
     'rooms(first: 100) { nodes { members(first: 100) { nodes { id user { id } } } messages(first: 100) { nodes { id sender { id } room { id } } } } }';
   for (const rest of [
@@ -287,7 +287,7 @@ describe('an operation that asks for too much', () => {
     'room(id: "room_") { messages(first: -2147483648) { nodes { id } } }',
     'room(id: "room_") { members(last: -99999) { nodes { id } } }',
   ]) {
-    it(`is refused ${rest === '' ? 'by itself' : `beside ${rest}`}`, async () => {
+    it(`is refused ${rest === '' ? 'alone' : `together with ${rest}`}`, async () => {
       const { data, errors } = await ada.ask(`{ ${tooMuch} ${rest} }`, {});
       assert.equal(data, undefined);
       assert.deepEqual(
@@ -298,7 +298,7 @@ describe('an operation that asks for too much', () => {
     });
   }
 
-  it('is refused for what its variables ask for, though the same document has asked for little before', async () => {
+  it('is refused because of its variables, although the same document was within the limit before', async () => {
     const query = `query ($rooms: Int!, $messages: Int!) {
       rooms(first: $rooms) { nodes { messages(first: $messages) { nodes { id sender { id } room { id } } } } } }`;
     const codes = async (rooms: number, messages: number) =>
@@ -363,7 +363,7 @@ describe('a cursor', () => {
   };
   for (const [list, cursors] of Object.entries(invalid) as [keyof typeof lists, string[]][]) {
     for (const argument of ['after', 'before']) {
-      it(`that ${list} never gave is CURSOR_INVALID as ${argument}`, async () => {
+      it(`that ${list} never returned is CURSOR_INVALID as ${argument}`, async () => {
         for (const cursor of cursors) {
           await assertRefused(lists[list], { ...variablesOf(list), [argument]: cursor }, { code: 'CURSOR_INVALID' });
         }
@@ -371,18 +371,18 @@ describe('a cursor', () => {
     }
   }
 
-  it('that rooms gave in the order of names is of no use in another order', async () => {
+  it('of rooms ordered by name is CURSOR_INVALID in another order', async () => {
     const after = byName.pageInfo.endCursor;
     const { errors } = await ada.ask(gql.RoomsDocument, { after, orderBy: 'NEWEST' });
     assert.equal(errors?.[0]?.extensions.code, 'CURSOR_INVALID');
   });
 
-  it('that is forged with half a pair in it harms nothing', async () => {
+  it('that is forged and contains a lone surrogate causes no error', async () => {
     const after = encode([version, 'rooms by NAME', '\ud800', '\ud800']);
     assert.equal((await ada.ask(gql.RoomsDocument, { after, orderBy: 'NAME' })).errors, undefined);
   });
 
-  it('that is junk or of another room is CURSOR_INVALID to both streams', async () => {
+  it('that is malformed or of another room is CURSOR_INVALID in both streams', async () => {
     await assertStreamsRefused(
       invalid.messages.map((after) => ({ roomId, after })),
       'CURSOR_INVALID',
@@ -396,7 +396,7 @@ describe('a cursor', () => {
     encode([version, room, seq, tag ^ 1]),
     encode([version, room, 0, tag]),
   ];
-  it('beyond the head, or with the tag of another entry, is CURSOR_EXPIRED in messages', async () => {
+  it('after the head, or with the tag of another entry, is CURSOR_EXPIRED in messages', async () => {
     for (const cursor of expired) {
       for (const argument of ['after', 'before']) {
         await assertRefused(lists.messages, { id: roomId, [argument]: cursor }, { code: 'CURSOR_EXPIRED' });
@@ -404,7 +404,7 @@ describe('a cursor', () => {
     }
   });
 
-  it('beyond the head, or with the tag of another entry, is CURSOR_EXPIRED to both streams', async () => {
+  it('after the head, or with the tag of another entry, is CURSOR_EXPIRED in both streams', async () => {
     await assertStreamsRefused(
       expired.map((after) => ({ roomId, after })),
       'CURSOR_EXPIRED',
@@ -421,7 +421,7 @@ describe('a cursor', () => {
     assert.equal(refused.errors?.[0]?.extensions.code, 'CURSOR_EXPIRED');
   });
 
-  it('in front of what is kept is CURSOR_EXPIRED, and the one at the edge serves', async () => {
+  it('before the floor is CURSOR_EXPIRED, and at the floor is valid', async () => {
     await using forgetful = await startServer({ storage: 'PostgreSQL', env: { RETENTION_DAYS: '1' } });
     const eve = await Guest.signIn(forgetful.url, 'Eve');
     const id = await eve.createRoom();
@@ -449,7 +449,7 @@ describe('a cursor', () => {
   });
 });
 
-it('no refusal has burnt a number or a seq', async () => {
+it('a refused mutation uses up no number and no seq', async () => {
   const sent = await ada.send(roomId, 'the last');
   const written = await server.app.storage.db.selectFrom('roomLog').select('seq').where('roomId', '=', roomId).orderBy('seq').execute();
   assert.deepEqual(

@@ -1,4 +1,4 @@
-// What a request costs in queries, and that nothing is answered from what was read before a change.
+// A request needs few queries, and no result contains rows that were read before a change.
 
 import assert from 'node:assert/strict';
 import { after, describe, it, mock } from 'node:test';
@@ -11,7 +11,7 @@ const server = await startServer({ storage: 'PostgreSQL' });
 after(() => server[Symbol.asyncDispose]());
 const ada = await Guest.signIn(server.url, 'Ada');
 
-/** The statements that this process sends to PostgreSQL while it answers, whatever their parameters, sorted. */
+/** The statements that this process sends to PostgreSQL during `work`, without their parameters, sorted. */
 async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
   const sent: string[] = [];
   const query = pg.Client.prototype.query as (...args: unknown[]) => unknown;
@@ -25,7 +25,7 @@ async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
   } finally {
     spy.mock.restore();
   }
-  // A new connection of the pool begins with a setting of its own.
+  // Without the settings that a new connection of the pool sends.
   return sent
     .filter((statement) => !statement.includes('set_config'))
     .map((statement) => statement.replaceAll(/\(\$\d+(, \$\d+)*\)/g, '(…)').replaceAll(/\$\d+/g, '$'))
@@ -33,7 +33,7 @@ async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
 }
 
 describe('a page of rooms', () => {
-  it('is the same few queries whatever its length', async () => {
+  it('needs the same few queries for every length', async () => {
     const subject = 'counted';
     for (let i = 0; i < 30; i += 1) {
       const guest = await Guest.signIn(server.url, `Guest ${i}`);
@@ -59,7 +59,7 @@ describe('a page of rooms', () => {
       assert.equal(rooms.nodes.filter(({ peer }) => peer !== null).length, 30);
       assert.ok(rooms.nodes.every(({ lastMessage, createdBy }) => lastMessage !== null && createdBy !== null));
     });
-    // Four fields show users, whose ids come at their own time: those that come together are asked for together.
+    // Four fields load users, in up to four batches, because their ids are known at different times.
     const once = (statements: string[]) => statements.filter((each, i) => !each.includes('"users"') || statements.indexOf(each) === i);
     assert.deepEqual(once(many), once(few));
     assert.ok(few.length <= 10);
@@ -70,7 +70,7 @@ describe('a page of rooms', () => {
 describe('a change', () => {
   const rename = (roomId: string, name: string) => ada.must(gql.UpdateRoomDocument, { input: { roomId, name } });
 
-  it('between two events shows in the second', async () => {
+  it('between two events is visible in the second', async () => {
     const roomId = await ada.createRoom({ name: 'First' });
     interface Event {
       readonly roomEvents: { __typename: string; room: { name: string; lastMessage: { body: string } | null } };
@@ -101,7 +101,7 @@ describe('a change', () => {
     );
   });
 
-  it('shows in messageAdded, and in what a message says of its sender’s room', async () => {
+  it('is visible in messageAdded, in the room of the message', async () => {
     const roomId = await ada.createRoom({ name: 'First' });
     interface Event {
       readonly messageAdded: { room: { name: string } };
@@ -124,7 +124,7 @@ describe('a change', () => {
     );
   });
 
-  it('by one mutation field shows in the fields behind it', async () => {
+  it('by one mutation field is visible in the fields after it', async () => {
     const roomId = await ada.createRoom();
     const room = 'room { name lastMessage { body } }';
     const answer = await ada.must(

@@ -4,14 +4,14 @@ import * as gql from '../gql/graphql.ts';
 import { assertPages, idsOf } from '../support/pages.ts';
 import { Guest, startServer, storages } from '../support/server.ts';
 
-// What is tested is known before any test begins: the runner ends a file once every test that it knows of has ended.
+// All suites are registered together after the setup, because the runner ends a file when every known test has ended.
 const suites: (() => void)[] = [];
 for (const storage of storages) {
   const server = await startServer({ storage });
   after(() => server[Symbol.asyncDispose]());
   const ada = await Guest.signIn(server.url, 'Ada');
   const others = await Promise.all(Array.from({ length: 23 }, (_, i) => Guest.signIn(server.url, `Guest ${i}`)));
-  // The first 12 are there from the start, in one instant or two; the others join, and some of them leave.
+  // The first 12 are initial members, with equal times. The others join, and some of them leave.
   const id = await ada.createRoom({ memberIds: others.slice(0, 12).map(({ userId }) => userId) });
   for (const guest of others.slice(12)) await guest.must(gql.JoinRoomDocument, { roomId: id });
   for (const guest of [others[3], others[15]]) await guest?.must(gql.LeaveRoomDocument, { roomId: id });
@@ -32,13 +32,13 @@ for (const storage of storages) {
         assert.equal((await ada.must(gql.RoomDocument, { id })).room?.memberCount, names.length);
       });
 
-      it('are the whole list, page by page, either way', async () => {
+      it('are the whole list, page by page, forward and backward', async () => {
         const list = idsOf(await read({ first: 100 }));
         for (const size of [1, 5, names.length - 1, names.length, 100]) await assertPages(read, size, list);
         assert.deepEqual(idsOf(await read({})), list.slice(0, 20));
       });
 
-      it('of the same instant are told apart by a page that ends between them', async () => {
+      it('with equal times are all listed if a page ends between them', async () => {
         await server.app.storage.db
           .updateTable('memberships')
           .set({ joinedAt: new Date(0) })

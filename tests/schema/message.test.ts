@@ -1,4 +1,4 @@
-// The messages of a room in pages: which ones, whether more lies on either side, and the position to subscribe with.
+// Pages of the messages of a room: their messages, hasNextPage and hasPreviousPage, and syncCursor.
 
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
@@ -7,7 +7,7 @@ import { assertPages, idsOf } from '../support/pages.ts';
 import { Guest, startServer, storages } from '../support/server.ts';
 import { Watch } from '../support/watch.ts';
 
-// What is tested is known before any test begins: the runner ends a file once every test that it knows of has ended.
+// All suites are registered together after the setup, because the runner ends a file when every known test has ended.
 const suites: (() => void)[] = [];
 for (const storage of storages) {
   const server = await startServer({ storage });
@@ -18,7 +18,7 @@ for (const storage of storages) {
   const read = async (args: object = {}) => (await ada.must(gql.MessagesDocument, { id, ...args })).room?.messages;
   const empty = await read();
 
-  // A log with entries of every sort between its messages, so that a cursor may point to any of them.
+  // A log with entries of many types between its messages, so that cursors of all of them are tested.
   await ada.send(id, '1');
   const edited = (await ada.send(id, '2')).message;
   await bob.must(gql.JoinRoomDocument, { roomId: id });
@@ -35,25 +35,25 @@ for (const storage of storages) {
   const all = await db.selectFrom('messages').select(['id', 'seq']).where('roomId', '=', id).orderBy('seq').execute();
   const list = all.map((message) => message.id);
   await using watch = new Watch(ada, gql.RoomEventsDocument, { roomId: id, after: empty?.syncCursor });
-  /** The cursor behind each entry, by its seq; first that of the empty log. */
+  /** The cursor after each entry, by its seq. The first one is that of the empty log. */
   const cursors = [empty?.syncCursor, ...(await watch.take(log.length)).map(({ roomEvents }) => roomEvents.cursor)];
 
   suites.push(() => {
     describe(`messages on ${storage}`, () => {
-      it('of a room without any are an empty page with a position to subscribe with', () => {
+      it('of an empty room are an empty page with a syncCursor', () => {
         assert.deepEqual(empty?.edges, []);
         assert.deepEqual(empty?.pageInfo, { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null });
         assert.ok(empty?.syncCursor);
       });
 
-      it('are the whole list, page by page, either way, tombstones in their place', async () => {
+      it('are the whole list, page by page, forward and backward, with tombstones in place', async () => {
         for (const size of [1, 3, list.length - 1, list.length, 100]) await assertPages(read, size, list);
         const tombstone = (await read({ first: 100 }))?.edges[3]?.node;
         assert.deepEqual([tombstone?.id, tombstone?.number, tombstone?.body], [deleted.id, 4, null]);
         assert.ok(tombstone?.deletedAt);
       });
 
-      it('are the last 20 with neither first nor last, and with after the first 20 beyond it', async () => {
+      it('are the last 20 without first and last, and the first 20 after a cursor with after', async () => {
         assert.deepEqual(idsOf(await read()), list.slice(-20));
         assert.deepEqual(idsOf(await read({ after: cursors[0] })), list.slice(0, 20));
         assert.deepEqual(
@@ -65,7 +65,7 @@ for (const storage of storages) {
         );
       });
 
-      it('have the cursor of their edge, which is that of the entry that added them', async () => {
+      it('have the same cursor as their edge and as the entry that added them', async () => {
         const page = await read({ first: 100 });
         for (const [index, { cursor, node }] of page?.edges.entries() ?? []) {
           assert.equal(cursor, node.cursor);
@@ -74,12 +74,12 @@ for (const storage of storages) {
         }
       });
 
-      it('come with the position of the newest entry, whichever page it is', async () => {
+      it('come with the cursor of the newest entry as syncCursor on every page', async () => {
         for (const args of [{}, { first: 1 }, { last: 1 }, { after: cursors.at(-1) }])
           assert.equal((await read(args))?.syncCursor, cursors.at(-1));
       });
 
-      it('say exactly whether more lies on either side, from any two positions of the log', async () => {
+      it('have exact hasNextPage and hasPreviousPage between any two positions of the log', async () => {
         const middle = [0, 2, 3, 6, 9, log.length - 2, log.length];
         const sizes = [{}, { first: 1 }, { first: 4 }, { last: 1 }, { last: 4 }];
         for (const from of [undefined, ...middle]) {
@@ -103,7 +103,7 @@ for (const storage of storages) {
                 what,
               );
               const [first, last] = [wanted[0], wanted.at(-1)];
-              // An empty page lies where its cursors say: behind one, in front of the other.
+              // The position of an empty page is that of its cursors: after one and before the other.
               const hasPreviousPage = all.some(({ seq }) => (first ? seq < first.seq : seq <= (from ?? -1)));
               const hasNextPage = all.some(({ seq }) => (last ? seq > last.seq : seq >= (to ?? Number.POSITIVE_INFINITY)));
               assert.deepEqual(
@@ -116,7 +116,7 @@ for (const storage of storages) {
         }
       });
 
-      it('and the stream behind their syncCursor leave nothing out', async () => {
+      it('and a stream from their syncCursor omit nothing', async () => {
         const page = await read();
         await using stream = new Watch(ada, gql.MessageAddedDocument, { roomId: id, after: page?.syncCursor });
         const { message } = await ada.send(id, 'the next');

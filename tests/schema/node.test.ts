@@ -1,4 +1,4 @@
-// What is still shown of a room to somebody who has lost the right to it, and holds ids and keys from before.
+// A viewer who has lost the right to a room, and still has its ids and idempotency keys, sees nothing of its current state.
 
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
@@ -10,7 +10,7 @@ after(() => server[Symbol.asyncDispose]());
 const ada = await Guest.signIn(server.url, 'Ada');
 const bob = await Guest.signIn(server.url, 'Bob');
 
-/** A PRIVATE room that Bob was removed from, or that is deleted, renamed since; and what he has of it. */
+/** A room that Bob can no longer read, because he was removed or the room was deleted. Returns the ids and the send that he still has. */
 async function lose(how: 'removed' | 'deleted' | 'deleted DIRECT') {
   const input = { name: 'Shared', kind: 'PRIVATE' as const, memberIds: [bob.userId] };
   const roomId =
@@ -33,7 +33,7 @@ const retryWith = (selection: string) =>
 
 for (const how of ['removed', 'deleted', 'deleted DIRECT'] as const) {
   describe(`a room that was lost (${how})`, () => {
-    it('is null by its id, and so is what is in it', async () => {
+    it('is null by its id, like its messages and memberships', async () => {
       const { roomId, messageId, membershipId } = await lose(how);
       for (const id of [roomId, messageId, membershipId]) {
         const document = 'query ($id: ID!) { node(id: $id) { id ... on Message { body } ... on Room { name } } }';
@@ -42,7 +42,7 @@ for (const how of ['removed', 'deleted', 'deleted DIRECT'] as const) {
       assert.deepEqual(await bob.ask('query ($id: ID!) { room(id: $id) { id } }', { id: roomId }), { data: { room: null } });
     });
 
-    it('shows nothing of itself in what a retry answers', async () => {
+    it('shows only its id in the answer to a retry', async () => {
       const { roomId, messageId, retry } = await lose(how);
       const document = retryWith(
         `room { id name description subject createdBy { id } memberCount peer { id } viewerMembership { id } lastMessage { body } }`,
@@ -72,7 +72,7 @@ for (const how of ['removed', 'deleted', 'deleted DIRECT'] as const) {
     });
 
     for (const list of ['messages { nodes { body } }', 'members { nodes { user { name } } }', 'messages { syncCursor }']) {
-      it(`is NOT_FOUND in what a retry answers when asked for ${list}`, async () => {
+      it(`is NOT_FOUND in the answer to a retry that selects ${list}`, async () => {
         const { retry } = await lose(how);
         const { data, errors } = await bob.ask(retryWith(`room { name ${list} }`), { input: retry });
         assert.deepEqual(data, { sendMessage: null });
@@ -86,7 +86,7 @@ for (const how of ['removed', 'deleted', 'deleted DIRECT'] as const) {
 }
 
 describe('node', () => {
-  it('gives each type by its id', async () => {
+  it('returns each type by its id', async () => {
     const roomId = await ada.createRoom({ name: 'Mine' });
     const { message } = await ada.send(roomId, 'hello');
     const membershipId = (await ada.must(gql.RoomDocument, { id: roomId })).room?.viewerMembership?.id;

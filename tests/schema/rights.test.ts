@@ -1,5 +1,5 @@
-// The right to a room is part of each read: a viewer who loses it while their operation is executed is shown nothing that
-// came after the loss.
+// Every read checks the right to the room: a viewer who loses the right during their operation sees nothing that was
+// written after the loss.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -38,7 +38,7 @@ for (const name of storages) {
     });
     after(() => opened[Symbol.asyncDispose]());
 
-    /** Executes an operation as a member who is removed after its statement number `statement`. A newcomer joins and writes then. */
+    /** Executes an operation as a member who is removed after its statement number `statement`. Then a new member joins and writes. */
     async function executeWhileRemoved(query: string, statement: number) {
       const chat = chatOn(opened.db);
       const { id: viewerId } = await createGuest(opened.db, 'Grace');
@@ -66,7 +66,7 @@ for (const name of storages) {
     }
 
     for (const [what, query] of Object.entries(operations)) {
-      it(`is shown nothing later through ${what}, whichever read the loss comes after`, async () => {
+      it(`sees nothing that was written after the loss through ${what}`, async () => {
         const { statements } = await executeWhileRemoved(query, Infinity);
         for (let statement = 1; statement <= statements; statement += 1) {
           const { text } = await executeWhileRemoved(query, statement);

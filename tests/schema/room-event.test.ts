@@ -1,4 +1,4 @@
-// What a stream hands over, when it ends, and what it shows of a room to somebody who has lost the right to it.
+// What a stream delivers, when it ends, and what it shows to a viewer who has lost the right to the room.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -19,14 +19,14 @@ const remove = (roomId: string) => ada.must(gql.RemoveMemberDocument, { roomId, 
 const add = (roomId: string) => ada.must(gql.AddMemberDocument, { roomId, userId: bob.userId });
 const codeOf = async (watch: Watch<unknown>) => (await watch.ended)?.[0]?.extensions.code;
 
-/** Sends so often, a few at a time: the server refuses what would wait for long. */
+/** Sends messages, 20 at a time, because the server refuses sends that would wait for long. */
 async function sendMany(roomId: string, count: number, body: string): Promise<void> {
   for (let sent = 0; sent < count; sent += 20) await Promise.all(Array.from({ length: 20 }, () => ada.send(roomId, body)));
 }
 
-/** Both streams of a room, both behind its head. */
-async function watchBoth(guest: Guest, roomId: string, behind?: string) {
-  const variables = { roomId, after: behind ?? (await headOf(guest, roomId)) };
+/** Both streams of a room, after `start`, or after the head by default. */
+async function watchBoth(guest: Guest, roomId: string, start?: string) {
+  const variables = { roomId, after: start ?? (await headOf(guest, roomId)) };
   const [messages, events] = [new Watch(guest, gql.MessageAddedDocument, variables), new Watch(guest, gql.RoomEventsDocument, variables)];
   return {
     messages,
@@ -38,7 +38,7 @@ async function watchBoth(guest: Guest, roomId: string, behind?: string) {
 }
 
 describe('a stream', () => {
-  it('hands over every entry of the log, in its order, each with the cursor to resume behind it', async () => {
+  it('delivers every entry of the log in order, each with the cursor to resume after it', async () => {
     const roomId = await ada.createRoom();
     const start = await headOf(ada, roomId);
     await using live = new Watch(ada, gql.RoomEventsDocument, { roomId, after: start });
@@ -63,7 +63,7 @@ describe('a stream', () => {
     }
   });
 
-  it('without after is live only, and says so first', async () => {
+  it('without after delivers CaughtUp first, and then only new entries', async () => {
     const roomId = await ada.createRoom();
     await ada.send(roomId, 'before');
     await using watch = new Watch(ada, gql.RoomEventsDocument, { roomId });
@@ -76,7 +76,7 @@ describe('a stream', () => {
     assert.equal(added?.cursor, message.cursor);
   });
 
-  it('shows a message as it is when it is handed over', async () => {
+  it('shows a message as it is when it is delivered', async () => {
     const roomId = await ada.createRoom();
     const start = await headOf(ada, roomId);
     const { message } = await ada.send(roomId, 'first');
@@ -91,7 +91,7 @@ describe('a stream', () => {
     assert.deepEqual([only?.messageAdded.id, only?.messageAdded.number, only?.messageAdded.body], [message.id, 1, null]);
   });
 
-  it('says of who joined and has left since that they have no membership', async () => {
+  it('has a null membership for a user who joined and has left since', async () => {
     const roomId = await ada.createRoom();
     const start = await headOf(ada, roomId);
     await bob.must(gql.JoinRoomDocument, { roomId });
@@ -103,7 +103,7 @@ describe('a stream', () => {
 });
 
 describe('the same operation of two viewers', () => {
-  it('gives each what depends on them', async () => {
+  it('gives each viewer their own values', async () => {
     const roomId = (await ada.must(gql.OpenDirectRoomDocument, { input: { userId: bob.userId, subject: 'two viewers' } })).openDirectRoom
       ?.room.id as string;
     const query =
@@ -119,8 +119,8 @@ describe('the same operation of two viewers', () => {
   });
 });
 
-describe('a stream of who is removed', () => {
-  it('from a PRIVATE room completes after MemberLeft, and is handed nothing that comes after', async () => {
+describe('a stream of a removed member', () => {
+  it('in a PRIVATE room completes after MemberLeft, and delivers nothing after it', async () => {
     const roomId = await ada.createRoom({ kind: 'PRIVATE', memberIds: [bob.userId] });
     await using watch = await watchBoth(bob, roomId);
     await watch.events.take(1);
@@ -135,10 +135,10 @@ describe('a stream of who is removed', () => {
     );
   });
 
-  it('and is behind in the log completes at the same place', async () => {
+  it('in a PRIVATE room completes at the same entry if it lags', async () => {
     const roomId = await ada.createRoom({ kind: 'PRIVATE', memberIds: [bob.userId] });
     const start = await headOf(bob, roomId);
-    // So much that it is not handed over before the removal is written.
+    // So many that the stream still lags when the removal is written.
     await sendMany(roomId, 300, 'x');
     await using watch = await watchBoth(bob, roomId, start);
     await watch.messages.take(1);
@@ -151,7 +151,7 @@ describe('a stream of who is removed', () => {
     assert.equal(JSON.stringify(watch.events.results).includes('not for Bob'), false);
   });
 
-  it('from an OPEN room goes on', async () => {
+  it('in an OPEN room continues', async () => {
     const roomId = await ada.createRoom({ memberIds: [bob.userId] });
     await using watch = await watchBoth(bob, roomId);
     await watch.events.take(1);
@@ -161,7 +161,7 @@ describe('a stream of who is removed', () => {
     assert.equal((await watch.messages.take(2))[1]?.messageAdded.body, 'for all');
   });
 
-  it('and of nobody else ends', async () => {
+  it('completes, but those of other members continue', async () => {
     const roomId = await ada.createRoom({ kind: 'PRIVATE', memberIds: [bob.userId] });
     await using watch = await watchBoth(ada, roomId);
     await watch.events.take(1);
@@ -170,7 +170,7 @@ describe('a stream of who is removed', () => {
     assert.deepEqual(typesOf(await watch.events.take(4)), ['CaughtUp', 'MessageAdded', 'MemberLeft', 'MessageAdded']);
   });
 
-  it('is NOT_FOUND when it is resumed, and after a rejoin the old cursor serves again', async () => {
+  it('is NOT_FOUND when it resumes, and the old cursor is valid again after the member is added again', async () => {
     const roomId = await ada.createRoom({ kind: 'PRIVATE', memberIds: [bob.userId] });
     const start = await headOf(bob, roomId);
     await ada.send(roomId, '1');
@@ -192,14 +192,14 @@ describe('a stream of who is removed', () => {
       typesOf(await resumed.events.take(8)).filter((type) => type !== 'CaughtUp'),
       [...types, 'MessageAdded'],
     );
-    // A second removal ends it all the same.
+    // A second removal also ends the stream.
     await remove(roomId);
     assert.deepEqual([await codeOf(resumed.events), await codeOf(resumed.messages)], [undefined, undefined]);
   });
 
-  it('shows nothing of the room any more, and nothing that a message was changed to since', async () => {
+  it('shows neither the room nor later changes of a message', async () => {
     const roomId = await ada.createRoom({ name: 'A secret name', kind: 'PRIVATE', memberIds: [bob.userId] });
-    // More than the sockets between take: the server is still at it when Bob is removed.
+    // More than the socket buffers hold, so that the server is still sending when Bob is removed.
     const copies = Array.from({ length: 12 }, (_, i) => `copy${i}: body`).join(' ');
     const start = await headOf(bob, roomId);
     await sendMany(roomId, 200, '漢'.repeat(4000));
@@ -236,7 +236,7 @@ interface MessageEvent {
 
 describe('the streams of a room that is deleted', () => {
   for (const kind of ['OPEN', 'PRIVATE', 'DIRECT'] as const) {
-    it(`and was ${kind} complete after RoomDeleted, and are NOT_FOUND when they are resumed`, async () => {
+    it(`and was ${kind} complete after RoomDeleted, and are NOT_FOUND when they resume`, async () => {
       const roomId =
         kind === 'DIRECT'
           ? ((await ada.must(gql.OpenDirectRoomDocument, { input: { userId: bob.userId } })).openDirectRoom?.room.id as string)
@@ -251,16 +251,16 @@ describe('the streams of a room that is deleted', () => {
         assert.deepEqual(typesOf(events.results), ['CaughtUp', 'RoomDeleted']);
         assert.deepEqual(messages.results, []);
       }
-      for (const behind of [message.cursor, ofBob.events.results[1]?.roomEvents.cursor as string]) {
-        await using resumed = await watchBoth(bob, roomId, behind);
+      for (const cursor of [message.cursor, ofBob.events.results[1]?.roomEvents.cursor as string]) {
+        await using resumed = await watchBoth(bob, roomId, cursor);
         assert.deepEqual([await codeOf(resumed.events), await codeOf(resumed.messages)], ['NOT_FOUND', 'NOT_FOUND']);
         const query = 'subscription ($roomId: ID!, $after: String) { roomEvents(roomId: $roomId, after: $after) { cursor } }';
-        assert.equal((await refuseEventStream(server.url, bob.token, query, { roomId, after: behind })).status, 404);
+        assert.equal((await refuseEventStream(server.url, bob.token, query, { roomId, after: cursor })).status, 404);
       }
     });
   }
 
-  it('because its last member left complete too, and hand over that it was left', async () => {
+  it('because its last member left complete after MemberLeft', async () => {
     const roomId = await ada.createRoom({ kind: 'PRIVATE' });
     await using watch = await watchBoth(ada, roomId);
     await watch.events.take(1);

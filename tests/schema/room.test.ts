@@ -1,4 +1,4 @@
-// The lists of rooms: what is in them for whom, in which order, and page by page.
+// Lists of rooms: their contents for each viewer, their order, and their pages.
 
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
@@ -8,7 +8,7 @@ import { Guest, startServer, storages } from '../support/server.ts';
 
 const orders = ['RECENTLY_ACTIVE', 'NEWEST', 'NAME'] as const;
 
-// What is tested is known before any test begins: the runner ends a file once every test that it knows of has ended.
+// All suites are registered together after the setup, because the runner ends a file when every known test has ended.
 const suites: (() => void)[] = [];
 for (const storage of storages) {
   const server = await startServer({ storage });
@@ -18,7 +18,7 @@ for (const storage of storages) {
   const eva = await Guest.signIn(server.url, 'Éva 100%');
   const zoe = await Guest.signIn(server.url, 'ZOË');
 
-  // Names twice, in both cases, and outside of ASCII; what some are alike in, others are not.
+  // Names that are equal or differ only in case, also outside ASCII.
   const names = [
     'alpha',
     'Alpha',
@@ -53,7 +53,7 @@ for (const storage of storages) {
   await eva.send(shared, 'hello');
   const deleted = await ada.createRoom({ name: 'alpha deleted' });
   await ada.must(gql.DeleteRoomDocument, { roomId: deleted });
-  // Rooms of the same instant: the order among them is by id, and a page may end between them.
+  // Rooms with equal times are ordered by id, and a page may end between them.
   await db
     .updateTable('rooms')
     .set({ createdAt: new Date(0), lastActiveAt: new Date(0) })
@@ -72,7 +72,7 @@ for (const storage of storages) {
     orderBy === 'NAME' ? room.nameFolded : orderBy === 'NEWEST' ? room.createdAt.getTime() : room.lastActiveAt.getTime();
   const bytes = (text: string | number) => (typeof text === 'string' ? Buffer.from(text).toString('hex') : text);
 
-  /** The whole list, made from every room there is. */
+  /** The expected list, computed from all rooms. */
   function expected(guest: Guest, orderBy: (typeof orders)[number], matches: (room: (typeof everyRoom)[number]) => boolean): string[] {
     const sign = orderBy === 'NAME' ? 1 : -1;
     return everyRoom
@@ -108,7 +108,7 @@ for (const storage of storages) {
   suites.push(() => {
     describe(`rooms on ${storage}`, () => {
       for (const orderBy of orders) {
-        it(`by ${orderBy} are the whole list, page by page, either way, whatever the filter`, async () => {
+        it(`by ${orderBy} are the whole list, page by page, forward and backward, with every filter`, async () => {
           for (const [filter, matches] of filters) {
             for (const guest of [ada, eva, zoe]) {
               const list = expected(guest, orderBy, (room) => matches(room, guest));
@@ -119,7 +119,7 @@ for (const storage of storages) {
           }
         });
 
-        it(`by ${orderBy} lie between two cursors`, async () => {
+        it(`by ${orderBy} are limited by two cursors`, async () => {
           const list = expected(ada, orderBy, () => true);
           const { edges } = await ada.rooms({ first: 100, orderBy });
           const cursors = { after: edges[2]?.cursor as string, before: edges[9]?.cursor as string };
@@ -130,7 +130,7 @@ for (const storage of storages) {
         });
       }
 
-      it('are RECENTLY_ACTIVE first where nothing else is asked for, and move to the front with a message', async () => {
+      it('are ordered by RECENTLY_ACTIVE by default, and a message moves its room to the start', async () => {
         const list = expected(eva, 'RECENTLY_ACTIVE', () => true);
         const read = async () => idsOf(((await eva.must('{ rooms { edges { node { id } } } }', {})) as gql.RoomsQuery).rooms ?? undefined);
         assert.deepEqual(await read(), list.slice(0, 20));

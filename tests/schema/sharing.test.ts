@@ -1,4 +1,4 @@
-// What is executed once for everyone: that it is, and that it holds nothing of anybody's own.
+// Shared executions: one execution serves all subscribers, and its result contains nothing that depends on a viewer.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it, mock } from 'node:test';
@@ -36,13 +36,13 @@ type Field = GraphQLField<unknown, unknown>;
 type Resolved = { resolve: NonNullable<Field['resolve']> };
 
 /**
- * Every field that can be reached from an event of roomEvents, with the shortest way to it. Not through a field that is
- * declared to depend on the viewer: what lies behind that is never shared.
+ * Every field that is reachable from an event of roomEvents, with the shortest path to it. Paths through a field that is
+ * declared to depend on the viewer are left out, because such results are never shared.
  */
 function* fieldsOfEvents(): Generator<{ name: string; field: Field; isInterface: boolean; query: string }> {
-  const queue: { type: string; way: (selection: string) => string }[] = [{ type: 'RoomEvent', way: (selection) => selection }];
+  const queue: { type: string; path: (selection: string) => string }[] = [{ type: 'RoomEvent', path: (selection) => selection }];
   const seen = new Set(['RoomEvent']);
-  for (const { type: typeName, way } of queue) {
+  for (const { type: typeName, path } of queue) {
     const type = schema.getType(typeName);
     if (isInterfaceType(type) || isObjectType(type)) {
       for (const field of Object.values(type.getFields()) as Field[]) {
@@ -52,18 +52,18 @@ function* fieldsOfEvents(): Generator<{ name: string; field: Field; isInterface:
           name: `${typeName}.${field.name}`,
           field,
           isInterface: isInterfaceType(type),
-          query: `subscription ($roomId: ID!) { roomEvents(roomId: $roomId) { ${way(leaf)} } }`,
+          query: `subscription ($roomId: ID!) { roomEvents(roomId: $roomId) { ${path(leaf)} } }`,
         };
         if (!isCompositeType(inner) || seen.has(inner.name) || field.extensions['dependsOnViewer']) continue;
         seen.add(inner.name);
-        queue.push({ type: inner.name, way: (selection) => way(`${field.name} { ${selection} }`) });
+        queue.push({ type: inner.name, path: (selection) => path(`${field.name} { ${selection} }`) });
       }
     }
     if (!isInterfaceType(type)) continue;
     for (const { name } of schema.getPossibleTypes(type)) {
       if (seen.has(name)) continue;
       seen.add(name);
-      queue.push({ type: name, way: (selection) => way(`... on ${name} { ${selection} }`) });
+      queue.push({ type: name, path: (selection) => path(`... on ${name} { ${selection} }`) });
     }
   }
 }
@@ -86,13 +86,13 @@ describe('a field of an event', () => {
     await updateRoom(chat, userId, roomId, { name: 'Renamed' });
     await deleteMessage(chat, userId, message.id);
     await addMember(chat, userId, roomId, (await createGuest(opened.db, 'Cleo')).id);
-    // Last: what was changed behind somebody's leaving is looked at for each, whatever is asked of it.
+    // Last, because a message that was changed after someone left depends on the viewer in every selection.
     await removeMember(chat, userId, roomId, bob);
     await deleteRoom(chat, userId, roomId);
     const entries = await readAll(opened.db, roomId);
     const head = entries.at(-1) as LogEntry;
     deliveries = [...entries, { ...head, type: 'HistoryTrimmed', throughNumber: 1 }, { ...head, type: 'CaughtUp' }];
-    // What the fields of events make use of.
+    // The parts of the context that the fields of events use.
     context = { storage: opened.storage, chat, log: silentLog } as unknown as Context;
   });
   after(() => opened[Symbol.asyncDispose]());
@@ -101,32 +101,32 @@ describe('a field of an event', () => {
     executeSubscriptionEvent({ ...args, rootValue, contextValue }) as Promise<ExecutionResult>;
 
   for (const { name, field, isInterface, query } of fieldsOfEvents()) {
-    it(`is declared to depend on the viewer where it does: ${name}`, async (t) => {
+    it(`is declared to depend on the viewer exactly if it does: ${name}`, async (t) => {
       const document = parse(query);
       assert.deepEqual(validate(schema, document), []);
       const args = validateSubscriptionArgs({ schema, document, contextValue: context, variableValues: { roomId } });
       assert.ok('schema' in args);
-      const looked: string[] = [];
-      // A column of a row has no resolver of its own, which could look at anything.
+      const dependent: string[] = [];
+      // A column of a row has no resolver of its own, so it cannot read the viewer.
       const resolve = field.resolve && t.mock.method(field as Resolved, 'resolve');
       for (const delivery of deliveries) {
         const { context: shared, viewerSeen } = sharedContext(context);
         const { errors } = await execute(args, delivery, shared);
-        if (viewerSeen()) looked.push(delivery.type);
+        if (viewerSeen()) dependent.push(delivery.type);
         else assert.equal(errors, undefined);
       }
       const sharing = sharingOf(args);
       const own = deliveries.filter(({ type }) => !sharing?.covers(type)).map(({ type }) => type);
       const declared = own.length > 0;
-      assert.equal(declared, looked.length > 0, `looked at by ${looked.join()}`);
-      for (const type of looked) assert.ok(own.includes(type as Delivery['type']), `${type} is shared`);
-      // One that nothing has asked for would look innocent. (An interface has others ask its fields of the types that have them.)
+      assert.equal(declared, dependent.length > 0, `the viewer is read for ${dependent.join()}`);
+      for (const type of dependent) assert.ok(own.includes(type as Delivery['type']), `${type} is shared`);
+      // A resolver that was never called proves nothing. The fields of an interface are resolved by its object types.
       assert.ok(declared || isInterface || !resolve || resolve.mock.callCount() > 0, 'it was never resolved');
     });
   }
 });
 
-it('the stream of the web chat is the same for everyone, but for who joins', () => {
+it('the stream of the web chat is the same for every viewer, except for MemberJoined', () => {
   const args = validateSubscriptionArgs({ schema, document: RoomEventsDocument, variableValues: { roomId: 'room_0' } });
   assert.ok('schema' in args);
   const sharing = sharingOf(args);
@@ -143,7 +143,7 @@ describe('1,000 subscribers of one operation', { timeout: 120_000 }, () => {
   let server: Server;
   let guests: Guest[];
   let roomId: string;
-  /** Called once for each execution of what comes of `roomEvents`. */
+  /** Called once for each execution of an event of `roomEvents`. */
   const { mock: executions } = mock.method(schema.getSubscriptionType()?.getFields()['roomEvents'] as Resolved, 'resolve');
 
   before(async () => {
@@ -165,7 +165,7 @@ describe('1,000 subscribers of one operation', { timeout: 120_000 }, () => {
         ),
     );
 
-  /** Has 36 guests watch: 900 times by 36 sockets, and 100 times by event streams; and gives what each is handed of messages. */
+  /** Opens 900 subscriptions on the sockets of 36 guests and 100 event streams. `take` returns what each of them received. */
   async function watchAll(selection: string) {
     const query = `subscription ($roomId: ID!) { roomEvents(roomId: $roomId) { __typename ${selection} } }`;
     const sockets = await Promise.all(guests.map((guest) => RawSocket.signedIn(server.url, guest.token)));
@@ -188,27 +188,27 @@ describe('1,000 subscribers of one operation', { timeout: 120_000 }, () => {
     for (const { stream } of streams) assert.equal((await nextOf(stream)).data.__typename, 'CaughtUp');
     return {
       async take(count: number) {
-        const handed = [];
+        const received = [];
         for (const [index, socket] of sockets.entries()) {
           const byId = new Map<string, unknown[]>();
           for (const _ of range(1, count * perSocket)) {
             const { id = '', payload } = await socket.next();
             byId.set(id, [...(byId.get(id) ?? []), payload.data.roomEvents]);
           }
-          handed.push(...[...byId.values()].map((events) => ({ guest: guests[index] as Guest, events })));
+          received.push(...[...byId.values()].map((events) => ({ guest: guests[index] as Guest, events })));
         }
         for (const { guest, stream } of streams) {
           const events = [];
           for (const _ of range(1, count)) events.push((await nextOf(stream)).data);
-          handed.push({ guest, events });
+          received.push({ guest, events });
         }
-        assert.equal(handed.length, 1000);
-        return handed;
+        assert.equal(received.length, 1000);
+        return received;
       },
       async close() {
         for (const socket of sockets) socket.terminate();
         for (const { stream } of streams) stream.close();
-        await until('nobody watches', () => server.app.liveRooms.size === 0);
+        await until('no room is watched', () => server.app.liveRooms.size === 0);
       },
     };
   }
@@ -227,7 +227,7 @@ describe('1,000 subscribers of one operation', { timeout: 120_000 }, () => {
     await watching.close();
   });
 
-  it('cost one each where what is selected depends on the viewer, and nobody is handed another’s', async () => {
+  it('cost one execution each if the selection depends on the viewer, and each receives their own values', async () => {
     roomId = await (guests[0] as Guest).createRoom();
     await joinAll(roomId);
     const watching = await watchAll('room { viewerMembership { user { id } } }');
@@ -240,7 +240,7 @@ describe('1,000 subscribers of one operation', { timeout: 120_000 }, () => {
     await watching.close();
   });
 
-  it('cost one for each message also where other events depend on the viewer, and each is handed their own of those', async () => {
+  it('cost one execution for each message if only other events depend on the viewer, and each receives their own values of those', async () => {
     roomId = await (guests[0] as Guest).createRoom();
     await joinAll(roomId);
     const watching = await watchAll(

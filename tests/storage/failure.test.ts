@@ -1,4 +1,4 @@
-// Whatever goes wrong with the database leaves storage as one class.
+// Every failure of the database leaves storage as a DatabaseFailure.
 
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
@@ -19,7 +19,7 @@ import { startPostgres } from '../support/postgres.ts';
 import { silentLog, storages } from '../support/server.ts';
 import { openTestStorage, range, type TestStorage } from '../support/storage.ts';
 
-/** The failure that `work` ends with. */
+/** The failure with which `work` rejects. */
 async function failureOf(work: Promise<unknown>): Promise<DatabaseFailure> {
   const error = await work.then(
     () => undefined,
@@ -65,7 +65,7 @@ for (const name of storages) {
       assert.deepEqual({ code, constraint, isOfData }, { code: '23505', constraint: 'users_pkey', isOfData: true });
     });
 
-    it('is not what our own code throws in a transaction, which passes unchanged and writes nothing', async () => {
+    it('is not an error that our own code throws in a transaction, which passes unchanged and rolls back', async () => {
       const own = new RangeError('ours');
       const changing = db.transaction().execute(async (trx) => {
         await trx
@@ -78,7 +78,7 @@ for (const name of storages) {
       assert.deepEqual(await db.selectFrom('users').select('id').where('name', '=', 'Nobody').execute(), []);
     });
 
-    it('is a commit of a transaction in which a statement failed and the failure was swallowed', async () => {
+    it('is the commit of a transaction whose failed statement was ignored', async () => {
       const changing = db.transaction().execute(async (trx) => {
         await trx
           .insertInto('users')
@@ -93,7 +93,7 @@ for (const name of storages) {
 }
 
 describe('a failure to reach PostgreSQL', () => {
-  it('is a DatabaseFailure where its Unix socket is gone, and passes once it is there again', { timeout: 60_000 }, async () => {
+  it('is a DatabaseFailure if its Unix socket is gone, and ends when the socket is back', { timeout: 60_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gapless-socket-'));
     await using cleanup = new AsyncDisposableStack();
     cleanup.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -109,7 +109,7 @@ describe('a failure to reach PostgreSQL', () => {
     await createGuest(storage.db, 'Ada');
   });
 
-  it('is a DatabaseFailure where the database refuses connections', async () => {
+  it('is a DatabaseFailure if the database refuses connections', async () => {
     await using opened = await openTestStorage('PostgreSQL');
     const { db, config } = opened;
     assert.ok('databaseUrl' in config);
@@ -133,7 +133,7 @@ describe('a failure to reach PostgreSQL', () => {
     }
   });
 
-  it('is a DatabaseFailure where every connection of the pool is taken', async () => {
+  it('is a DatabaseFailure if every connection of the pool is in use', async () => {
     await using opened = await openTestStorage('PostgreSQL');
     assert.ok('databaseUrl' in opened.config);
     await using storage = await openStorage({ databaseUrl: opened.config.databaseUrl, poolSize: 2 }, silentLog);
@@ -145,7 +145,7 @@ describe('a failure to reach PostgreSQL', () => {
     await ping(storage.db);
   });
 
-  it('ends a start with a sentence where the server has no TLS and the settings ask for it', async () => {
+  it('ends a start with a ConfigError if the settings require TLS and the server has none', async () => {
     const url = new URL(process.env['DATABASE_URL'] as string);
     url.searchParams.set('sslmode', 'require');
     await assert.rejects(openStorage({ databaseUrl: url.href, poolSize: 2 }, silentLog), ConfigError);

@@ -1,4 +1,4 @@
-// The state of the database is known from memory.
+// The state of the database is read from memory and refreshed by probes.
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
@@ -6,7 +6,7 @@ import { DatabaseHealth } from '../../src/storage/health.ts';
 import { collectLog } from '../support/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
-/** A database whose probes are answered by the test. */
+/** The health of a database whose probes the test answers. */
 function openHealth() {
   const clock = new ManualClock();
   const { log, lines } = collectLog();
@@ -29,7 +29,7 @@ it('is probed once a second by one probe at a time', async () => {
   health[Symbol.dispose]();
 });
 
-it('is unavailable from a failed probe to the next one that succeeds, and each change is logged once', async () => {
+it('is unavailable from a failed probe until the next successful one, and each change is logged once', async () => {
   const { health, clock, probes, lines } = openHealth();
   const states = [health.state];
   for (const outcome of ['fail', 'fail', 'succeed', 'succeed']) {
@@ -50,7 +50,7 @@ it('is unavailable from a failed probe to the next one that succeeds, and each c
   health[Symbol.dispose]();
 });
 
-it('is unavailable while a probe has no answer, and ok when the answer comes', async () => {
+it('is unavailable while a probe has no answer, and ok when the answer arrives', async () => {
   const { health, clock, probes } = openHealth();
   await clock.advance(3000);
   assert.equal(health.state, 'ok');
@@ -62,7 +62,7 @@ it('is unavailable while a probe has no answer, and ok when the answer comes', a
   health[Symbol.dispose]();
 });
 
-it('logs nothing and probes no more once it is closed', async () => {
+it('neither logs nor probes after it is closed', async () => {
   const { health, clock, probes, lines } = openHealth();
   await clock.advance(1000);
   health[Symbol.dispose]();

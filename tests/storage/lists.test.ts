@@ -1,4 +1,4 @@
-// Every list is read by an index, however long it is: no OFFSET, no scan, no more rows than the page takes.
+// Every list is read by an index, however long it is: no OFFSET, no scan, and no more rows than the page needs.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -26,9 +26,9 @@ interface Plan {
 describe('lists of thousands on PostgreSQL', () => {
   let opened: TestStorage;
   let client: pg.Client;
-  /** The same database, through a handle that remembers what it was asked. */
+  /** The same database, through a handle that records its queries. */
   let db: Db;
-  let asked: CompiledQuery[] = [];
+  let queries: CompiledQuery[] = [];
   let userId: string;
   let roomId: string;
   const roomIds: string[] = [];
@@ -45,7 +45,7 @@ describe('lists of thousands on PostgreSQL', () => {
     db = new Kysely<Database>({
       dialect: new PostgresDialect({ pool }),
       plugins: [new CamelCasePlugin()],
-      log: ({ query }) => void asked.push(query),
+      log: ({ query }) => void queries.push(query),
     });
 
     const chat = chatOn(plain);
@@ -77,13 +77,13 @@ describe('lists of thousands on PostgreSQL', () => {
     await opened[Symbol.asyncDispose]();
   });
 
-  /** Runs `list`, and then what it asked of the database once more to see how it was answered. */
+  /** Runs `list`, and explains each of its queries. */
   async function explain(list: () => Promise<unknown>): Promise<{ text: string; plan: Plan }[]> {
-    asked = [];
+    queries = [];
     await list();
-    assert.ok(asked.length > 0);
+    assert.ok(queries.length > 0);
     const plans: { text: string; plan: Plan }[] = [];
-    for (const { sql: text, parameters } of asked) {
+    for (const { sql: text, parameters } of queries) {
       const { rows } = await client.query(`explain (analyze, format json) ${text}`, [...parameters]);
       plans.push({ text, plan: rows[0]['QUERY PLAN'][0].Plan });
     }
@@ -98,14 +98,14 @@ describe('lists of thousands on PostgreSQL', () => {
   const lists: Record<string, () => Promise<unknown>> = {
     'the last messages': () => listMessages(db, userId, roomId, { last: 20 }),
     'the first messages': () => listMessages(db, userId, roomId, { first: 20 }),
-    'messages after one': async () =>
+    'messages after a cursor': async () =>
       listMessages(db, userId, roomId, { first: 20, after: messageCursor((await page({})).rows.at(-1) as never) }),
-    'messages before one': async () => {
+    'messages before a cursor': async () => {
       const { rows } = await page({ last: 100, first: undefined });
       return listMessages(db, userId, roomId, { last: 20, before: messageCursor(rows[0] as never) });
     },
     'the last messages of many rooms': () => findLastMessages(db, userId, [roomId, ...roomIds]),
-    'what sends of strangers ask for': () =>
+    'the rows that refused sends look up': () =>
       writeSends(
         db,
         range(1, 64).map((i) => ({ roomId: `room_${i}`, senderId: `user_${i + 100}`, body: 'hello', clientMessageId: `key ${i}` })),
@@ -114,19 +114,20 @@ describe('lists of thousands on PostgreSQL', () => {
     'the heads of rooms': () => readHeads(db, [roomId, ...roomIds]),
     members: () => listMembers(db, userId, roomId, { first: 20 }),
     'the last members': () => listMembers(db, userId, roomId, { last: 20 }),
-    'members after one': async () => {
+    'members after a cursor': async () => {
       const { rows } = await listMembers(opened.db, userId, roomId, { first: 100 });
       return listMembers(db, userId, roomId, { first: 20, after: memberCursor(rows[99] as never) });
     },
     'the memberships of a viewer': () => findMembershipsOf(db, userId, userId, [roomId, ...roomIds]),
     peers: () => findPeers(db, userId, roomIds),
     'rooms by activity': () => rooms('RECENTLY_ACTIVE'),
-    'the rooms that were silent longest': () => rooms('RECENTLY_ACTIVE', {}, { last: 20 }),
+    'the least recently active rooms': () => rooms('RECENTLY_ACTIVE', {}, { last: 20 }),
     'the newest rooms': () => rooms('NEWEST'),
     'rooms by name': () => rooms('NAME'),
-    'rooms by activity, after one': async () => rooms('RECENTLY_ACTIVE', {}, { first: 20, after: await inTheMiddle('RECENTLY_ACTIVE') }),
-    'the newest rooms, after one': async () => rooms('NEWEST', {}, { first: 20, after: await inTheMiddle('NEWEST') }),
-    'rooms by name, before one': async () => rooms('NAME', {}, { last: 20, before: await inTheMiddle('NAME') }),
+    'rooms by activity, after a cursor': async () =>
+      rooms('RECENTLY_ACTIVE', {}, { first: 20, after: await inTheMiddle('RECENTLY_ACTIVE') }),
+    'the newest rooms, after a cursor': async () => rooms('NEWEST', {}, { first: 20, after: await inTheMiddle('NEWEST') }),
+    'rooms by name, before a cursor': async () => rooms('NAME', {}, { last: 20, before: await inTheMiddle('NAME') }),
     'rooms that the viewer joined': () => rooms('RECENTLY_ACTIVE', { joined: true }),
     'rooms about a subject': () => rooms('RECENTLY_ACTIVE', { subject: 'trade:4000' }),
     'rooms of a page': () => findRooms(db, userId, [roomId, ...roomIds]),
@@ -143,14 +144,14 @@ describe('lists of thousands on PostgreSQL', () => {
           const detail = `${text}\n${JSON.stringify(plan, null, 1)}`;
           assert.notEqual(node['Node Type'], 'Seq Scan', detail);
           const rows = (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
-          // A page, with the rows of two branches, and the 60 rooms that are the viewer's own.
+          // The rows of a page in two branches, and the 60 rooms of the viewer.
           assert.ok(rows <= 250, `${rows} rows were read\n${detail}`);
         }
       }
     });
   }
 
-  it('pages through 6,000 messages from either end without a hole or a repeat', async () => {
+  it('pages through 6,000 messages from either end without a gap or a repeat', async () => {
     const forwards: number[] = [];
     const backwards: number[] = [];
     const { floorSeq: seq, floorTag: tag } = await getRoom(opened.db, roomId);

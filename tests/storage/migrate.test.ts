@@ -1,4 +1,4 @@
-// Migrations on a database that other versions use as well.
+// Migrations of a database that other versions use at the same time.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -9,7 +9,7 @@ import { createGuest } from '../../src/storage/users.ts';
 import { storages } from '../support/server.ts';
 import { chatOn, createOwnedRoom, getRoom, openTestStorage, range, readAll } from '../support/storage.ts';
 
-/** What the migrator of version 0.1 expects to find, to the letter. */
+/** The migrations that version 0.1 expects in its ledger, exactly. */
 const ofVersion01 = ['0001-room-log'];
 
 for (const name of storages) {
@@ -37,7 +37,7 @@ for (const name of storages) {
       await migrate(opened.db);
     });
 
-    it('keep the counts and the log right when the row of a user is deleted', async () => {
+    it('keep the counts and the log correct when the row of a user is deleted', async () => {
       await using opened = await openTestStorage(name);
       const { db } = opened;
       const chat = chatOn(db);

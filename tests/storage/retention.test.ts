@@ -1,4 +1,4 @@
-// What is old goes from the front, in batches, announced, and never what somebody still needs.
+// Retention removes the oldest entries of a room in batches, announces each batch, and keeps what a kept entry needs.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -50,7 +50,7 @@ for (const name of storages) {
     const numbers = async (roomId: string) =>
       (await listMessages(db, (await getRoom(db, roomId)).createdBy as string, roomId, { first: 100 })).rows.map(({ number }) => number);
 
-    it('removes what is old from the front, and says so with one entry', async () => {
+    it('removes the oldest messages and writes one HistoryTrimmed entry', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 5, longAgo);
       for (const body of ['new', 'newer']) await sendMessage(chat, userId, { roomId, body });
@@ -67,7 +67,7 @@ for (const name of storages) {
       assert.equal(count, 3);
     });
 
-    it('leaves what is old behind something new', async () => {
+    it('keeps old messages after a new one', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await sendMessage(chat, userId, { roomId, body: 'new' });
       await fillRoom(db, roomId, 2, longAgo);
@@ -76,7 +76,7 @@ for (const name of storages) {
       assert.equal((await readAll(db, roomId)).length, 3);
     });
 
-    it('removes many in batches, each announced once', async () => {
+    it('removes many messages in batches, each announced once', async () => {
       const { roomId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 2300, longAgo);
       await retention.clean();
@@ -84,7 +84,7 @@ for (const name of storages) {
       assert.deepEqual(await numbers(roomId), []);
     });
 
-    it('lets a cursor at the floor go on, and expires those in front of it', async () => {
+    it('keeps a cursor at the floor valid, and expires cursors before it', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 5, longAgo);
       const [fourth, fifth] = (await readAll(db, roomId)).slice(3);
@@ -100,7 +100,7 @@ for (const name of storages) {
       await assert.rejects(readLog(db, roomId, { ...fifth, tag: fifth.tag + 1 }, 10), isExpired);
     });
 
-    it('keeps the tombstone of a message that was edited later, until that entry goes too', async () => {
+    it('keeps the tombstone of a message that was edited later until the entry of the edit is removed', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 3, longAgo);
       const [added] = await readAll(db, roomId);
@@ -121,7 +121,7 @@ for (const name of storages) {
       assert.deepEqual(await findMessages(db, [added.messageId]), []);
     });
 
-    it('does not trim an idle room again for the entry that says it was trimmed', async () => {
+    it('does not trim an idle room again because of its HistoryTrimmed entry', async () => {
       const { roomId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 3, longAgo);
       for (const days of [0, 5, 10, 15]) await retention.clean(Date.now() + days * dayMs);
@@ -130,7 +130,7 @@ for (const name of storages) {
       assert.deepEqual([headSeq, oldestAt], [4, null]);
     });
 
-    it('trims a room again once something was sent to it after that', async () => {
+    it('trims a room again after new messages have become old', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 3, longAgo);
       await retention.clean(Date.now() + 10 * dayMs);
@@ -141,7 +141,7 @@ for (const name of storages) {
       assert.deepEqual(await summary(roomId), ['trimmed through 4']);
     });
 
-    it('comes to an end where a whole batch only says that something was trimmed', async () => {
+    it('ends if a whole batch consists of HistoryTrimmed entries', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 1100, longAgo);
       await db.deleteFrom('messages').where('roomId', '=', roomId).execute();
@@ -156,7 +156,7 @@ for (const name of storages) {
       assert.deepEqual(await numbers(roomId), []);
     });
 
-    it('keeps everything for ever where no number of days is set', async () => {
+    it('keeps everything for ever without a number of days', async () => {
       const { roomId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 3, longAgo);
       await using keeper = new Retention(chat, undefined, silentLog);
@@ -164,7 +164,7 @@ for (const name of storages) {
       assert.deepEqual(await numbers(roomId), [1, 2, 3]);
     });
 
-    it('removes a deleted room an hour later, and all that was in it', async () => {
+    it('removes a deleted room and its rows an hour later', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 2100);
       await deleteRoom(chat, userId, roomId);
@@ -177,7 +177,7 @@ for (const name of storages) {
       assert.deepEqual(await db.selectFrom('rooms').select('id').where('id', '=', roomId).execute(), []);
     });
 
-    it('does not do the work twice where two nodes are at it', async () => {
+    it('does the work once if two nodes run it', async () => {
       const rooms = await Promise.all(range(1, 6).map(() => createOwnedRoom(chat)));
       for (const { roomId } of rooms) await fillRoom(db, roomId, 1500, longAgo);
       await using other = new Retention(chat, 3, silentLog);
@@ -187,21 +187,21 @@ for (const name of storages) {
     });
 
     if (name === 'PostgreSQL') {
-      it('goes on to the next room where somebody holds one locked', async () => {
-        const [held, free] = [await createOwnedRoom(chat), await createOwnedRoom(chat)];
-        for (const { roomId } of [held, free]) await fillRoom(db, roomId, 2, longAgo);
+      it('continues with the next room if one is locked', async () => {
+        const [locked, free] = [await createOwnedRoom(chat), await createOwnedRoom(chat)];
+        for (const { roomId } of [locked, free]) await fillRoom(db, roomId, 2, longAgo);
         assert.ok('databaseUrl' in opened.config);
-        await using lock = await Lock.take(opened.config.databaseUrl, 'select 1 from rooms where id = $1 for update', [held.roomId]);
+        await using lock = await Lock.take(opened.config.databaseUrl, 'select 1 from rooms where id = $1 for update', [locked.roomId]);
         await retention.clean();
         assert.deepEqual(await summary(free.roomId), ['trimmed through 2']);
-        assert.equal((await readAll(db, held.roomId)).length, 2);
+        assert.equal((await readAll(db, locked.roomId)).length, 2);
         await lock.release();
         await retention.clean();
-        assert.deepEqual(await summary(held.roomId), ['trimmed through 2']);
+        assert.deepEqual(await summary(locked.roomId), ['trimmed through 2']);
       });
     }
 
-    it('is seen by those who watch', async () => {
+    it('is delivered to watchers as HistoryTrimmed', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 4, longAgo);
       await using liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), chat.bus, retryFor(), silentLog);
@@ -214,7 +214,7 @@ for (const name of storages) {
       assert.deepEqual([value.throughNumber, value.seq], [4, 5]);
     });
 
-    it('is told to who comes back from in front of what is kept, though the node remembers what was there', async () => {
+    it('expires a resume from before the floor, although the tail still holds those entries', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 4, longAgo);
       const [first] = await readAll(db, roomId);
@@ -222,7 +222,7 @@ for (const name of storages) {
       const watch = { roomId, viewerId: userId, wants: (type: string) => type !== 'CaughtUp' };
       const resume = async () => new FeedReader(await openFeed(liveRooms, { ...watch, after: encodeCursor(roomId, first as Position) }));
       await using live = new FeedReader(await openFeed(liveRooms, { ...watch, after: undefined }));
-      // By this, the node has read what lies in front.
+      // After this, the tail holds the entries before the floor.
       await using early = await resume();
       assert.equal((await early.next()).value?.seq, 2);
       await retention.clean();
@@ -233,7 +233,7 @@ for (const name of storages) {
 }
 
 describe('retention on PostgreSQL', () => {
-  it('spares a room that is deleted just as it was to be trimmed, for those who have yet to hear of it', async () => {
+  it('does not trim a room that is deleted meanwhile, so that feeds can deliver RoomDeleted', async () => {
     await using opened = await openTestStorage('PostgreSQL');
     const { db } = opened;
     const chat = chatOn(db);

@@ -1,4 +1,4 @@
-// The log of a room: taken in the order of commit, read behind a position, and never answered wrongly.
+// The log of a room: written in the order of commit, read after a position, with an error for a position that it does not hold.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -22,8 +22,8 @@ for (const name of storages) {
     });
     after(() => opened[Symbol.asyncDispose]());
 
-    // The trap: a bigserial or identity as cursor loses rows to a reader that follows the log.
-    it('gives 8 writers seq and number without a hole, and no reader sees n + 1 before n', async () => {
+    // The trap: with a bigserial or identity as cursor, a reader that follows the log misses rows.
+    it('gives 8 writers seq and number without a gap, and no reader sees n + 1 before n', async () => {
       const chat = chatOn(db);
       const rooms = await Promise.all(range(1, 3).map(() => createOwnedRoom(chat)));
       const perWriter = 120;
@@ -63,7 +63,7 @@ for (const name of storages) {
       assert.equal(written, 8 * perWriter);
     });
 
-    it('takes no seq and no number for a write that is rolled back', async () => {
+    it('uses up no seq and no number for a write that is rolled back', async () => {
       const chat = chatOn(db);
       const { roomId, userId } = await createOwnedRoom(chat);
       await sendMessage(chat, userId, { roomId, body: 'one', clientMessageId: 'a' });
@@ -73,7 +73,7 @@ for (const name of storages) {
       assert.deepEqual([message.seq, message.number], [2, 2]);
     });
 
-    it('reads what is behind a position, a page at a time, and nothing behind the head', async () => {
+    it('reads the entries after a position in pages, and none after the head', async () => {
       const { roomId } = await createOwnedRoom(chatOn(db));
       const head = await fillRoom(db, roomId, 25);
       const first = await readLog(db, roomId, floorOf(await getRoom(db, roomId)), 10);
@@ -86,12 +86,12 @@ for (const name of storages) {
       assert.deepEqual(await readLog(db, roomId, head, 10), []);
     });
 
-    it('reads from the floor of a room where nothing has happened yet', async () => {
+    it('reads from the floor of a room without entries', async () => {
       const { roomId } = await createOwnedRoom(chatOn(db));
       assert.deepEqual(await readAll(db, roomId), []);
     });
 
-    it('refuses a position that it does not hold: beyond the head, in front of the floor, of another tag', async () => {
+    it('refuses a position that it does not hold: after the head, before the floor, or with another tag', async () => {
       const { roomId } = await createOwnedRoom(chatOn(db));
       const head = await fillRoom(db, roomId, 5);
       const [second, third] = (await readAll(db, roomId)).slice(1);
@@ -112,14 +112,14 @@ for (const name of storages) {
       for (const position of refused) await assert.rejects(readLog(db, roomId, position, 10), isExpired, JSON.stringify(position));
     });
 
-    it('says that a room is not there, rather than that nothing happened in it', async () => {
+    it('is NOT_FOUND, and not empty, for a room that does not exist', async () => {
       await assert.rejects(
         readLog(db, 'room_00000000000000000000000000', { seq: 0, tag: 0 }, 1),
         ({ code }: GaplessError) => code === 'NOT_FOUND',
       );
     });
 
-    // The trap: int8 and count(*), numbers on PGlite and strings on pg.
+    // The trap: int8 and count(*) are numbers on PGlite and strings on pg.
     it('gives int8 and count(*) as numbers', async () => {
       const { roomId } = await createOwnedRoom(chatOn(db));
       await fillRoom(db, roomId, 2);
@@ -137,8 +137,8 @@ for (const name of storages) {
       assert.deepStrictEqual([room.headSeq, room.lastNumber, room.floorNumber, count], [2, 2, 2 ** 40, 2]);
     });
 
-    // The trap: the outer handle inside a transaction. PGlite has one connection: what waits must not be the transaction.
-    it('lets reads wait for a transaction, and go on after it', async () => {
+    // The trap: the outer handle inside a transaction deadlocks on PGlite, which has one connection.
+    it('lets reads outside a transaction complete after it', async () => {
       const { roomId } = await createOwnedRoom(chatOn(db));
       const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
       const transaction = db.transaction().execute(async (trx) => {
@@ -157,7 +157,7 @@ for (const name of storages) {
 describe('cursors', () => {
   const position: Position = { seq: 7, tag: -5 };
 
-  it('name a position, and give it back', () => {
+  it('encode a position, and decode to it', () => {
     assert.deepEqual(decodeCursor('room_a', encodeCursor('room_a', position)), position);
     assert.deepEqual(headOf({ headSeq: 7, headTag: -5 }), position);
   });
@@ -165,21 +165,21 @@ describe('cursors', () => {
   const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const junk: Record<string, string> = {
     'an empty string': '',
-    'no base64': '💥 {',
-    'no JSON': Buffer.from('not json{').toString('base64url'),
+    'not base64': '💥 {',
+    'not JSON': Buffer.from('not json{').toString('base64url'),
     'of another room': encodeCursor('room_b', position),
     'of another version': encode(['2', 'room_a', 7, -5]),
     'of the wrong length': encode(['1', 'room_a', 7]),
     'an object': encode({ 0: '1', 1: 'room_a', 2: 7, 3: 5, length: 4 }),
     'with a negative seq': encode(['1', 'room_a', -1, -5]),
     'with a seq beyond 2^53': encode(['1', 'room_a', 2 ** 53, -5]),
-    'with half a seq': encode(['1', 'room_a', 1.5, -5]),
-    'with a seq of text': encode(['1', 'room_a', '7', -5]),
+    'with a fractional seq': encode(['1', 'room_a', 1.5, -5]),
+    'with a string as seq': encode(['1', 'room_a', '7', -5]),
     'with a tag beyond 32 bits': encode(['1', 'room_a', 7, 2 ** 33]),
     'without a tag': encode(['1', 'room_a', 7, null]),
   };
   for (const [what, cursor] of Object.entries(junk)) {
-    it(`are CURSOR_INVALID where they are ${what}`, () => {
+    it(`are CURSOR_INVALID if they are ${what}`, () => {
       assert.throws(
         () => decodeCursor('room_a', cursor),
         ({ code }: GaplessError) => code === 'CURSOR_INVALID',

@@ -1,4 +1,4 @@
-// Rows by id: one query for all that is asked for at once, and never an answer from before it was asked for.
+// Rows by id: one query for all ids of one turn, and never a row that was read before it was requested.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -26,7 +26,7 @@ describe('rows by id', () => {
   });
   after(() => opened[Symbol.asyncDispose]());
 
-  it('are one query for all that is asked for in one turn, each answered with what it asked for', async () => {
+  it('need one query for all requests of one turn, and each request gets its own rows', async () => {
     const users = await Promise.all(range(1, 20).map((i) => createGuest(db, `Guest ${i}`)));
     const rows = new Rows(db.withPlugin(counting));
     queries = 0;
@@ -35,7 +35,7 @@ describe('rows by id', () => {
     assert.equal(queries, 1);
   });
 
-  it('asked for while a query is under way are answered by a later query', async () => {
+  it('that are requested during a query are loaded by a later query', async () => {
     const { id } = await createGuest(db, 'Before');
     const rows = new Rows(db.withPlugin(counting));
     queries = 0;

@@ -1,4 +1,4 @@
-// Chromium from the PATH or from Debian's package, driven by playwright-core, which downloads no browser.
+// A Chromium from the PATH or from Debian's package, driven by playwright-core, which does not download a browser.
 
 import { type Browser, chromium } from 'playwright-core';
 import { findProgram } from './programs.ts';

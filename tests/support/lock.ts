@@ -12,7 +12,7 @@ export class Lock implements AsyncDisposable {
     this.#observer = new pg.Client(url);
   }
 
-  /** Takes the locks that the statement takes. */
+  /** Acquires the locks of the statement, and holds them until `release`. */
   static async take(url: string, statement: string, values: unknown[] = []): Promise<Lock> {
     const lock = new Lock(url);
     await Promise.all([lock.#holder.connect(), lock.#observer.connect()]);

@@ -40,7 +40,7 @@ export class Postgres implements AsyncDisposable {
     return copy;
   }
 
-  /** Makes the next start that of a standby, which takes no writes. */
+  /** Makes the server a read-only standby from its next start on. */
   beStandby(): void {
     writeFileSync(join(this.data, 'standby.signal'), '');
   }

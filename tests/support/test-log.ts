@@ -23,7 +23,7 @@ export interface TestLog {
   rollBack(count: number): Promise<void>;
   /** Removes at most `count` of the oldest entries, and resolves with the HistoryTrimmed entry. */
   trim(count: number): Promise<readonly LogEntry[]>;
-  /** The entries that it holds, and the position before them. */
+  /** The entries of the log, and the position before them. */
   readAll(): Promise<{ floor: Position; entries: readonly LogEntry[] }>;
 }
 
@@ -33,7 +33,7 @@ async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) await turn();
 }
 
-/** A log in memory with the rules of the database. A read takes up to eight turns of the event loop, and returns the state at a moment in between. */
+/** A log in memory with the rules of the database. A read takes up to eight turns of the event loop. It returns the state at some moment of that time. */
 export class MemoryLog implements TestLog {
   readonly roomId = newId('room');
   readonly viewerId = newId('user');
