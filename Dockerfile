@@ -1,4 +1,4 @@
-# What runs, and nothing else: no development dependencies, no tests, not root.
+# The server without development dependencies and tests, as a user that is not root.
 
 FROM node:24-slim AS page
 WORKDIR /app

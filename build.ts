@@ -1,5 +1,5 @@
-// Builds what browsers take: the client kit (dist/client), which applications import, and the web chat (dist/web), which the
-// server serves. With --if-stale, only where they are not what their sources would give.
+// Builds the browser code: the client kit (dist/client), which applications import, and the web chat (dist/web), which the
+// server serves. With --if-stale, builds only if the sources have changed since the last build.
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -9,7 +9,7 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 const root = import.meta.dirname;
 const dist = join(root, 'dist');
-/** What it was built from. Written last: a build that was cut short is stale. */
+/** Holds a hash of the sources. Written last, so that an interrupted build is stale. */
 const mark = join(dist, 'sources');
 const sources = ['web/**/*.*', 'src/client/*.*', 'build.ts', 'package-lock.json'];
 
@@ -21,8 +21,8 @@ const isCurrent = existsSync(mark) && readFileSync(mark, 'utf8') === digest;
 if (!process.argv.includes('--if-stale')) await build();
 else if (!isCurrent) {
   console.error('Building the web chat and the client kit …');
-  // Without the development dependencies nothing can be built, and the server runs all the same.
-  await build().catch((error: unknown) => console.error(`They are not built: ${error instanceof Error ? error.message : error}`));
+  // The build needs the development dependencies. The server runs without it.
+  await build().catch((error: unknown) => console.error(`The build failed: ${error instanceof Error ? error.message : error}`));
 }
 
 async function build(): Promise<void> {

@@ -1,22 +1,22 @@
-// `npm run bench`: measures Gapless and others on this machine, and says what it must reach and whether it does.
+// `npm run bench`: measures Gapless and other servers on this machine, and compares the results with the targets.
 
 import { parseArgs } from 'node:util';
 import { contenders } from './contenders.ts';
 import { installPackages } from './install.ts';
 import { requireConnections } from './load/limits.ts';
 import { writeReport } from './report/document.ts';
-import { judge } from './report/musts.ts';
-import { mustTable, notesOn, sayMissed, scenarioTable } from './report/tables.ts';
+import { missedMessage, notesOn, scenarioTable, targetTable } from './report/tables.ts';
+import { judge } from './report/targets.ts';
 import { Rig } from './rig/rig.ts';
 import { run } from './run.ts';
 import { scenarios } from './scenarios/all.ts';
 import type { Pace } from './scenarios/scenario.ts';
 
-const usage = `npm run bench                   every scenario and contender, in 3 rounds, about 25 minutes; writes docs/benchmark.md
-npm run bench -- --quick        scenarios 1, 2 and 4 of Gapless, Yoga and ws in 1 round; under 3 minutes
-  --scenario <numbers>          these scenarios only, such as 1,2
-  --contender <names>           these contenders only, such as gapless,ws
-  --rounds <number>             how often everything is measured
+const usage = `npm run bench                   all scenarios and contenders, 3 rounds, about 25 minutes; writes docs/benchmark.md
+npm run bench -- --quick        scenarios 1, 2 and 4 with Gapless, Yoga and ws, 1 round, under 3 minutes
+  --scenario <numbers>          only these scenarios, for example 1,2
+  --contender <names>           only these contenders, for example gapless,ws
+  --rounds <number>             number of rounds
 
 ${scenarios.map(({ number, title }) => `  ${number}  ${title}`).join('\n')}
 
@@ -44,14 +44,14 @@ await installPackages(plan.contenders);
 await using rig = await Rig.start();
 const results = await run(rig, plan, console.log);
 const figures = new Set(plan.scenarios.flatMap((scenario) => scenario.figures.map(({ id }) => id)));
-const leftOut = new Set(contenders.filter((each) => !plan.contenders.includes(each)).map(({ name }) => name));
-const verdicts = judge(results, figures, leftOut);
+const excluded = new Set(contenders.filter((each) => !plan.contenders.includes(each)).map(({ name }) => name));
+const verdicts = judge(results, figures, excluded);
 
 const tables = plan.scenarios
   .map((scenario) => `${scenario.number}. ${scenario.title}\n\n${scenarioTable(scenario, results)}`)
   .join('\n\n');
 const minutes = Math.round((performance.now() - startMs) / 60_000);
-console.log(`\n${[tables, ...notesOn(tables), mustTable(verdicts), `${minutes} minutes`].join('\n\n')}`);
+console.log(`\n${[tables, ...notesOn(tables), targetTable(verdicts), `${minutes} minutes`].join('\n\n')}`);
 if (!values.quick && values.scenario === undefined && values.contender === undefined) {
   const options = values.rounds === undefined ? '' : ` -- --rounds ${values.rounds}`;
   writeReport({
@@ -64,15 +64,15 @@ if (!values.quick && values.scenario === undefined && values.contender === undef
     verdicts,
   });
 }
-for (const missed of verdicts.filter(({ holds }) => !holds)) console.error(sayMissed(missed));
+for (const missed of verdicts.filter(({ holds }) => !holds)) console.error(missedMessage(missed));
 process.exitCode = verdicts.every(({ holds }) => holds) && results.failures.length === 0 ? 0 : 1;
 
-/** Those that a list names; all without one. */
+/** The items that a list names, or all without a list. */
 function chosen<T>(all: readonly T[], list: string | undefined, nameOf: (each: T) => string): T[] {
   if (list === undefined) return [...all];
   return list.split(',').map((name) => {
     const found = all.find((each) => nameOf(each) === name);
-    return found ?? fail(`There is no ${name}. There are: ${all.map(nameOf).join(', ')}.`);
+    return found ?? fail(`Unknown name: ${name}. Known names: ${all.map(nameOf).join(', ')}.`);
   });
 }
 
@@ -82,7 +82,7 @@ function parse() {
   try {
     const parsed = parseArgs({ options: { help: flag, quick: flag, scenario: text, contender: text, rounds: text } });
     const { rounds } = parsed.values;
-    if (rounds !== undefined && !/^[1-9]\d?$/.test(rounds)) return fail(`--rounds ${rounds} is no whole number from 1 to 99.`);
+    if (rounds !== undefined && !/^[1-9]\d?$/.test(rounds)) return fail(`--rounds ${rounds} is not a whole number from 1 to 99.`);
     return parsed;
   } catch (error) {
     return fail(`${(error as Error).message}\n\n${usage}`);

@@ -1,32 +1,32 @@
-// What the benchmark must know of a server to start it, set it up and speak to it.
+// What the benchmark needs to know about a server to start it, prepare it and talk to it.
 
+import type { Fixture, Needs } from './load/fixture.ts';
 import { range } from './load/parallel.ts';
 import type { HttpProtocol, Protocol } from './load/protocol.ts';
-import type { Needs, Stage } from './load/stage.ts';
 
 export interface Contender {
   readonly name: string;
-  /** What tables call it. */
+  /** Its name in tables. */
   readonly title: string;
-  /** What Node runs. It is told PORT, DATABASE_URL and REDIS_URL. */
+  /** The program that Node runs, with PORT, DATABASE_URL and REDIS_URL in its environment. */
   readonly program: URL;
-  /** What Node is told before the program. */
+  /** Arguments for Node, before the program. */
   readonly nodeArgs?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Packages of bench/package.json that it is made of. */
+  /** Packages of bench/package.json that the report names with their versions. */
   readonly packages: readonly string[];
   readonly webSocket: Protocol;
-  /** A program that calls what a send comes to, as fast as it can. */
+  /** A program that calls the write path directly, as fast as it can. */
   readonly writePath?: URL;
-  /** Undefined where it takes no messages over HTTP. */
+  /** Undefined if it takes no messages over HTTP. */
   readonly http?: HttpProtocol;
-  /** Whether a server that has printed this, and listens at this port, is ready. */
+  /** Whether the server is ready, by its output so far and its port. */
   isReady(printed: string, port: number): boolean | Promise<boolean>;
-  /** Makes rooms and people. */
-  prepare(port: number, needs: Needs): Promise<Stage>;
+  /** Creates rooms and users. */
+  prepare(port: number, needs: Needs): Promise<Fixture>;
 }
 
-/** A contender that has no accounts, where a room is there as soon as it is named, and that prints `ready`. */
+/** A contender without accounts, whose rooms exist as soon as they are named, and that prints `ready`. */
 export const openToAll: Pick<Contender, 'isReady' | 'prepare'> = {
   isReady: (printed) => printed.includes('ready\n'),
   prepare: async (_port, { rooms, viewers, senders }) => ({

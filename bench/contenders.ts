@@ -1,4 +1,4 @@
-// Who is measured, and what each is made of.
+// The servers that are measured.
 
 import { type Contender, openToAll } from './contender.ts';
 import { gapless } from './contenders/gapless.ts';

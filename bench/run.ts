@@ -1,4 +1,4 @@
-// One run: every scenario, in several rounds, with all contenders in turn in each.
+// One run of the benchmark: every scenario in several rounds, and in each round all contenders in turn.
 
 import type { Contender } from './contender.ts';
 import { Results, type RoundSample } from './report/results.ts';
@@ -11,8 +11,8 @@ export interface Plan {
   readonly pace: Pace;
 }
 
-/** Measures all of it. What fails is left out and named: a contender that breaks is a result as well. */
-export async function run(rig: Rig, plan: Plan, tell: (what: string) => void): Promise<Results> {
+/** Measures everything. A failed measurement is recorded and the run continues, because a contender that breaks is a result too. */
+export async function run(rig: Rig, plan: Plan, report: (line: string) => void): Promise<Results> {
   const samples: RoundSample[] = [];
   const failures: string[] = [];
   for (const scenario of plan.scenarios) {
@@ -24,11 +24,13 @@ export async function run(rig: Rig, plan: Plan, tell: (what: string) => void): P
         try {
           const found = await scenario.run(rig, contender, plan.pace);
           samples.push(...found.map((sample) => ({ ...sample, round: round + 1 })));
-          tell(`scenario ${scenario.number}, round ${round + 1}, ${contender.name}: ${Math.round((performance.now() - startMs) / 1000)} s`);
+          report(
+            `scenario ${scenario.number}, round ${round + 1}, ${contender.name}: ${Math.round((performance.now() - startMs) / 1000)} s`,
+          );
         } catch (error) {
           const failure = `scenario ${scenario.number}, round ${round + 1}, ${contender.name}: ${(error as Error).message}`;
           failures.push(failure);
-          tell(failure);
+          report(failure);
         }
       }
     }
@@ -36,5 +38,5 @@ export async function run(rig: Rig, plan: Plan, tell: (what: string) => void): P
   return new Results(samples, failures);
 }
 
-/** Begins with another each time, so that none is always first. */
+/** Each round begins with another contender, so that none is always first. */
 const rotate = <T>(all: readonly T[], by: number): T[] => all.map((_, index) => all[(index + by) % all.length] as T);

@@ -53,6 +53,9 @@ export function check(lines: Iterable<Line>, finalRooms: readonly FinalRoom[], b
       case 'end':
         watcherOf(line.watcher).end(line);
         break;
+      case 'stray':
+        watcherOf(line.watcher).stray(line);
+        break;
       case 'invoke':
       case 'ok':
       case 'fail':

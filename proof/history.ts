@@ -72,7 +72,11 @@ export type Watching =
       readonly message?: SeenMessage;
       /** Of MemberLeft and MemberJoined. */
       readonly userId?: string;
+      /** The code of an error that came beside the event: a part of it is missing. */
+      readonly error?: string;
     }
+  /** An event of a subscription that its client had completed, after the server had shown that it knew. */
+  | { readonly type: 'stray'; readonly at: number; readonly watcher: string; readonly event: string; readonly cursor: string }
   /**
    * The stream was completed by the server, ended with an error that cannot be resumed from, or lost (and is resumed);
    * or the watcher has stopped by itself and comes back no more.

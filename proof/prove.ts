@@ -15,6 +15,7 @@ npm run prove -- --controls   variants that are broken on purpose, which must fa
   --seed <number>             repeats the choices of an earlier run
   --fault <name>              this fault only; may be given several times
   --rate <number>             messages a second while faults strike
+  --messages <number>         how many are acknowledged at least, in place of 10,000 or 100,000
   --times <number>            how often each fault strikes in the full run, in place of three times
   --control <name>            this control only
   --journal <file>            where to write everything that was said, as lines of JSON`;
@@ -30,6 +31,7 @@ const quickKinds = 8;
 const { values } = parse();
 const seed = numberOf('seed') ?? Math.floor(Math.random() * 2 ** 31);
 const rate = numberOf('rate');
+const messages = numberOf('messages');
 const times = numberOf('times') ?? 3;
 if (values.help) {
   console.log(usage);
@@ -52,7 +54,10 @@ if (values.controls || values.control) {
 }
 
 async function prove(plan: Omit<Plan, 'seed' | 'journal'>): Promise<Run> {
-  const done = await run({ ...plan, rate: rate ?? plan.rate, seed, journal: values.journal }, console.log);
+  const done = await run(
+    { ...plan, rate: rate ?? plan.rate, messages: messages ?? plan.messages, seed, journal: values.journal },
+    console.log,
+  );
   console.log([faultTable(done), verdictTable(done), summaryOf(done), ...findingsOf(done)].join('\n\n'));
   return done;
 }
@@ -61,7 +66,7 @@ async function runControls(): Promise<ControlRun[]> {
   const chosen = values.control === undefined ? controls : [named(controls, values.control)];
   const runs: ControlRun[] = [];
   for (const each of chosen) {
-    const rig = { nodeArgs: argumentsFor(each), postgresSettings: each.postgresSettings ?? {} };
+    const rig = { nodeArgs: argumentsFor(each), postgresSettings: each.postgresSettings ?? {}, pooled: each.pooled ?? false };
     const plan = { ...control, seed, faults: each.broughtOutBy.slice(0, 1).map(faultNamed), rig, journal: values.journal };
     runs.push({ control: each, run: await run(plan) });
     console.log(controlTable(runs.slice(-1)));
@@ -79,7 +84,7 @@ function named<T extends { readonly name: string }>(all: readonly T[], name: str
   return all.find((each) => each.name === name) ?? fail(`There is no ${name}. There are:\n  ${all.map((each) => each.name).join('\n  ')}`);
 }
 
-function numberOf(option: 'seed' | 'rate' | 'times'): number | undefined {
+function numberOf(option: 'seed' | 'rate' | 'times' | 'messages'): number | undefined {
   const text = values[option];
   if (text === undefined || /^[1-9]\d{0,9}$/.test(text)) return text === undefined ? undefined : Number(text);
   return fail(`--${option} ${text} is no whole number from 1 on.`);
@@ -96,6 +101,7 @@ function parse() {
     journal: text,
     rate: text,
     times: text,
+    messages: text,
     fault: { ...text, multiple: true },
     control: text,
   } as const;

@@ -54,9 +54,9 @@ export interface ControlRun {
   readonly run: Run;
 }
 
-/** Whether the checker found in a broken variant what it had to find. */
+/** Whether the checker found in a broken variant what it had to find, and none of it in a sound one. */
 export const caught = ({ control, run }: ControlRun): boolean =>
-  control.verdicts.every((verdict) => run.judgement.findings[verdict].count > 0);
+  control.verdicts.every((verdict) => run.judgement.findings[verdict].count > 0 !== (control.sound === true));
 
 export function controlTable(runs: readonly ControlRun[]): string {
   const rows = runs.map((each): Row => {
@@ -64,9 +64,14 @@ export function controlTable(runs: readonly ControlRun[]): string {
       const { count: cases } = each.run.judgement.findings[name];
       return cases > 0 ? [`${cases} ${name}`] : [];
     });
-    return [each.control.name, each.control.breaks, found.join(', ') || 'nothing', caught(each) ? 'caught' : '**passed**'];
+    return [each.control.name, each.control.breaks, found.join(', ') || 'nothing', resultOf(each)];
   });
   return table(['control', 'what is broken', 'found', ''], rows);
+}
+
+function resultOf(each: ControlRun): string {
+  if (each.control.sound) return caught(each) ? 'sound' : '**not sound**';
+  return caught(each) ? 'caught' : '**passed**';
 }
 
 /** What docs/proof.md says: what was run, on what, and what came of it. */

@@ -7,6 +7,7 @@ import { Crowd } from './clients/crowd.ts';
 import type { Outbox } from './clients/outbox.ts';
 import type { Bite, Fault } from './faults/fault.ts';
 import { Journal, now } from './journal.ts';
+import { checkOutPrevious } from './rig/previous.ts';
 import { Rig, type RigOptions } from './rig/rig.ts';
 
 /** From acknowledgement to receipt while all is well, where the head check finds what was lost within 5 s; and how long a fault may be felt once it is healed. */
@@ -28,7 +29,7 @@ export interface Plan {
   /** By then, after a fault, a watcher has seen everything, or has lost something for good. */
   readonly recoveryMs: number;
   /** Given to the rig: a control's way in, settings of PostgreSQL. */
-  readonly rig?: Pick<RigOptions, 'nodeArgs' | 'env' | 'postgresSettings'>;
+  readonly rig?: Pick<RigOptions, 'nodeArgs' | 'env' | 'postgresSettings' | 'pooled'>;
   /** Where to write the history, line by line. */
   readonly journal?: string | undefined;
 }
@@ -52,7 +53,9 @@ export async function run(plan: Plan, tell: (what: string) => void = () => {}): 
   using journal = new Journal(plan.journal);
   const { record } = journal;
   const onCrash = (node: number, how: string) => record({ type: 'crash', at: now(), node, how });
-  await using rig = await Rig.start({ ...plan.rig, random: randomFrom(plan.seed), onCrash });
+  const faults = plan.faults.toSorted((one, other) => Number(startsFirst(other)) - Number(startsFirst(one)));
+  using previous = faults.some(startsFirst) ? await checkOutPrevious() : undefined;
+  await using rig = await Rig.start({ ...plan.rig, previousMain: previous?.main, random: randomFrom(plan.seed), onCrash });
   const services = await versionsOf(rig);
   await using crowd = await Crowd.start({ ...plan, urls: rig.nodes.map(({ url }) => url), record, random: randomFrom(plan.seed) });
 
@@ -70,9 +73,9 @@ export async function run(plan: Plan, tell: (what: string) => void = () => {}): 
     tell(`${name}: ${bite.count} ${bite.figure}`);
   };
   const all = async () => {
-    for (const [index, fault] of plan.faults.entries()) await strike(fault, index);
+    for (const [index, fault] of faults.entries()) await strike(fault, index);
     crowd.rate = 2 * plan.rate;
-    while (crowd.sent < plan.messages) await sleep(100);
+    await untilSent(crowd, plan.messages, plan.recoveryMs);
     await crowd.stopWriting();
     await crowd.caughtUp(plan.recoveryMs);
   };
@@ -95,6 +98,16 @@ export const holds = (run: Run): boolean =>
   run.brokenOff === undefined &&
   wrongRefusals(run).length === 0 &&
   [...run.bites.values()].flat().every(({ count }) => count > 0);
+
+/** Resolves when so many messages are acknowledged. Rejects when none was for `stallMs`. */
+async function untilSent(crowd: Crowd, count: number, stallMs: number): Promise<void> {
+  for (let sent = crowd.sent, at = now(); crowd.sent < count; await sleep(100)) {
+    if (crowd.sent > sent) [sent, at] = [crowd.sent, now()];
+    else if (now() - at > stallMs) throw new Error(`No message was acknowledged for ${stallMs} ms.`);
+  }
+}
+
+const startsFirst = ({ startsOnPreviousVersion = false }: Fault) => startsOnPreviousVersion;
 
 async function versionsOf(rig: Rig): Promise<string[]> {
   const [{ server_version: postgres }] = (await rig.ask('show server_version')) as [{ server_version: string }];

@@ -13,12 +13,13 @@ import { type Clock, realClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { LiveRooms } from './feed/live-rooms.ts';
 import { logSourceOf } from './feed/log-reader.ts';
-import { Retry } from './feed/retry.ts';
+import { Retry, type RetryOptions } from './feed/retry.ts';
 import type { Log } from './log.ts';
 import { openStorage, type Storage } from './storage/database.ts';
 import { DatabaseHealth } from './storage/health.ts';
 import type { Bounds } from './transport/connection.ts';
 import { Connections } from './transport/connections.ts';
+import { GoneViewers } from './transport/gone-viewers.ts';
 import { createHttpDoor } from './transport/http.ts';
 import { WebSocketDoor } from './transport/websocket.ts';
 
@@ -44,21 +45,31 @@ export interface App {
   close(options?: { now?: boolean }): Promise<void>;
 }
 
-/** Opens a server. `bounds` limit clients that read slowly. Throws ConfigError, with a sentence, if a setting cannot be used. */
-export async function openApp(config: Config, log: Log, bounds: Partial<Bounds> = {}, clock: Clock = realClock): Promise<App> {
+/** What is not a setting, and differs in tests. */
+export interface AppOptions {
+  /** Bounds of what waits for slow clients. */
+  readonly bounds?: Partial<Bounds>;
+  /** Waits between retries for feeds. */
+  readonly backoff?: RetryOptions['backoff'];
+  readonly clock?: Clock;
+}
+
+/** Opens a server. Throws ConfigError, whose message is a sentence for the operator, if a setting cannot be used. */
+export async function openApp(config: Config, log: Log, { bounds = {}, clock = realClock, ...options }: AppOptions = {}): Promise<App> {
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config.storage, log));
   const bus: Bus = opened.use(config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log, clock));
   const health = opened.use(new DatabaseHealth(storage.probe, log, clock));
-  const retry = new Retry({ log, isDatabaseAnswering: () => health.state === 'ok', clock });
+  const retry = new Retry({ log, isDatabaseAnswering: () => health.state === 'ok', clock, ...options });
   const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log, { clock }));
   const chat = openChat(storage.db, bus);
   const retention = opened.use(new Retention(chat, config.retentionDays, log));
   const identity = await openIdentity(config.identity, storage);
   const services = { storage, chat, liveRooms, identity, log };
 
-  const connections = opened.use(new Connections(bounds));
-  // From memory: balancers ask often. A node is ready without its database, because another node has the same one.
+  const connections = opened.use(new Connections(log, bounds));
+  opened.use(new GoneViewers(connections, (ids) => storage.feedRows.users(ids), log));
+  // From memory: balancers ask often. A node is ready without its database, because the others have the same one.
   const readiness = () => {
     const closing = connections.draining;
     return {

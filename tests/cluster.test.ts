@@ -1,4 +1,4 @@
-// Two nodes, each a process of its own, on one PostgreSQL and one Redis.
+// Two nodes, each in its own process, on one PostgreSQL and one Redis.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -13,7 +13,7 @@ import { range } from './support/storage.ts';
 
 const senders = 8;
 
-/** Two nodes that share a database of their own and a Redis. */
+/** Starts two nodes on a new database. */
 async function startCluster(redisUrl: string): Promise<{ nodes: [ServerNode, ServerNode] } & AsyncDisposable> {
   await using started = new AsyncDisposableStack();
   const database = started.use(await createDatabase());
@@ -24,7 +24,7 @@ async function startCluster(redisUrl: string): Promise<{ nodes: [ServerNode, Ser
   return { nodes, [Symbol.asyncDispose]: () => cleanup.disposeAsync() };
 }
 
-/** The numbers of the messages that arrive at a subscriber, up to the one that is the last. */
+/** Collects the numbers of the messages that a subscriber receives, up to `last`. */
 async function watch(viewer: Guest, roomId: string, last: number) {
   const client = viewer.connect();
   const stream = client.iterate<gql.RoomEventsSubscription>({ query: print(gql.RoomEventsDocument), variables: { roomId } });
@@ -44,7 +44,7 @@ async function watch(viewer: Guest, roomId: string, last: number) {
   return { numbers, reading };
 }
 
-/** `count` messages by several senders at once, shared out over `nodes`. Returns the numbers that were acknowledged. */
+/** Sends `count` messages by concurrent senders, spread over `nodes`. Returns the acknowledged numbers. */
 async function send(sender: Guest, nodes: readonly ServerNode[], roomId: string, count: number): Promise<number[]> {
   let left = count;
   const acknowledged: number[] = [];
@@ -68,7 +68,9 @@ describe('two nodes', () => {
   });
   after(() => cluster[Symbol.asyncDispose]());
 
-  it('carry 10,000 messages of 8 senders from one to a subscriber of the other, each once and in order', { timeout: 280_000 }, async () => {
+  it('deliver 10,000 messages of 8 senders on one node to a subscriber of the other, each once and in order', {
+    timeout: 280_000,
+  }, async () => {
     const ada = await Guest.signIn(one.url);
     const roomId = await ada.createRoom();
     const { reading } = await watch(ada.at(two.url), roomId, 10_000);
@@ -77,7 +79,7 @@ describe('two nodes', () => {
     assert.deepEqual(await reading, acknowledged);
   });
 
-  it('show the same order to subscribers of both, whichever they are sent through', async () => {
+  it('deliver the same order to subscribers of both, whichever node a message is sent to', async () => {
     const ada = await Guest.signIn(one.url);
     const roomId = await ada.createRoom();
     const watching = [await watch(ada, roomId, 600), await watch(ada.at(two.url), roomId, 600)];
@@ -85,7 +87,7 @@ describe('two nodes', () => {
     for (const { reading } of watching) assert.deepEqual(await reading, range(1, 600));
   });
 
-  it('find the first message of a retry that reaches the other', async () => {
+  it('find the first message when a retry reaches the other node', async () => {
     const ada = await Guest.signIn(one.url);
     const roomId = await ada.createRoom();
     const first = await ada.send(roomId, 'hello', 'key');
@@ -93,7 +95,7 @@ describe('two nodes', () => {
     assert.deepEqual([first.deduplicated, again.deduplicated, again.message.id], [false, true, first.message.id]);
   });
 
-  it('end the stream of a member who is removed through the other', async () => {
+  it('end the stream of a member who is removed on the other node', async () => {
     const ada = await Guest.signIn(one.url);
     const grace = await Guest.signIn(two.url, 'Grace');
     const roomId = await ada.createRoom({ kind: 'PRIVATE', memberIds: [grace.userId] });
@@ -124,8 +126,8 @@ describe('two nodes on a Redis that fails', () => {
     const sending = send(ada, [one], roomId, 1200);
     await redis.stop();
     parts.push(await sending);
-    // Without Redis, by way of the database.
-    await until('all of it has arrived', () => numbers.length === 2000);
+    // Without Redis, messages arrive by way of the database.
+    await until('all messages have arrived', () => numbers.length === 2000);
     const more = send(ada, [one], roomId, 1000);
     await redis.start();
     parts.push(await more);

@@ -49,21 +49,21 @@ describe('the settings', () => {
     [{ DRAIN_DELAY_MS: '0' }, { drainDelayMs: 0 }],
   ];
   for (const [env, expected] of accepted) {
-    const several = [
-      'postgres://a:1,b:2/d',
-      'postgres://ada:pass@a,b/d?sslmode=require',
-      'postgres:///d?host=a,b',
-      'postgresql://a/d?host=x,y',
-    ];
-    for (const DATABASE_URL of several) {
-      it(`refuse a DATABASE_URL that names several hosts, and say what to do: ${DATABASE_URL}`, () => {
-        assert.match(refusalOf({ DATABASE_URL }), /^DATABASE_URL names several hosts.*follows the primary/);
-      });
-    }
-
-    it(`take ${JSON.stringify(env)}`, () => {
+    it(`accept ${JSON.stringify(env)}`, () => {
       const config = readConfig(env);
       for (const [name, value] of Object.entries(expected)) assert.deepEqual(config[name as keyof typeof config], value);
+    });
+  }
+
+  const several = [
+    'postgres://a:1,b:2/d',
+    'postgres://ada:pass@a,b/d?sslmode=require',
+    'postgres:///d?host=a,b',
+    'postgresql://a/d?host=x,y',
+  ];
+  for (const DATABASE_URL of several) {
+    it(`refuse a DATABASE_URL with several hosts, and say what to do: ${DATABASE_URL}`, () => {
+      assert.match(refusalOf({ DATABASE_URL }), /^DATABASE_URL names several hosts.*follows the primary/);
     });
   }
 
@@ -82,18 +82,18 @@ describe('the settings', () => {
   };
   for (const [name, values] of Object.entries(wrong)) {
     for (const value of values) {
-      it(`refuse ${name}=${JSON.stringify(value)} with one sentence that names it`, () => {
+      it(`refuse ${name}=${JSON.stringify(value)} with one sentence that names the setting`, () => {
         const message = refusalOf({ ...(name === 'REDIS_URL' ? postgres : {}), [name]: value });
         assert.match(message, new RegExp(`^${name} [^\\n]+\\.$`));
       });
     }
   }
 
-  it('never repeat a secret in a refusal', () => {
+  it('never print a secret when they are refused', () => {
     assert.doesNotMatch(refusalOf({ DATABASE_URL: 'mysql://admin:hunter2@h/d', JWT_SECRET: 'hunter2' }), /hunter2/);
   });
 
-  it('name every setting that is wrong, a line each', () => {
+  it('are refused with one line for each wrong setting', () => {
     assert.deepEqual(
       refusalOf({ PORT: 'x', LOG_LEVEL: 'x', IDENTITY: 'x' })
         .split('\n')
@@ -102,7 +102,7 @@ describe('the settings', () => {
     );
   });
 
-  it('take an empty value for an unset one, in each of them', () => {
+  it('treat an empty value as unset', () => {
     const names = [...Object.keys(wrong), 'HOST', 'DATA_DIR', 'JWT_ISSUER', 'JWT_AUDIENCE'];
     assert.deepEqual(readConfig(Object.fromEntries(names.map((name) => [name, '']))), readConfig({}));
   });

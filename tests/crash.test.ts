@@ -1,4 +1,4 @@
-// The embedded server, killed with -9 again and again under load: what it acknowledged is there, in order, without a hole.
+// The embedded server is killed with SIGKILL repeatedly under load. It keeps what it acknowledged, in order and without a gap.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,13 +14,13 @@ import { Guest } from './support/server.ts';
 import { range } from './support/storage.ts';
 
 const kills = 20;
-/** Every so many kills, one hits a server that is still starting. */
+/** Each nth kill hits a server that is still starting. */
 const duringStart = 4;
 const senders = 8;
 
 interface Sending {
   readonly body: string;
-  /** As it was acknowledged. Undefined for one that was under way when the server died. */
+  /** The acknowledged number. Undefined if the server died before it answered. */
   number?: number;
 }
 
@@ -29,7 +29,7 @@ interface Room {
   readonly roomId: string;
 }
 
-it('keeps every acknowledged message, in order and without a hole, however often it is killed', { timeout: 280_000 }, async () => {
+it('keeps every acknowledged message, in order and without a gap, however often it is killed', { timeout: 280_000 }, async () => {
   const seed = chooseSeed('killing the embedded server');
   const random = randomFrom(seed);
   await using cleanup = new AsyncDisposableStack();
@@ -64,7 +64,7 @@ it('keeps every acknowledged message, in order and without a hole, however often
 
   await using _node = await startNode(env);
   assert.ok(room);
-  // All of it once more, from the front.
+  // Once more from the start of the room.
   stored.length = 0;
   await readOn(room, stored);
   check(sent, stored);
@@ -74,7 +74,7 @@ it('keeps every acknowledged message, in order and without a hole, however often
 
 const acknowledged = (sent: Sending[][]) => sent.flat().filter(({ number }) => number !== undefined).length;
 
-/** Sends one after the other. What was under way at the last kill is sent again, with its own clientMessageId. */
+/** Sends one message after the other. The one that was under way at the last kill is retried with its clientMessageId. */
 async function sendUntilKilled({ owner, roomId }: Room, own: Sending[], sender: number): Promise<void> {
   for (;;) {
     const last = own.at(-1);
@@ -83,14 +83,14 @@ async function sendUntilKilled({ owner, roomId }: Room, own: Sending[], sender: 
     try {
       sending.number = (await owner.send(roomId, sending.body, sending.body)).message.number;
     } catch (error) {
-      // The connection, and nothing else: an answer that is an error is none of the kind that a kill explains.
+      // A kill breaks connections. It does not explain an error that the server answers.
       if (error instanceof TypeError || error instanceof SyntaxError) return;
       throw error;
     }
   }
 }
 
-/** Reads what is behind the last that is known. */
+/** Reads the messages after the last known one. */
 async function readOn({ owner, roomId }: Room, stored: { number: number; body: string; cursor: string }[]): Promise<void> {
   for (let more = true; more; ) {
     const after = stored.at(-1)?.cursor;
@@ -106,7 +106,7 @@ function check(sent: Sending[][], stored: { number: number; body: string }[]): v
     range(1, stored.length),
   );
   const numberOf = new Map(stored.map(({ body, number }) => [body, number]));
-  assert.equal(numberOf.size, stored.length, 'a message is there twice');
+  assert.equal(numberOf.size, stored.length, 'a message is stored twice');
   for (const own of sent) {
     const numbers: number[] = [];
     for (const { body, number } of own) {

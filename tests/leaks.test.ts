@@ -1,4 +1,4 @@
-// Clients that come and are cut off, ten thousand times, at any moment: nothing of them stays behind.
+// Ten thousand clients connect and are cut off at random moments. The server keeps nothing of them.
 
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
@@ -19,25 +19,25 @@ import { fillRoom, range } from './support/storage.ts';
 import { Watch } from './support/watch.ts';
 
 const cycles = 10_000;
-/** Cycles before the first look: by then caches are full, and pools have opened their connections. */
+/** Cycles before the first measurement, so that caches are full and pools have opened their connections. */
 const warmUp = 2000;
 const atOnce = 20;
-/** Longer than it takes until a backfill has begun. */
+/** Maximum lifetime of a client. Long enough for a backfill to begin. */
 const longestLifeMs = 60;
 const backfill = 2000;
 const maxHeapGrowthBytes = 4 * 1024 * 1024;
 
 const watch = 'subscription ($roomId: ID!, $after: String) { roomEvents(roomId: $roomId, after: $after) { __typename cursor } }';
 
-/** Connections of the test itself, and timers of whatever else runs in this process. One in five hundred left behind would be more. */
-const someOther = 20;
+/** Tolerance for connections and timers of the test itself. A leak in one of 500 clients would exceed it. */
+const tolerance = 20;
 
 const timer = setTimeout(() => {}, 0);
 const Timer = timer.constructor as new () => object;
-/** How many there are. Counting collects the garbage first. */
+/** The number of live objects of a class. Counting collects garbage first. */
 const count = (kind: unknown) => queryObjects(kind as () => void, { format: 'count' });
 const openSockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
-const look = () => ({
+const measure = () => ({
   feeds: count(Feed),
   liveRooms: count(LiveRoom),
   connections: count(Connection),
@@ -71,16 +71,16 @@ async function watchOverEvents({ guest, variables, lifeMs }: Subscription): Prom
     `GET ${pathname}?${query} HTTP/1.1\r\nHost: ${host}\r\nAccept: text/event-stream\r\nAuthorization: Bearer ${guest.token}\r\n\r\n`,
   );
   await sleep(lifeMs);
-  // With a reset, or as a program that has ended.
+  // Either a reset, or the end of a process.
   if (lifeMs % 1 < 0.5) socket.resetAndDestroy();
   else socket.destroy();
 }
 
-it('leaves nothing behind of 10,000 subscribers that are cut off', { timeout: 280_000 }, async () => {
+it('keeps nothing of 10,000 subscribers that are cut off', { timeout: 280_000 }, async () => {
   const random = randomFrom(chooseSeed('leaks'));
   const redisUrl = process.env['REDIS_URL'] as string;
   await using place = await createPlace('PostgreSQL');
-  // A pool from which a single client that is never given back would be missed.
+  // A small pool, so that a single client that is not released is noticed.
   await using server = await startServer({ env: { ...place.env, REDIS_URL: redisUrl, DATABASE_POOL_SIZE: '2' } });
   const guest = await Guest.signIn(server.url);
   const roomIds = await Promise.all(range(1, 5).map(() => guest.createRoom()));
@@ -94,7 +94,7 @@ it('leaves nothing behind of 10,000 subscribers that are cut off', { timeout: 28
   let mostRooms = 0;
   async function run(count: number): Promise<void> {
     let left = count;
-    const comeAndGo = async () => {
+    const connectAndDrop = async () => {
       while (left > 0) {
         left -= 1;
         const roomId = roomIds[Math.floor(random() * roomIds.length)] as string;
@@ -104,8 +104,8 @@ it('leaves nothing behind of 10,000 subscribers that are cut off', { timeout: 28
         mostRooms = Math.max(mostRooms, server.app.liveRooms.size);
       }
     };
-    await Promise.all(range(1, atOnce).map(comeAndGo));
-    await until('nobody watches', () => server.app.liveRooms.size === 0, 60_000);
+    await Promise.all(range(1, atOnce).map(connectAndDrop));
+    await until('no room is watched', () => server.app.liveRooms.size === 0, 60_000);
   }
 
   await using cleanup = new AsyncDisposableStack();
@@ -115,22 +115,22 @@ it('leaves nothing behind of 10,000 subscribers that are cut off', { timeout: 28
     ((await redis.pubsub('NUMSUB', ...topics)) as (string | number)[]).filter((each) => Number(each) > 0).length;
 
   await run(warmUp);
-  await until('the last are gone', () => openSockets() < 50, 60_000);
-  const before = look();
+  await until('the last connections are closed', () => openSockets() < 50, 60_000);
+  const before = measure();
   await run(cycles);
   assert.equal(mostRooms, roomIds.length);
-  await until('Redis carries no room', async () => (await subscribed()) === 0);
-  await until('as few connections are open as before', () => openSockets() <= before.sockets + someOther, 60_000);
-  // What is shared for a few seconds, and asked for until its answer comes, is not gone at once.
-  await until('nothing is held for those who have left', () => count(Feed) === 0 && count(ClientSocket) === 0, 30_000);
-  await until('as few timers wait as before', () => count(Timer) <= before.timers + someOther, 30_000);
-  const then = look();
+  await until('no room is subscribed to in Redis', async () => (await subscribed()) === 0);
+  await until('as few connections are open as before', () => openSockets() <= before.sockets + tolerance, 60_000);
+  // Shared results expire after a few seconds, and queries under way end first.
+  await until('no feed and no socket is held', () => count(Feed) === 0 && count(ClientSocket) === 0, 30_000);
+  await until('as few timers wait as before', () => count(Timer) <= before.timers + tolerance, 30_000);
+  const then = measure();
   console.log('leaks:', JSON.stringify({ before, after: then }));
   assert.ok(then.liveRooms <= roomIds.length);
-  assert.ok(then.connections <= before.connections + someOther);
+  assert.ok(then.connections <= before.connections + tolerance);
   assert.ok(then.heapBytes < before.heapBytes + maxHeapGrowthBytes);
 
-  // Of two clients of the pool and four for those who watch, none is missing.
+  // All connections of the pools, two for requests and four for those who watch, still work.
   const last = roomIds[0] as string;
   await Promise.all(range(1, 20).map(() => guest.send(last, 'hello')));
   for (const roomId of roomIds) {

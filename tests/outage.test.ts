@@ -1,4 +1,4 @@
-// A database that does not answer: whoever asks is told so within five seconds, and whoever watches waits and goes on.
+// The database does not answer. Requests get UNAVAILABLE within five seconds, and subscriptions wait and continue.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -31,11 +31,11 @@ describe('while the database does not answer', () => {
   after(() => cleanup.disposeAsync());
 
   const unavailable = { code: 'UNAVAILABLE', retryAfterMs: 1000 };
-  /** What an operation is answered with, and that it is in time. */
+  /** The answer to an operation. Fails if it takes 5 seconds or more. */
   async function inTime<Answer>(asking: Promise<Answer>): Promise<Answer> {
-    const began = performance.now();
+    const startMs = performance.now();
     const answer = await asking;
-    const tookMs = performance.now() - began;
+    const tookMs = performance.now() - startMs;
     assert.ok(tookMs < 5000, `It took ${tookMs} ms.`);
     return answer;
   }
@@ -45,13 +45,13 @@ describe('while the database does not answer', () => {
     await until('the database answers again', async () => (await fetch(server.url.replace('graphql', 'ready/database'))).ok, 30_000);
   };
 
-  it('everything that is asked is UNAVAILABLE within 5 s, by either door, and its retry is one message', async () => {
+  it('every request is UNAVAILABLE within 5 s, over HTTP and WebSocket, and its retry is one message', async () => {
     const roomId = await ada.createRoom();
     const { message } = await ada.send(roomId, 'before');
     const socket = await RawSocket.signedIn(server.url, ada.token);
     const input = (key: string) => ({ roomId, body: 'hello', clientMessageId: key });
     link.impair({ swallowing: true });
-    // More than there are connections: some wait for one, and some for an answer.
+    // More sends than connections: some wait for a connection, and some for an answer.
     const sends = range(1, 10).map((i) => inTime(ada.ask(gql.SendMessageDocument, { input: input(`http ${i}`) })));
     const others = [
       inTime(ada.ask(gql.EditMessageDocument, { messageId: message.id, body: 'after' })),
@@ -69,18 +69,18 @@ describe('while the database does not answer', () => {
       room?.messages.edges.map(({ node }) => node.number),
       range(1, 12),
     );
-    // It was an answer to one operation: the socket is as good as before.
+    // The failure concerned one operation. The socket still works.
     assert.equal((await socket.ask('2', '{ viewer { id } }')).type, 'next');
     socket.close();
   });
 
-  it('a subscription that begins waits for it, by either door, and misses nothing', async () => {
+  it('a new subscription waits for the database, over HTTP and WebSocket, and misses nothing', async () => {
     const roomId = await ada.createRoom();
     const socket = await RawSocket.signedIn(server.url, ada.token);
     link.impair({ swallowing: true });
     socket.subscribe('1', print(gql.MessageAddedDocument), { roomId });
     const opening = EventStream.watch(ada, { roomId });
-    // Both have asked, and been refused at least once.
+    // By now, both subscriptions have failed at least once.
     await inTime(ada.ask('{ viewer { user { name } } }'));
     await heal();
     const stream = await opening;
@@ -92,13 +92,13 @@ describe('while the database does not answer', () => {
     socket.close();
   });
 
-  it('a room whose row somebody holds is UNAVAILABLE within 5 s, and the others go on as ever', async () => {
+  it('a locked room is UNAVAILABLE within 5 s, and the other rooms are not delayed', async () => {
     const [held, free] = [await ada.createRoom(), await ada.createRoom()];
     await using lock = await Lock.take(databaseUrl, 'select 1 from rooms where id = $1 for update', [held]);
     const sends = range(1, 30).map((i) =>
       inTime(ada.ask(gql.SendMessageDocument, { input: { roomId: held, body: 'hello', clientMessageId: `held ${i}` } })),
     );
-    await until('one of them waits for the row', async () => (await lock.waiting()) > 0);
+    await until('one of the sends waits for the row', async () => (await lock.waiting()) > 0);
     const began = performance.now();
     for (const i of range(1, 20)) await ada.send(free, `message ${i}`);
     assert.ok(performance.now() - began < 2500, 'sends to another room waited');

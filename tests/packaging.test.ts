@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -17,7 +17,7 @@ interface Image {
   health: string[];
 }
 
-/** Does what a Dockerfile says, with a folder for each stage in place of its file system. Returns the last stage. */
+/** Executes the steps of a Dockerfile, with a folder as the file system of each stage. Returns the last stage. */
 async function replay(dockerfile: string, base: string): Promise<Image> {
   const stages = new Map<string, Image>();
   let image: Image | undefined;
@@ -73,7 +73,7 @@ async function replay(dockerfile: string, base: string): Promise<Image> {
 }
 
 describe('the image', () => {
-  it('serves, says that it is healthy, and stops when it is told to', async () => {
+  it('serves the web chat, passes its health check, and stops on SIGTERM', async () => {
     const base = mkdtempSync(join(tmpdir(), 'gapless-image-'));
     try {
       const image = await replay(read('Dockerfile'), base);
@@ -87,7 +87,7 @@ describe('the image', () => {
         async () => (await start(check, checkArgs, { cwd, env }).exited) === 0,
         60_000,
       );
-      assert.match(await (await fetch(`http://127.0.0.1:${env.PORT}/`)).text(), /<html.*data-identity="guest"/, 'the web chat is there');
+      assert.match(await (await fetch(`http://127.0.0.1:${env.PORT}/`)).text(), /<html.*data-identity="guest"/, 'the web chat is served');
       assert.equal(await server.stop('SIGTERM'), 0, server.output());
       assert.notEqual(await start(check, checkArgs, { cwd, env }).exited, 0);
     } finally {
@@ -96,8 +96,8 @@ describe('the image', () => {
   });
 });
 
-describe('what goes to Docker', () => {
-  it('is all that the Dockerfile copies', () => {
+describe('the build context', () => {
+  it('has everything that the Dockerfile copies', () => {
     const sent = read('.dockerignore')
       .split('\n')
       .flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []));
@@ -120,7 +120,7 @@ describe('the documents', () => {
     assert.deepEqual(table.toSorted(), settingNames.toSorted());
   });
 
-  it('set nothing in compose.yaml that is no setting', () => {
+  it('set only known settings in compose.yaml', () => {
     const nodes = read('compose.yaml').split('services:')[0] ?? '';
     const names = [...nodes.matchAll(/^ {4}([A-Z_]+):/gm)].map(([, name]) => name as string);
     assert.ok(names.length > 0);
@@ -130,10 +130,10 @@ describe('the documents', () => {
     );
   });
 
-  it('link to files that are there', () => {
-    for (const page of ['README.md', ...globSync('docs/*.md', { cwd: root })]) {
+  it('link to existing files', () => {
+    for (const page of globSync(['*.md', 'docs/*.md', 'docs/decisions/*.md'], { cwd: root })) {
       for (const [, link = ''] of read(page).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
-        assert.ok(read(join(dirname(page), link)).length > 0, `${page}: ${link}`);
+        assert.ok(existsSync(join(root, dirname(page), link)), `${page}: ${link}`);
       }
     }
   });

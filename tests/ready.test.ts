@@ -1,4 +1,4 @@
-// What a node says to balancers and to those who watch it.
+// The answers of a node to load balancers and monitoring.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -13,7 +13,7 @@ async function ask(url: string, path: string) {
 }
 
 describe('a node', { timeout: 60_000 }, () => {
-  it('is ready while PostgreSQL is away, and says what the database does', async () => {
+  it('is ready while PostgreSQL is away, and shows the state of the database', async () => {
     await using postgres = await startPostgres();
     await using server = await startServer({ env: { DATABASE_URL: postgres.url, IDENTITY: 'guest' } });
     const both = async () => [await ask(server.url, '/ready'), await ask(server.url, '/ready/database')];
@@ -33,7 +33,7 @@ describe('a node', { timeout: 60_000 }, () => {
     await Guest.signIn(server.url);
   });
 
-  it('answers from memory: 1,000 requests are few statements', async () => {
+  it('answers from memory: 1,000 requests cause few statements', async () => {
     await using postgres = await startPostgres({ log_statement: 'all' });
     await using server = await startServer({ env: { DATABASE_URL: postgres.url, IDENTITY: 'guest' } });
     const statements = () => postgres.output.match(/LOG: {2}(statement|execute)/g)?.length ?? 0;
@@ -42,7 +42,7 @@ describe('a node', { timeout: 60_000 }, () => {
     const began = performance.now();
     for (let i = 0; i < 10; i += 1) await Promise.all(Array.from({ length: 100 }, () => ask(server.url, '/ready')));
     const seconds = (performance.now() - began) / 1000;
-    // A probe a second, and what a new connection is asked.
+    // One probe per second, and the check of a new connection.
     assert.ok(statements() - before <= 2 * Math.ceil(seconds) + 4, `${statements() - before} statements in ${seconds} s`);
   });
 });

@@ -1,5 +1,5 @@
-// A database that has gone back in time: from a dump, a copy, or a standby that lagged. Whoever was shown what has never
-// been is told CURSOR_EXPIRED, on every way to resume; the others go on, and their streams stay open.
+// The database is rolled back: by a dump, a copy, or a lagging standby. A client that received entries that are gone gets
+// CURSOR_EXPIRED, however it resumes. The others continue, and their streams stay open.
 
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
@@ -18,17 +18,17 @@ import { refuseEventStream, Watch } from './support/watch.ts';
 const events = 'subscription ($roomId: ID!, $after: String) { roomEvents(roomId: $roomId, after: $after) { __typename cursor } }';
 const messages = 'query ($id: ID!, $after: String) { room(id: $id) { messages(first: 1, after: $after) { syncCursor } } }';
 
-/** Sends, and gives the cursors of what was acknowledged. */
+/** Sends messages and returns their cursors. */
 async function send(guest: Guest, roomId: string, bodies: readonly string[]): Promise<string[]> {
   const cursors: string[] = [];
   for (const body of bodies) cursors.push((await guest.send(roomId, body)).message.cursor);
   return cursors;
 }
 
-/** Sends until it is taken, as clients do while the database is away. */
-async function sendSoon(guest: Guest, roomId: string, body: string): Promise<void> {
+/** Retries a send until it is acknowledged, as clients do while the database is away. */
+async function sendWithRetry(guest: Guest, roomId: string, body: string): Promise<void> {
   const key = crypto.randomUUID();
-  await until('a message is taken', () =>
+  await until('a message is acknowledged', () =>
     guest.send(roomId, body, key).then(
       () => true,
       () => false,
@@ -40,7 +40,7 @@ async function syncCursorOf(guest: Guest, roomId: string): Promise<string> {
   return (await guest.must(gql.RoomViewDocument, { id: roomId, last: 1 })).room?.messages.syncCursor as string;
 }
 
-/** That a cursor is refused as CURSOR_EXPIRED wherever it can be shown. */
+/** Checks that a cursor gets CURSOR_EXPIRED from a query and from both transports. */
 async function assertExpired(guest: Guest, roomId: string, after: string): Promise<void> {
   assert.equal(await guest.refusal(messages, { id: roomId, after }), 'CURSOR_EXPIRED');
   await using watch = new Watch(guest, events, { roomId, after });
@@ -50,8 +50,8 @@ async function assertExpired(guest: Guest, roomId: string, after: string): Promi
   assert.equal(errors?.[0]?.extensions.code, 'CURSOR_EXPIRED');
 }
 
-/** That a cursor leads on, wherever it can be shown, to messages of these bodies and nothing else. */
-async function assertLeadsTo(guest: Guest, roomId: string, after: string, bodies: readonly string[]): Promise<void> {
+/** Checks that a query and both transports return exactly these messages after a cursor. */
+async function assertResumes(guest: Guest, roomId: string, after: string, bodies: readonly string[]): Promise<void> {
   const { room } = await guest.must(gql.RoomViewDocument, { id: roomId, first: 100, after });
   assert.deepEqual(
     room?.messages.edges.map(({ node }) => node.body),
@@ -66,15 +66,15 @@ async function assertLeadsTo(guest: Guest, roomId: string, after: string, bodies
   for (const body of bodies) assert.equal((await stream.nextMessage()).body, body);
 }
 
-/** Two rooms with watchers by both transports: one whose end will be undone, one that nothing happens to meanwhile. */
+/** Two rooms with watchers over both transports. The end of one room is rolled back, and the other room is not affected. */
 class Scene implements AsyncDisposable {
   readonly guest: Guest;
-  readonly undone: { roomId: string; watch: Watch<gql.MessageAddedSubscription>; stream: EventStream };
+  readonly rolledBack: { roomId: string; watch: Watch<gql.MessageAddedSubscription>; stream: EventStream };
   readonly kept: { roomId: string; watch: Watch<gql.MessageAddedSubscription>; stream: EventStream };
 
-  private constructor(guest: Guest, undone: Scene['undone'], kept: Scene['kept']) {
+  private constructor(guest: Guest, rolledBack: Scene['rolledBack'], kept: Scene['kept']) {
     this.guest = guest;
-    this.undone = undone;
+    this.rolledBack = rolledBack;
     this.kept = kept;
   }
 
@@ -89,8 +89,8 @@ class Scene implements AsyncDisposable {
     return new Scene(guest, await openRoom(), await openRoom());
   }
 
-  /** That both streams of the room have handed over messages of these bodies, from the first on. */
-  static async assertSeen({ watch, stream }: Scene['undone'], bodies: readonly string[]): Promise<void> {
+  /** Checks that both streams of a room deliver exactly these messages next. */
+  static async assertDelivered({ watch, stream }: Scene['rolledBack'], bodies: readonly string[]): Promise<void> {
     const seen = await watch.take(bodies.length);
     assert.deepEqual(
       seen.map(({ messageAdded }) => messageAdded.body),
@@ -100,41 +100,41 @@ class Scene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { watch, stream } of [this.undone, this.kept]) {
+    for (const { watch, stream } of [this.rolledBack, this.kept]) {
       stream.close();
       await watch[Symbol.asyncDispose]();
     }
   }
 }
 
-/** What is to be seen after two messages, more of which `goBack` undoes those of `lost`. */
-async function assertGoesBack(server: Server, save: () => Promise<void>, goBack: () => Promise<void>): Promise<void> {
+/** Sends messages before and after `save`. `rollBack` restores what was saved, and the messages after it are lost. */
+async function assertRolledBack(server: Server, save: () => Promise<void>, rollBack: () => Promise<void>): Promise<void> {
   await using scene = await Scene.open(server);
-  const { guest, undone, kept } = scene;
-  const [first, second] = (await send(guest, undone.roomId, ['one', 'two'])) as [string, string];
+  const { guest, rolledBack, kept } = scene;
+  const [first, second] = (await send(guest, rolledBack.roomId, ['one', 'two'])) as [string, string];
   await send(guest, kept.roomId, ['one']);
   await save();
-  await sendSoon(guest, undone.roomId, 'lost');
-  const [lost] = (await send(guest, undone.roomId, ['lost too'])) as [string];
-  const lostSync = await syncCursorOf(guest, undone.roomId);
-  await Scene.assertSeen(undone, ['one', 'two', 'lost', 'lost too']);
-  await goBack();
+  await sendWithRetry(guest, rolledBack.roomId, 'lost');
+  const [lost] = (await send(guest, rolledBack.roomId, ['lost too'])) as [string];
+  const lostSync = await syncCursorOf(guest, rolledBack.roomId);
+  await Scene.assertDelivered(rolledBack, ['one', 'two', 'lost', 'lost too']);
+  await rollBack();
 
-  // The log grows again, also beyond where it was.
-  for (const body of ['three', 'four', 'five']) await sendSoon(guest, undone.roomId, body);
-  assert.equal((await undone.watch.ended)?.[0]?.extensions.code, 'CURSOR_EXPIRED');
-  const last = JSON.parse((await undone.stream.nextData())?.data ?? '{}') as { errors?: [{ extensions: { code: string } }] };
+  // The log grows again, beyond its former length.
+  for (const body of ['three', 'four', 'five']) await sendWithRetry(guest, rolledBack.roomId, body);
+  assert.equal((await rolledBack.watch.ended)?.[0]?.extensions.code, 'CURSOR_EXPIRED');
+  const last = JSON.parse((await rolledBack.stream.nextData())?.data ?? '{}') as { errors?: [{ extensions: { code: string } }] };
   assert.equal(last.errors?.[0].extensions.code, 'CURSOR_EXPIRED');
-  for (const cursor of [lost, lostSync]) await assertExpired(guest, undone.roomId, cursor);
-  await assertLeadsTo(guest, undone.roomId, first, ['two', 'three', 'four', 'five']);
-  await assertLeadsTo(guest, undone.roomId, second, ['three', 'four', 'five']);
+  for (const cursor of [lost, lostSync]) await assertExpired(guest, rolledBack.roomId, cursor);
+  await assertResumes(guest, rolledBack.roomId, first, ['two', 'three', 'four', 'five']);
+  await assertResumes(guest, rolledBack.roomId, second, ['three', 'four', 'five']);
 
-  await sendSoon(guest, kept.roomId, 'two');
-  await Scene.assertSeen(kept, ['one', 'two']);
+  await sendWithRetry(guest, kept.roomId, 'two');
+  await Scene.assertDelivered(kept, ['one', 'two']);
 }
 
 describe('a copied data folder', () => {
-  it('has cursors that are good in both while both are the same, and in its own from then on', async () => {
+  it('accepts cursors from before the copy, and after it only its own', async () => {
     await using cleanup = new AsyncDisposableStack();
     const folder = mkdtempSync(join(tmpdir(), 'gapless-copies-'));
     cleanup.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -155,28 +155,28 @@ describe('a copied data folder', () => {
       cleanup.use(await startServer({ env: { DATA_DIR: copied } })),
     ];
     const [here, there] = servers.map(({ url }) => guest.at(url)) as [Guest, Guest];
-    for (const at of [here, there]) await assertLeadsTo(at, roomId, shared[0] as string, ['two']);
+    for (const at of [here, there]) await assertResumes(at, roomId, shared[0] as string, ['two']);
     const [cursorHere] = (await send(here, roomId, ['here', 'and here'])) as [string];
     const [cursorThere] = (await send(there, roomId, ['there', 'and there'])) as [string];
     const syncHere = await syncCursorOf(here, roomId);
     for (const cursor of shared.slice(1)) {
-      await assertLeadsTo(here, roomId, cursor, ['here', 'and here']);
-      await assertLeadsTo(there, roomId, cursor, ['there', 'and there']);
+      await assertResumes(here, roomId, cursor, ['here', 'and here']);
+      await assertResumes(there, roomId, cursor, ['there', 'and there']);
     }
-    await assertLeadsTo(here, roomId, cursorHere, ['and here']);
+    await assertResumes(here, roomId, cursorHere, ['and here']);
     for (const cursor of [cursorHere, syncHere]) await assertExpired(there, roomId, cursor);
     await assertExpired(here, roomId, cursorThere);
   });
 });
 
-describe('a PostgreSQL that goes back in time under a running server', () => {
+describe('a PostgreSQL that is rolled back under a running server', () => {
   let postgres: Postgres;
   before(async () => {
     postgres = await startPostgres();
   });
   after(() => postgres[Symbol.asyncDispose]());
 
-  /** Asks the server, past whatever database is being replaced. */
+  /** Runs statements on the server, in a database that is not being replaced. */
   const ask = async (...statements: string[]) => {
     const client = new pg.Client(postgres.url);
     await client.connect();
@@ -186,7 +186,7 @@ describe('a PostgreSQL that goes back in time under a running server', () => {
       await client.end();
     }
   };
-  /** Runs statements that need a database to be nobody's, between two connections of ours. */
+  /** Terminates the connections to a database and runs statements that need it to be unused. */
   const askAlone = (database: string, ...statements: string[]) =>
     until(`${database} is free`, () =>
       ask(`select pg_terminate_backend(pid, 1000) from pg_stat_activity where datname = '${database}'`, ...statements).then(
@@ -199,27 +199,27 @@ describe('a PostgreSQL that goes back in time under a running server', () => {
     );
   const startOn = (url: string) => startServer({ env: { DATABASE_URL: url, IDENTITY: 'guest', DATABASE_POOL_SIZE: '4' } });
 
-  it('tells who was shown what an older dump does not have, and goes on for the others', { timeout: 120_000 }, async () => {
+  it('expires the cursors of entries that an older dump does not have, and continues for the others', { timeout: 120_000 }, async () => {
     await ask('create database chat');
     const url = new URL(postgres.url);
     url.pathname = '/chat';
     await using server = await startOn(url.href);
-    // A copy that the server makes is to a client what pg_dump and pg_restore make.
-    await assertGoesBack(
+    // For clients, a template copy is the same as pg_dump and pg_restore.
+    await assertRolledBack(
       server,
       () => askAlone('chat', 'create database dump template chat'),
       () => askAlone('chat', 'alter database chat rename to old', 'alter database dump rename to chat'),
     );
   });
 
-  it('tells who was shown what a standby had not received, and goes on for the others', { timeout: 120_000 }, async () => {
+  it('expires the cursors of entries that a standby had not received, and continues for the others', { timeout: 120_000 }, async () => {
     await ask('create database failover');
     const url = new URL(postgres.url);
     url.pathname = '/failover';
     await using server = await startOn(url.href);
     let standby: Postgres | undefined;
     try {
-      await assertGoesBack(
+      await assertRolledBack(
         server,
         async () => {
           await postgres.stop();
@@ -237,7 +237,7 @@ describe('a PostgreSQL that goes back in time under a running server', () => {
     }
   });
 
-  it('keeps every stream open over a failover that loses nothing', { timeout: 120_000 }, async () => {
+  it('keeps every stream open across a failover that loses nothing', { timeout: 120_000 }, async () => {
     await ask('create database lossless');
     const url = new URL(postgres.url);
     url.pathname = '/lossless';
@@ -251,10 +251,10 @@ describe('a PostgreSQL that goes back in time under a running server', () => {
     const standby = await postgres.copy();
     try {
       await standby.start();
-      await sendSoon(guest, kept.roomId, 'after');
-      await Scene.assertSeen(kept, [...bodies, 'after']);
-      for (const cursor of [cursors.at(-1) as string, sync]) await assertLeadsTo(guest, kept.roomId, cursor, ['after']);
-      assert.equal(server.app.liveRooms.counts.undoneFound, 0);
+      await sendWithRetry(guest, kept.roomId, 'after');
+      await Scene.assertDelivered(kept, [...bodies, 'after']);
+      for (const cursor of [cursors.at(-1) as string, sync]) await assertResumes(guest, kept.roomId, cursor, ['after']);
+      assert.equal(server.app.liveRooms.counts.rollbacksFound, 0);
     } finally {
       await standby[Symbol.asyncDispose]();
       await postgres.start();

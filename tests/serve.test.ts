@@ -1,4 +1,4 @@
-// The program as it is started: what it prints, and how it ends.
+// The program: what it prints, and how it ends.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -20,7 +20,7 @@ function launch(env: Record<string, string>, flags: string[] = []): Program {
   return start(process.execPath, [...flags, main], { env: { PATH: process.env['PATH'] ?? '', PORT: '0', DRAIN_DELAY_MS: '0', ...env } });
 }
 
-/** The GraphQL endpoint, once the program listens. */
+/** Waits until the program listens, and returns its GraphQL endpoint. */
 async function urlOf(program: Program): Promise<string> {
   const listens = () => {
     if (program.child.exitCode !== null) throw new Error(`The server ended:\n${program.output()}`);
@@ -35,12 +35,12 @@ const file = join(folder, 'file');
 writeFileSync(file, '');
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A server that accepts connections and never says a word. */
+/** A server that accepts connections and never answers. */
 const silent = createServer().listen(0, '127.0.0.1');
 await once(silent, 'listening');
 after(() => silent.close());
 
-describe('a start that cannot be', () => {
+describe('a start that fails', () => {
   const database = new URL(process.env['DATABASE_URL'] as string);
   const { port: takenPort } = silent.address() as { port: number };
   const cases: [string, () => Promise<Record<string, string>> | Record<string, string>, RegExp][] = [
@@ -60,7 +60,7 @@ describe('a start that cannot be', () => {
       /^DATABASE_URL/,
     ],
     [
-      'a database that never says a word',
+      'a database that never answers',
       () => ({ DATABASE_URL: `postgres://gapless:hunter2@127.0.0.1:${takenPort}/gapless`, IDENTITY: 'guest' }),
       /^DATABASE_URL/,
     ],
@@ -95,7 +95,6 @@ describe('a start that cannot be', () => {
 });
 
 describe('a stop', () => {
-  /** A server of its own. */
   async function launched(env: Record<string, string> = {}) {
     await using stack = new AsyncDisposableStack();
     const place = stack.use(await createPlace('PostgreSQL'));
@@ -108,8 +107,8 @@ describe('a stop', () => {
   }
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    it(`by ${signal} exits 0 at once where nothing is open`, async () => {
-      // Were the wait for the balancer kept, it would take all of these 10 seconds.
+    it(`by ${signal} exits with 0 at once if no connection is open`, async () => {
+      // With the wait for the balancer, it would take these 10 seconds.
       await using server = await launched({ DRAIN_DELAY_MS: '10000' });
       const from = performance.now();
       assert.equal(await server.program.stop(signal), 0);
@@ -117,7 +116,7 @@ describe('a stop', () => {
     });
   }
 
-  it('of npm start stops the server, and not npm alone', async () => {
+  it('of npm start stops the server, not only npm', async () => {
     const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', DATA_DIR: join(folder, 'by-npm') };
     const npm = start('npm', ['start'], { cwd: join(import.meta.dirname, '..'), env });
     const url = await urlOf(npm);
@@ -126,7 +125,7 @@ describe('a stop', () => {
     await assert.rejects(fetch(url), TypeError);
   });
 
-  it('closes sockets with 1012, ends event streams without complete, and exits 0', async () => {
+  it('closes sockets with 1012, ends event streams without complete, and exits with 0', async () => {
     await using server = await launched();
     const ada = await Guest.signIn(server.url);
     const roomId = await ada.createRoom();
@@ -148,7 +147,7 @@ describe('a stop', () => {
     using socket = await RawSocket.signedIn(server.url, (await Guest.signIn(server.url)).token);
     assert.equal((await fetch(ready)).status, 200);
     const exited = server.program.stop();
-    await until('it is not ready', async () => (await fetch(ready)).status === 503);
+    await until('the server is not ready', async () => (await fetch(ready)).status === 503);
     assert.equal((await socket.ask('1', '{ viewer { id } }')).type, 'next');
     await Guest.signIn(server.url);
     server.program.child.kill('SIGKILL');
@@ -169,7 +168,7 @@ describe('a stop', () => {
     });
     await until('both sends wait for their rooms', async () => (await lock.waiting()) === 2);
     const exited = server.program.stop();
-    await until('it is closing', () => /SIGTERM: closing/.test(server.program.output()));
+    await until('the server is closing', () => /SIGTERM: closing/.test(server.program.output()));
     await lock.release();
 
     assert.equal((await sent).message.number, 1);

@@ -1,4 +1,4 @@
-// A node that stops under load, with another beside it: what its clients see of that.
+// A node stops under load while another one serves. Its clients lose nothing.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -35,14 +35,14 @@ describe('a node that stops', { timeout: 120_000 }, () => {
       DRAIN_DELAY_MS: String(drainDelayMs),
     });
 
-  it('fails no send, closes its sockets in waves with 1012, and exits 0; those who watched miss nothing', async () => {
+  it('fails no send, closes its sockets in waves with 1012, and exits with 0, and its watchers miss nothing', async () => {
     await using one = await launch();
     await using two = await launch();
     const ada = await Guest.signIn(one.url);
     const roomId = await ada.createRoom();
     const start = (await ada.must(gql.RoomViewDocument, { id: roomId })).room?.messages.syncCursor as string;
 
-    // A balancer: it sends to the first node for as long as that one says that it is ready.
+    // A load balancer: it sends to the first node as long as that node is ready.
     let target = one.url;
     const balancing = (async () => {
       while (target === one.url) {
@@ -61,19 +61,19 @@ describe('a node that stops', { timeout: 120_000 }, () => {
     const watchers = range(1, 200).map(async (index) => {
       const numbers: number[] = [];
       let cursor = start;
-      /** Whether this was the last. */
-      const take = ({ messageAdded }: gql.MessageAddedSubscription) => {
+      /** Returns whether this was the last message. */
+      const record = ({ messageAdded }: gql.MessageAddedSubscription) => {
         numbers.push(messageAdded.number);
         ({ cursor } = messageAdded);
         return messageAdded.body === theLast;
       };
       if (index <= 20) {
-        // The browser's EventSource, in short.
+        // Like a browser's EventSource.
         for (const url of [one.url, two.url]) {
           using stream = await EventStream.watch(ada.at(url), { roomId }, { 'last-event-id': cursor });
           for (let event = await stream.nextData(); event; event = await stream.nextData()) {
             assert.equal(event.event, 'next');
-            if (take(JSON.parse(event.data as string).data)) break;
+            if (record(JSON.parse(event.data as string).data)) break;
           }
           if (url === one.url) closes.push({ code: 1012, at: performance.now() });
         }
@@ -84,7 +84,7 @@ describe('a node that stops', { timeout: 120_000 }, () => {
         socket.subscribe('watch', watch, { roomId, after: cursor });
         for (;;) {
           const frame = await socket.next().catch(() => undefined);
-          if (!frame || take(frame.payload.data)) break;
+          if (!frame || record(frame.payload.data)) break;
         }
         if (url === one.url) closes.push({ code: (await socket.closed).code, at: performance.now() });
       }
@@ -97,9 +97,9 @@ describe('a node that stops', { timeout: 120_000 }, () => {
     await balancing;
     assert.equal(await exited, 0, one.program.output());
     const tookMs = performance.now() - from;
-    // The crowd goes on at the second node for a while.
+    // Sending continues on the second node for a while.
     const before = sent.length;
-    await until('sends go on', () => sent.length > before + 50);
+    await until('sends continue', () => sent.length > before + 50);
     sending = false;
     await Promise.all(senders);
     await ada
@@ -111,16 +111,16 @@ describe('a node that stops', { timeout: 120_000 }, () => {
     assert.deepEqual(sent, range(1, sent.length));
     for (const numbers of await Promise.all(watchers)) assert.deepEqual(numbers, sent);
 
-    assert.ok(tookMs < 25_000, `it took ${tookMs} ms`);
+    assert.ok(tookMs < 25_000, `the stop took ${tookMs} ms`);
     assert.equal(closes.length, 200);
     assert.deepEqual(new Set(closes.map(({ code }) => code)), new Set([1012]));
     const times = closes.map(({ at }) => at).sort((a, b) => a - b);
     const [first, last] = [times[0], times[199]] as [number, number];
-    assert.ok(first - from >= drainDelayMs, `the first was closed after ${first - from} ms`);
-    assert.ok(last - first > 1000, `all were closed within ${last - first} ms`);
+    assert.ok(first - from >= drainDelayMs, `the first socket was closed after ${first - from} ms`);
+    assert.ok(last - first > 1000, `all sockets were closed within ${last - first} ms`);
   });
 
-  it('answers every change that it makes over a socket', async () => {
+  it('acknowledges every message that it writes, over WebSocket', async () => {
     await using node = await launch();
     const ada = await Guest.signIn(node.url);
     const roomId = await ada.createRoom();
@@ -128,7 +128,7 @@ describe('a node that stops', { timeout: 120_000 }, () => {
     const codes = new Set<number>();
     const senders = range(1, 30).map(async (index) => {
       using socket = await RawSocket.signedIn(node.url, ada.token);
-      // Without a pause: some are always on their way when the socket is closed.
+      // Sent without a pause, so that some are under way when the socket is closed.
       for (const i of range(1, 4)) socket.subscribe(`${i}`, send, { input: { roomId, body: `${index}` } });
       for (let i = 5; ; i += 1) {
         const frame = await socket.next().catch(() => undefined);
@@ -153,12 +153,12 @@ describe('a node that stops', { timeout: 120_000 }, () => {
     );
   });
 
-  it('answers what is asked on a connection that was kept open, and then closes that', async () => {
+  it('answers a request on a connection that was kept alive, and then closes the connection', async () => {
     await using node = await launch();
     using _keepsItWaiting = await RawSocket.open(node.url);
     const exited = node.program.stop('SIGTERM');
     const ready = new URL('/ready', node.url);
-    await until('it is not ready', async () => (await fetch(ready)).status === 503);
+    await until('the node is not ready', async () => (await fetch(ready)).status === 503);
     const response = await fetch(node.url, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

@@ -1,4 +1,5 @@
-// Builds the chat page into dist/web, as the server serves it: nothing inline, every asset under its hash.
+// Builds the web chat into dist/web. Nothing is inlined, because the content security policy forbids it, and every asset has a
+// hash in its name.
 
 import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
@@ -22,7 +23,7 @@ export default defineConfig({
     outDir: from('../dist/web'),
     emptyOutDir: true,
     target: 'es2023',
-    // A data: URL would break the page's content security policy.
+    // The content security policy forbids data: URLs.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },

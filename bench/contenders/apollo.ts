@@ -19,7 +19,7 @@ const { PORT, REDIS_URL } = process.env as { PORT: string; REDIS_URL: string };
 
 const publisher = new Redis(REDIS_URL);
 const subscriber = new Redis(REDIS_URL);
-// Who subscribes before that may hear nothing.
+// A subscription before `ready` may receive nothing.
 await Promise.all([once(publisher, 'ready'), once(subscriber, 'ready')]);
 
 const pubsub = new RedisPubSub({ publisher, subscriber });

@@ -1,4 +1,4 @@
-// What a send comes to, called many times at once with nothing in front of it: no HTTP, no WebSocket, no GraphQL.
+// Calls the write path of a send concurrently, without HTTP, WebSocket and GraphQL.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MemoryBus } from '../../src/bus/memory-bus.ts';
@@ -23,19 +23,19 @@ const [owner, ...others] = callers.map(({ id }) => id) as [string, ...string[]];
 const { id: roomId } = await createRoom(chat, owner, { kind: 'OPEN', name: 'Hot', memberIds: others });
 
 let sent = 0;
-let going = true;
-const sendOn = async ({ id }: { id: string }) => {
-  while (going) {
+let isRunning = true;
+const sendLoop = async ({ id }: { id: string }) => {
+  while (isRunning) {
     await sendMessage(chat, id, { roomId, body, clientMessageId: crypto.randomUUID() });
     sent += 1;
   }
 };
-const all = Promise.all(callers.map(sendOn));
+const all = Promise.all(callers.map(sendLoop));
 
 await sleep(Number(WARM_UP_MS));
 console.log('counting');
 const [startMs, before] = [performance.now(), sent];
 await sleep(Number(WINDOW_MS));
 console.log(`sends a second: ${(1000 * (sent - before)) / (performance.now() - startMs)}`);
-going = false;
+isRunning = false;
 await all;

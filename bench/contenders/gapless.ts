@@ -1,14 +1,14 @@
-// Gapless as it is started in a cluster, and how its people sign in and get into rooms. Every message is sent with a
-// clientMessageId: it keeps the whole of its promise while it is measured.
+// Gapless as a node of a cluster. Users sign in and join rooms, and every message has a clientMessageId, so that the whole
+// promise is measured.
 
 import { must, signIn } from '../../proof/clients/api.ts';
 import type { Contender } from '../contender.ts';
+import { routesOf } from '../load/fixture.ts';
 import { inParallel, range } from '../load/parallel.ts';
 import { body } from '../load/protocol.ts';
 import { type Dialect, graphqlOverHttp, graphqlOverWebSocket, selection } from '../load/protocols/graphql.ts';
-import { routesOf } from '../load/stage.ts';
 
-/** Requests under way at once while the stage is set. */
+/** Concurrent requests during preparation. */
 const askAtOnce = 16;
 
 const dialect: Dialect = {
@@ -18,7 +18,7 @@ const dialect: Dialect = {
 const createRoom = 'mutation ($name: String!) { createRoom(input: { name: $name, kind: OPEN }) { room { id } } }';
 const joinRoom = 'mutation ($roomId: ID!) { joinRoom(input: { roomId: $roomId }) { membership { id } } }';
 
-const hook = new URL('./one-transaction-a-send.ts', import.meta.url);
+const hook = new URL('./one-transaction-per-send.ts', import.meta.url);
 
 export const gapless: Contender = {
   name: 'gapless',
@@ -39,7 +39,7 @@ export const gapless: Contender = {
     const people = await inParallel(range(needs.viewers + needs.senders), askAtOnce, (index) => signIn(urls, `Person ${index}`));
     const tokens = people.map(({ token }) => token);
     const senders = tokens.slice(needs.viewers);
-    // Who creates a room is in it; the senders beyond those join.
+    // The creator of a room is a member of it. The other senders join.
     const routes = routesOf(needs);
     const rooms = await inParallel(routes.slice(0, needs.rooms), askAtOnce, async ({ sender, room }) => {
       const { createRoom: created } = await must(urls, senders[sender], createRoom, { name: `Room ${room}` });
@@ -52,10 +52,10 @@ export const gapless: Contender = {
   },
 };
 
-/** The same server, which writes each send in a transaction of its own: what it gains by writing them together. */
-export const oneTransactionASend: Contender = {
+/** The same server without group commit: each send has its own transaction. */
+export const oneTransactionPerSend: Contender = {
   ...gapless,
   name: 'gapless-single',
-  title: 'Gapless, one transaction a send',
+  title: 'Gapless without group commit',
   nodeArgs: ['--import', hook.href],
 };

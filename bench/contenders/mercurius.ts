@@ -1,5 +1,5 @@
-// Mercurius on Fastify with mqemitter-redis, as documented in https://mercurius.dev/#/docs/subscriptions. `fullWsTransport` lets
-// messages be sent over the WebSocket as well; subscriptions are served the same with and without it.
+// Mercurius on Fastify with mqemitter-redis, as documented in https://mercurius.dev/#/docs/subscriptions. `fullWsTransport` allows
+// mutations over the WebSocket. It does not change how subscriptions are served.
 
 import { once } from 'node:events';
 import Fastify from 'fastify';
@@ -10,11 +10,11 @@ import { addMessage, type SendMessage, typeDefs } from './messages.ts';
 
 const { PORT, REDIS_URL } = process.env as { PORT: string; REDIS_URL: string };
 
-// As mqemitter-redis opens connections itself.
+// The options with which mqemitter-redis opens connections itself.
 const options = { enableAutoPipelining: true };
 const subConn = new Redis(REDIS_URL, options);
 const pubConn = new Redis(REDIS_URL, options);
-// Who subscribes before that ends the process.
+// A subscription before `ready` would end the process.
 await Promise.all([once(subConn, 'ready'), once(pubConn, 'ready')]);
 
 const emitter = redis({ subConn, pubConn });

@@ -1,5 +1,5 @@
-// What all contenders share: what a message is, and how it is kept. Each publishes what `addMessage` returns, whole, so that
-// none reads the database to deliver.
+// Shared by all contenders but Gapless: the message type and its storage. Each publishes the whole message that `addMessage`
+// returns, so that none reads the database to deliver it.
 
 import pg from 'pg';
 
@@ -16,13 +16,12 @@ export interface User {
   readonly name: string;
 }
 
-/** What a client sends. */
 export interface SendMessage {
   readonly roomId: string;
   readonly body: string;
 }
 
-/** Everyone is Ada: nobody signs in. */
+/** Nobody signs in, so every message has the same sender. */
 const sender: User = { id: 'user_1', name: 'Ada' };
 
 const pool = new pg.Pool({ connectionString: process.env['DATABASE_URL'], max: 10 });
@@ -38,7 +37,7 @@ export async function addMessage(roomId: string, body: string): Promise<Message>
   return { id: row.id, roomId, body, createdAt: row.created_at.toISOString(), sender };
 }
 
-/** What those serve who take their schema as text. Yoga builds the same. */
+/** The schema, for contenders that take it as text. Yoga builds the same one with Pothos. */
 export const typeDefs = /* GraphQL */ `
   type User {
     id: ID!

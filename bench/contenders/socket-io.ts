@@ -1,5 +1,5 @@
-// Socket.IO with its Redis adapter, as documented in https://socket.io/docs/v4/redis-adapter/. The adapter hands a message
-// to the sockets of its own node at once, and through Redis to those of the others.
+// Socket.IO with its Redis adapter, as documented in https://socket.io/docs/v4/redis-adapter/. The adapter sends a
+// message to the sockets of its own node directly, and to other nodes through Redis.
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';

@@ -1,4 +1,4 @@
-// A bare loop over the sockets of a room: no GraphQL, no framework, nothing to resume from. What the sockets alone cost.
+// A bare loop over the sockets of a room, without GraphQL, a framework or resuming: the cost of the sockets alone.
 //
 // {"join": roomId} is answered {"joined": roomId}; {"send": {roomId, body}, "id": n} is answered {"sent": n}. Every other
 // text frame is a message.
@@ -20,7 +20,7 @@ const { PORT, REDIS_URL } = process.env as { PORT: string; REDIS_URL: string };
 
 const publisher = new Redis(REDIS_URL);
 const subscriber = new Redis(REDIS_URL);
-// Who subscribes before that may hear nothing.
+// A subscription before `ready` may receive nothing.
 await Promise.all([once(publisher, 'ready'), once(subscriber, 'ready')]);
 
 const rooms = new Map<string, Room>();

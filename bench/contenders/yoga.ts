@@ -16,7 +16,7 @@ const { PORT, REDIS_URL } = process.env as { PORT: string; REDIS_URL: string };
 
 const publishClient = new Redis(REDIS_URL);
 const subscribeClient = new Redis(REDIS_URL);
-// Who subscribes before that may hear nothing.
+// A subscription before `ready` may receive nothing.
 await Promise.all([once(publishClient, 'ready'), once(subscribeClient, 'ready')]);
 
 const pubSub = createPubSub<{ messageAdded: [roomId: string, message: Message] }>({

@@ -1,20 +1,20 @@
-// Those who watch: connections with one subscription each, of which nothing is kept but how much they have received.
+// Watchers: connections with one subscription each. Deliveries are counted and not stored.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../tests/support/process.ts';
 import { Connection } from './connection.ts';
 import type { Histogram } from './histogram.ts';
 import { inParallel } from './parallel.ts';
-import type { Protocol, Ticket } from './protocol.ts';
+import type { Protocol, Token } from './protocol.ts';
 
-/** Handshakes under way at once. */
+/** Concurrent handshakes. */
 const openAtOnce = 50;
-/** When nothing has come for so long, nothing is under way any more. */
+/** If nothing arrives for this time, nothing is under way. */
 const quietMs = 300;
 
 export interface Seat {
   readonly room: string;
-  readonly ticket: Ticket;
+  readonly token: Token;
   /** The cursor to resume from. */
   readonly after?: string | undefined;
 }
@@ -27,19 +27,19 @@ interface Watcher {
 
 export class Audience implements Disposable {
   readonly #watchers: Watcher[] = [];
-  /** What all have received together since the last reset. */
+  /** Deliveries to all watchers since the last reset. */
   received = 0;
-  /** Called when `received` has come to `callAt`. */
+  /** Called when `received` reaches `callAt`. */
   onReceived: () => void = () => {};
   callAt = Number.POSITIVE_INFINITY;
-  /** Where delays go: the nth message that a watcher receives was sent at `sentAtMs[n]`. */
+  /** Records delays. The nth message that a watcher receives was sent at `sentAtMs[n]`. */
   delays: { readonly sentAtMs: readonly number[]; readonly histogram: Histogram } | undefined;
   #lost: Error | undefined;
 
-  /** Connects and subscribes one connection for each seat, `atOnce` at a time. */
+  /** Opens a connection with a subscription for each seat, `atOnce` at a time. */
   static async open(port: number, protocol: Protocol, seats: readonly Seat[], atOnce = openAtOnce): Promise<Audience> {
     const audience = new Audience();
-    await inParallel(seats, atOnce, (seat) => audience.#seat(port, protocol, seat));
+    await inParallel(seats, atOnce, (seat) => audience.#add(port, protocol, seat));
     return audience;
   }
 
@@ -47,48 +47,48 @@ export class Audience implements Disposable {
     return this.#watchers.length;
   }
 
-  /** Rooms in which somebody has received fewer than `count`. */
+  /** Rooms in which a watcher has received fewer than `count` messages. */
   roomsWithout(count: number): Set<string> {
     return new Set(this.#watchers.filter(({ received }) => received < count).map(({ seat }) => seat.room));
   }
 
-  /** Resolves when all together have received `count`. Throws where that is not so in time, or a connection was lost. */
+  /** Resolves when all watchers together have received `count`. Throws on a timeout or a lost connection. */
   async untilReceived(count: number, timeoutMs: number): Promise<void> {
     const arrived = () => {
       this.check();
       return this.received >= count;
     };
-    await until(`${count} deliveries have come`, arrived, timeoutMs);
+    await until(`${count} deliveries have arrived`, arrived, timeoutMs);
   }
 
-  /** Resolves when nothing comes any more. */
+  /** Resolves when nothing arrives any more. */
   async untilQuiet(): Promise<void> {
     for (let before = -1; before !== this.received; await sleep(quietMs)) before = this.received;
     this.check();
   }
 
-  /** Counts from zero again. To be called while nothing is under way. */
+  /** Resets the counters. Call it only while nothing is under way. */
   reset(): void {
     this.received = 0;
     this.callAt = Number.POSITIVE_INFINITY;
     for (const watcher of this.#watchers) watcher.received = 0;
   }
 
-  /** Throws where a connection was lost. */
+  /** Throws if a connection was lost. */
   check(): void {
     if (this.#lost) throw this.#lost;
   }
 
-  /** Cuts all of them off. */
+  /** Drops all connections. */
   [Symbol.dispose](): void {
     for (const { connection } of this.#watchers) connection.destroy();
   }
 
-  async #seat(port: number, protocol: Protocol, seat: Seat): Promise<void> {
+  async #add(port: number, protocol: Protocol, seat: Seat): Promise<void> {
     const connection = await Connection.open({ port, path: protocol.path, subprotocol: protocol.subprotocol });
     const watcher: Watcher = { connection, seat, received: 0 };
     this.#watchers.push(watcher);
-    await protocol.greet(connection, seat.ticket);
+    await protocol.authenticate(connection, seat.token);
     await protocol.subscribe(connection, seat.room, seat.after);
     connection.onLost = (error) => (this.#lost ??= error);
     connection.count((atMs) => this.#receive(watcher, atMs));

@@ -1,4 +1,4 @@
-// One WebSocket of the load. It speaks the protocol itself, on a bare socket: a client library would cost more for each
+// One WebSocket of the load. It implements the protocol on a bare socket, because a client library would spend more on a
 // frame than the fastest server does.
 
 import { randomBytes } from 'node:crypto';
@@ -9,13 +9,12 @@ import { localAddressOf } from './limits.ts';
 export interface Address {
   readonly port: number;
   readonly path: string;
-  /** The subprotocol to ask for. */
   readonly subprotocol?: string | undefined;
 }
 
-/** All connections read into this: what comes in is looked at before the next read. */
+/** The read buffer of all connections. Each read is parsed before the next one begins. */
 const shared = Buffer.allocUnsafeSlow(64 * 1024);
-/** What answers Engine.IO's ping, which is a text of one byte (https://socket.io/docs/v4/engine-io-protocol/#heartbeat). */
+/** The answer to Engine.IO's ping, which is a text of one byte (https://socket.io/docs/v4/engine-io-protocol/#heartbeat). */
 const enginePong = encodeText('3');
 
 export class Connection {
@@ -28,37 +27,37 @@ export class Connection {
   #onText: (text: string) => void = () => {};
   #onCount: (atMs: number) => void = () => {};
   #readAtMs = 0;
-  /** Is told of an end that nobody asked for. */
+  /** Called if the connection ends without `destroy`. */
   onLost: (error: Error) => void = () => {};
 
   private constructor(address: Address) {
-    this.#parser = new FrameParser({ frame: (opcode, length, payload) => this.#take(opcode, length, payload) });
+    this.#parser = new FrameParser({ frame: (opcode, length, payload) => this.#onFrame(opcode, length, payload) });
     const onread = { buffer: shared, callback: (count: number) => this.#read(shared.subarray(0, count)) };
     this.#socket = connect({ port: address.port, host: '127.0.0.1', noDelay: true, onread, ...localAddressOf() });
     this.#socket.on('error', (error) => this.#lost(error)).on('close', () => this.#lost(new Error('The server closed a connection.')));
     this.#socket.write(handshakeOf(address));
   }
 
-  /** Opens one. Its texts are for `read` and `nextText`, until `count`. */
+  /** Opens a connection. Texts go to `read` and `nextText` until `count` is called. */
   static async open(address: Address): Promise<Connection> {
     const connection = new Connection(address);
     await connection.#opened.promise;
     return connection;
   }
 
-  /** Throws where it was lost. */
+  /** Throws if the connection was lost. */
   send(text: string): void {
     if (this.#end) throw this.#end;
     this.#socket.write(encodeText(text));
   }
 
-  /** Has each text that comes from now on read. */
+  /** Calls `onText` with each text from now on. */
   read(onText: (text: string) => void): void {
     this.#parser.reading = true;
     this.#onText = onText;
   }
 
-  /** The next text that satisfies. Throws where the connection is lost before. */
+  /** The next text that satisfies the condition. Throws if the connection is lost before. */
   nextText(satisfies: (text: string) => boolean): Promise<string> {
     return new Promise((resolve, reject) => {
       this.onLost = reject;
@@ -69,13 +68,13 @@ export class Connection {
     });
   }
 
-  /** Has the texts that come from now on counted and not read. Each is told with the time at which it came, as `performance.now()`. */
+  /** Counts texts from now on without reading them. `onCount` gets the time of arrival, as `performance.now()`. */
   count(onCount: (atMs: number) => void): void {
     this.#parser.reading = false;
     this.#onCount = onCount;
   }
 
-  /** Cuts it off, as a lost network does. */
+  /** Drops the connection, like a network failure. */
   destroy(): void {
     this.#closing = true;
     this.#socket.destroy();
@@ -100,13 +99,13 @@ export class Connection {
     this.#parser.parse(head.subarray(end + 4));
   }
 
-  #take(opcode: number, length: number, payload: Buffer | undefined): void {
+  #onFrame(opcode: number, length: number, payload: Buffer | undefined): void {
     if (opcode === opcodes.text) {
       if (length === 1) this.#socket.write(enginePong);
       else if (payload === undefined) this.#onCount(this.#readAtMs);
       else this.#onText(payload.toString());
     } else if (opcode === opcodes.ping) this.#socket.write(encodeFrame(opcodes.pong, payload as Buffer));
-    else if (opcode === opcodes.close) this.#lost(new Error(`The server closed a WebSocket: ${sayClose(payload as Buffer)}`));
+    else if (opcode === opcodes.close) this.#lost(new Error(`The server closed a WebSocket: ${describeClose(payload as Buffer)}`));
   }
 
   #lost(error: Error): void {
@@ -118,7 +117,8 @@ export class Connection {
   }
 }
 
-const sayClose = (payload: Buffer) => (payload.length < 2 ? 'no reason given' : `${payload.readUInt16BE()} ${payload.toString('utf8', 2)}`);
+const describeClose = (payload: Buffer) =>
+  payload.length < 2 ? 'no reason given' : `${payload.readUInt16BE()} ${payload.toString('utf8', 2)}`;
 
 const statusLength = 'HTTP/1.1 101'.length;
 

@@ -1,25 +1,25 @@
-// The frames of a WebSocket (RFC 6455) as the load needs them: of what comes in it reads the headers, and payloads only
-// where it is asked to; what goes out is masked with zeros, which costs nothing and is as good as any mask.
+// WebSocket frames (RFC 6455) for the load. It reads the headers of incoming frames, and payloads only on request. Outgoing
+// frames are masked with zeros, a valid mask that costs nothing.
 
 export const opcodes = { text: 1, close: 8, ping: 9, pong: 10 } as const;
 
 export interface FrameHandler {
-  /** A frame has come to its end. `payload` is there if it was read. */
+  /** A frame is complete. `payload` is set if it was read. */
   frame(opcode: number, length: number, payload: Buffer | undefined): void;
 }
 
-/** What the next byte is. */
+/** What the next byte belongs to. */
 type Expected = 'opcode' | 'length' | 'longLength' | 'payload';
 
-/** Goes through a stream of frames, however it is cut into chunks. */
+/** Parses a stream of frames from chunks of any size. */
 export class FrameParser {
-  /** Whether the payloads of text frames that begin from now on are read. Those of other frames always are. */
+  /** Whether the payloads of new text frames are read. Payloads of other frames always are. */
   reading = true;
   readonly #handler: FrameHandler;
   #expected: Expected = 'opcode';
   #opcode = 0;
   #length = 0;
-  /** Bytes that are still to come: of the long length, then of the payload. */
+  /** Missing bytes: of the long length, then of the payload. */
   #left = 0;
   #parts: Buffer[] | undefined;
 
@@ -27,7 +27,7 @@ export class FrameParser {
     this.#handler = handler;
   }
 
-  /** Takes the next bytes of the stream, and keeps none of them: the caller may use their place again. */
+  /** Parses the next bytes and keeps none of them, so the caller may reuse the buffer. */
   parse(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
       if (this.#expected === 'payload') at = this.#readPayload(bytes, at);
@@ -59,7 +59,7 @@ export class FrameParser {
     if (this.#length === 0) this.#finish();
   }
 
-  /** Where it ends, or the bytes do. */
+  /** Returns where the payload or the chunk ends. */
   #readPayload(bytes: Uint8Array, at: number): number {
     const end = Math.min(at + this.#left, bytes.length);
     this.#parts?.push(Buffer.from(bytes.subarray(at, end)));
@@ -74,7 +74,7 @@ export class FrameParser {
   }
 }
 
-/** A frame as a client sends it, of less than 64 KB. */
+/** Encodes a client's frame of less than 64 KB. */
 export function encodeFrame(opcode: number, payload: Buffer): Buffer {
   const { length } = payload;
   if (length >= 2 ** 16) throw new Error('The load sends no frames of 64 KB or more.');

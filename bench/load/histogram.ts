@@ -1,9 +1,9 @@
-// How long things took, in buckets that are 1 % wide: millions of them take no more room than one.
+// A histogram of durations with buckets that are 1 % wide. Its memory does not depend on the number of values.
 
 const growth = 1.01;
-/** What takes longer counts as this. */
+/** Longer durations count as this. */
 const maxMs = 60_000;
-/** The first bucket holds all that is shorter. */
+/** The first bucket holds all shorter durations. */
 const minMs = 0.001;
 const bucketOf = (ms: number) => (ms <= minMs ? 0 : Math.ceil(Math.log(Math.min(ms, maxMs) / minMs) / Math.log(growth)));
 
@@ -21,7 +21,7 @@ export class Histogram {
     this.#count += 1;
   }
 
-  /** The time that this share of all took at most, in milliseconds: 0.5 is the median. Not a number where nothing was added. */
+  /** The duration in milliseconds that this share of all values does not exceed. 0.5 is the median. NaN if nothing was added. */
   percentile(share: number): number {
     let left = Math.ceil(share * this.#count);
     if (left === 0) return Number.NaN;

@@ -1,5 +1,4 @@
-// One HTTP/1.1 connection that is kept, with one request under way at a time. Node's own clients cost the load several
-// times as much.
+// A keep-alive HTTP/1.1 connection with one request at a time. Node's own clients cost the load several times as much.
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -25,7 +24,7 @@ export class HttpConnection {
     return new HttpConnection(socket, port);
   }
 
-  /** Posts JSON, and resolves with the body of the answer. Throws where its status is not 200, or the connection is lost. */
+  /** Posts JSON and resolves with the body of the answer. Throws if the status is not 200 or the connection is lost. */
   async post(path: string, json: string, token?: string): Promise<string> {
     if (this.#socket.destroyed) throw closed();
     this.#answer = Promise.withResolvers();

@@ -1,11 +1,11 @@
-// Reads an HTTP/1.1 response (RFC 9112), with a length or in chunks.
+// Parses an HTTP/1.1 response (RFC 9112), with Content-Length or chunked.
 
 export interface Response {
   readonly status: number;
   readonly body: string;
 }
 
-/** The response that these bytes are; undefined where some of it is still to come. */
+/** The response in these bytes. Undefined if it is not complete. */
 export function readResponse(bytes: Buffer): Response | undefined {
   const end = bytes.indexOf('\r\n\r\n');
   if (end < 0) return undefined;

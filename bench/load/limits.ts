@@ -1,32 +1,30 @@
-// What the system lets one process have: files, and ports to connect from.
+// System limits of one process: open files, and local ports.
 
 import { readFileSync } from 'node:fs';
 
-/** Beside the connections: libraries, pipes, the database. */
+/** Open files besides connections: libraries, pipes, the database. */
 const otherFiles = 500;
-/** Local addresses to connect from in turn, where the ports of one would not do: 127.0.0.0/8 is all ours. */
+/** Local addresses in 127.0.0.0/8 that are used in turn if one address has too few ports. */
 const addresses = 8;
-/** Ports that a run of the whole benchmark wants: the crowd of one server, and those of the last ones, which the system still keeps. */
+/** Ports that a full run needs: for the watchers of one server, and for those of earlier servers that are in TIME_WAIT. */
 const portsWanted = 20_000;
 
 let portsAreShort: boolean | undefined;
 let next = 0;
 
-/** Where the next connection is to come from: nowhere in particular, while ports last. */
+/** The local address of the next connection. The system chooses one if there are enough ports. */
 export function localAddressOf(): { localAddress?: string } {
   portsAreShort ??= countPorts() < portsWanted;
   next += 1;
   return portsAreShort ? { localAddress: `127.0.0.${1 + (next % addresses)}` } : {};
 }
 
-/** Throws a sentence where a process may not have so many connections. */
+/** Throws if a process may not have this many connections. */
 export function requireConnections(count: number): void {
   const [, limit] = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
   const needed = count + otherFiles;
   if (limit === 'unlimited' || Number(limit) >= needed) return;
-  throw new Error(
-    `${count} connections take ${needed} open files, and a process may have ${limit} here: raise that with ulimit -n ${needed}.`,
-  );
+  throw new Error(`${count} connections need ${needed} open files, but the limit is ${limit}: raise it with ulimit -n ${needed}.`);
 }
 
 function countPorts(): number {

@@ -1,6 +1,6 @@
-// Many things, a few at a time.
+// Bounded concurrency.
 
-/** Does `work` for each, `width` of them at once. The results are in the order of the items. */
+/** Runs `work` for each item, at most `width` at a time. The results are in the order of the items. */
 export async function inParallel<Item, Result>(
   items: readonly Item[],
   width: number,

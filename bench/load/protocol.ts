@@ -1,32 +1,32 @@
-// What the load must know of a contender to speak to it.
+// How the load talks to a contender.
 
 import type { Connection } from './connection.ts';
 
-/** Who connects: the token they signed in with, where a contender knows of such a thing. */
-export type Ticket = string | undefined;
+/** The token of a signed-in user. Undefined for contenders without accounts. */
+export type Token = string | undefined;
 
-/** How a contender's clients talk over a WebSocket. */
+/** The protocol of a contender's clients over a WebSocket. */
 export interface Protocol {
   readonly path: string;
   readonly subprotocol?: string;
-  /** Says who connects, and resolves when the server has taken it. */
-  greet(connection: Connection, ticket: Ticket): Promise<void>;
-  /** Watches a room, from behind the cursor `after` where there is one. Resolves when the server has said so, or at once where it says nothing. */
+  /** Identifies the client. Resolves when the server has accepted it. */
+  authenticate(connection: Connection, token: Token): Promise<void>;
+  /** Subscribes to a room, after the cursor `after` if there is one. Resolves when the server acknowledges it, or at once if the protocol has no acknowledgement. */
   subscribe(connection: Connection, room: string, after?: string): Promise<void>;
   /** The text that sends a message. */
   send(id: number, room: string): string;
-  /** The id of the send that a text acknowledges; undefined where it does not. Throws where it says that the send has failed. */
+  /** The id of the send that a text acknowledges. Undefined for other texts. Throws if the text reports a failed send. */
   acknowledged(text: string): number | undefined;
 }
 
-/** How a contender's clients send over HTTP. */
+/** The protocol of a contender's clients over HTTP. */
 export interface HttpProtocol {
   readonly path: string;
   /** The JSON to post. */
   send(room: string): string;
-  /** Throws where an answer says that the send has failed. */
+  /** Throws if the answer reports a failed send. */
   check(answer: string): void;
 }
 
-/** What everyone says, some hundred characters of it. */
+/** The body of every message, about a hundred characters. */
 export const body = 'It is a truth universally acknowledged, that a server in possession of a log must be in want of a reader.';

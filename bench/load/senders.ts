@@ -1,16 +1,16 @@
-// Those who send: over a WebSocket, or over an HTTP connection that is kept. A send resolves when it is acknowledged.
+// Senders, over a WebSocket or a keep-alive HTTP connection. A send resolves when it is acknowledged.
 
 import { Connection } from './connection.ts';
 import { HttpConnection } from './http-connection.ts';
-import type { HttpProtocol, Protocol, Ticket } from './protocol.ts';
+import type { HttpProtocol, Protocol, Token } from './protocol.ts';
 
 export interface Sender extends Disposable {
   send(room: string): Promise<void>;
 }
 
-export async function openSocketSender(port: number, protocol: Protocol, ticket: Ticket): Promise<Sender> {
+export async function openSocketSender(port: number, protocol: Protocol, token: Token): Promise<Sender> {
   const connection = await Connection.open({ port, path: protocol.path, subprotocol: protocol.subprotocol });
-  await protocol.greet(connection, ticket);
+  await protocol.authenticate(connection, token);
   const waiting = new Map<number, PromiseWithResolvers<void>>();
   let lastId = 0;
   const fail = (error: Error) => {
@@ -40,12 +40,12 @@ export async function openSocketSender(port: number, protocol: Protocol, ticket:
   };
 }
 
-/** One send at a time. */
-export async function openHttpSender(port: number, protocol: HttpProtocol, ticket: Ticket): Promise<Sender> {
+/** Opens a sender for one send at a time. */
+export async function openHttpSender(port: number, protocol: HttpProtocol, token: Token): Promise<Sender> {
   const connection = await HttpConnection.open(port);
   return {
     async send(room) {
-      protocol.check(await connection.post(protocol.path, protocol.send(room), ticket));
+      protocol.check(await connection.post(protocol.path, protocol.send(room), token));
     },
     [Symbol.dispose]: () => connection.destroy(),
   };

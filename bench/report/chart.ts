@@ -1,15 +1,15 @@
-// A chart of one figure: horizontal bars, in SVG, to be read on a light page and on a dark one.
+// A chart of one figure: horizontal bars in SVG, for light and dark pages.
 
 export interface Bar {
   readonly title: string;
   readonly value: number;
-  /** What stands behind the bar. */
+  /** The text after the bar. */
   readonly label: string;
-  /** Whether it is the one that the page is about. */
+  /** Whether it is Gapless. */
   readonly own: boolean;
 }
 
-/** In pixels, as are all sizes here. */
+/** All sizes are in pixels. */
 const width = 720;
 const titleWidth = 230;
 const labelWidth = 90;
@@ -28,7 +28,7 @@ const style = `
     .own { fill: #4493f8 }
   }`;
 
-/** The bars from the top, the longest as wide as there is room. */
+/** Draws the bars from top to bottom. The longest one fills the width. */
 export function chart(title: string, bars: readonly Bar[]): string {
   const longest = Math.max(...bars.map(({ value }) => value));
   const height = headHeight + bars.length * rowHeight;

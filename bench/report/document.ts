@@ -1,13 +1,13 @@
-// Writes docs/benchmark.md, the charts in it, and every sample behind it.
+// Writes docs/benchmark.md with its charts, and all samples as CSV.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import type { Contender } from '../contender.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
 import { type Bar, chart } from './chart.ts';
-import type { Verdict } from './musts.ts';
 import type { Results } from './results.ts';
-import { mustTable, notesOn, round, sayMissed, scenarioTable, subjectsOf, titleOf } from './tables.ts';
+import { missedMessage, notesOn, round, scenarioTable, subjectsOf, targetTable, titleOf } from './tables.ts';
+import type { Verdict } from './targets.ts';
 
 export interface Report {
   readonly command: string;
@@ -23,7 +23,7 @@ export interface Report {
 
 const docs = new URL('../../docs/', import.meta.url);
 const folder = new URL('benchmark/', docs);
-/** Written by hand, and taken over into the page: what a profile shows of figures that fall short. */
+/** Written by hand and included in the page: why Gapless falls short, from profiles. */
 const findings = new URL('findings.md', folder);
 
 export function writeReport(report: Report): void {
@@ -36,34 +36,34 @@ export function writeReport(report: Report): void {
 function pageOf(report: Report, sections: readonly string[]): string {
   const { verdicts, results } = report;
   const missed = verdicts.filter(({ holds }) => !holds);
-  const outcome =
-    missed.length === 0 ? 'Everything that must be reached is.' : `${missed.length} of ${verdicts.length} that must be reached are missed.`;
+  const outcome = missed.length === 0 ? 'All targets are reached.' : `${missed.length} of ${verdicts.length} targets are missed.`;
   return [
     `# The benchmark
 
-What Gapless costs beside other ways to build the same, all of them in one run on one machine. \`npm run bench\` has written
-this page, and repeats it; ratios can be compared between machines, figures cannot.
+The cost of Gapless compared with other ways to build a chat server, measured in one run on one machine. \`npm run bench\`
+writes this page. Ratios can be compared between machines. Absolute figures cannot.
 
 **${outcome}**
 
 ${machineOf(report)}`,
-    `## What it must reach
+    `## Targets
 
-${mustTable(verdicts)}
+${targetTable(verdicts)}
 
-${[...missed.map(sayMissed), ...results.failures.map((failure) => `Not measured: ${failure}`)].map((line) => `- ${line}\n`).join('')}`.trim(),
+${[...missed.map(missedMessage), ...results.failures.map((failure) => `Not measured: ${failure}`)].map((line) => `- ${line}\n`).join('')}`.trim(),
     existsSync(findings) ? readFileSync(findings, 'utf8').trim() : '',
     `## How it is measured
 
-The server has one core to itself; the load, PostgreSQL and Redis share another. Every contender writes a message to
-PostgreSQL before it publishes it to Redis, and its subscribers have it from there, as its documentation shows. The selection
-is the same for all that speak GraphQL. Gapless keeps its whole promise: every message is sent with a \`clientMessageId\`, by a
-member, and is in the room’s log before it is acknowledged. The others have no accounts, no order, no log to resume from, and
-know no retry from a new message.
+The server has one core to itself. The load, PostgreSQL and Redis share another one. Every contender writes a message to
+PostgreSQL and then publishes it to Redis, from which its subscribers get it, as its documentation shows. All GraphQL
+contenders have the same selection. Gapless keeps its whole promise: every message has a \`clientMessageId\`, is sent by a
+member, and is in the room’s log before it is acknowledged. The others have no accounts, no order and no log to resume from,
+and cannot tell a retry from a new message.
 
-All contenders are measured in turn, each with a new process and a database of its own, in up to ${report.rounds} rounds with another order in each;
-the figures are medians of them, and [every sample](benchmark/samples.csv) is there. CPU time is what the kernel
-counts for the server’s process, memory is after a garbage collection. The load reads the headers of frames and counts them.`,
+All contenders are measured in turn, each with a new process and a new database, in up to ${report.rounds} rounds with a different order in each.
+The figures are medians over the rounds. [All samples](benchmark/samples.csv) are available. CPU time is what the kernel
+counts for the server’s process. Memory is measured after a garbage collection. The load reads the headers of frames and
+counts them.`,
     ...sections,
     notesOn(sections.join()).join('\n\n'),
   ]
@@ -94,13 +94,13 @@ function machineOf({ command, minutes, services, contenders }: Report): string {
   const { version } = readJson(new URL('../../package.json', import.meta.url));
   const { dependencies } = readJson(new URL('../package.json', import.meta.url));
   const [cpu] = cpus();
-  const made = contenders.map(({ title, packages }) =>
+  const versions = contenders.map(({ title, packages }) =>
     packages.length === 0 ? `${title} ${version}` : `${title}: ${packages.map((name) => `${name} ${dependencies[name]}`).join(', ')}`,
   );
   return [
     `${cpus().length} cores (${cpu?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}`,
     [`Node ${process.versions.node}`, ...services].join(', '),
-    ...made,
+    ...versions,
     `${new Date().toISOString().slice(0, 10)}, \`${command}\`, ${minutes} minutes`,
   ]
     .map((line) => `- ${line}`)

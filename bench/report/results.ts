@@ -1,16 +1,16 @@
-// Every sample of a run, and what they come to: medians over the rounds.
+// The samples of a run, and their medians over the rounds.
 
 import type { Doubts } from '../rig/rig.ts';
 import type { Sample } from '../scenarios/scenario.ts';
 
 export interface RoundSample extends Sample {
-  /** From 1 on. */
+  /** Starts at 1. */
   readonly round: number;
 }
 
 export class Results {
   readonly samples: readonly RoundSample[];
-  /** What could not be measured, and why. */
+  /** Failed measurements, with their errors. */
   readonly failures: readonly string[];
 
   constructor(samples: readonly RoundSample[], failures: readonly string[] = []) {
@@ -18,7 +18,7 @@ export class Results {
     this.failures = failures;
   }
 
-  /** The middle value of all rounds; undefined where there is none. */
+  /** The median of all rounds. Undefined if there is no sample. */
   median(figure: string, of: string): number | undefined {
     const values = this.#of(figure, of)
       .map(({ value }) => value)
@@ -27,7 +27,7 @@ export class Results {
     return values.length % 2 === 1 ? values[Math.floor(middle)] : mean(values.slice(middle - 1, middle + 1));
   }
 
-  /** Whether there was this doubt in one of the rounds. */
+  /** Whether a round has this doubt. */
   doubted(doubt: keyof Doubts, figure: string, of: string): boolean {
     return this.#of(figure, of).some(({ doubts }) => doubts?.[doubt]);
   }

@@ -1,5 +1,5 @@
-// Given to Node before the program of every contender: collects garbage when asked to, so that memory is compared after it.
-// The second collection takes what finalizers of the first have let go.
+// A Node preload for every contender: collects garbage on SIGUSR2, so that memory is measured after it. The second collection
+// frees what finalizers of the first one released.
 
 process.on('SIGUSR2', () => {
   for (let time = 0; time < 2; time += 1) globalThis.gc?.();

@@ -1,4 +1,4 @@
-// Everything that runs beside the load: PostgreSQL and Redis for the whole benchmark, and one server at a time.
+// Everything that runs besides the load: PostgreSQL and Redis during the whole benchmark, and one contender at a time.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Contender } from '../contender.ts';
@@ -7,14 +7,13 @@ import { Server } from './server.ts';
 import { Services } from './services.ts';
 import { busyNsOf } from './usage.ts';
 
-/** With more of its core in use than this, the load's side may have been what took the time. */
+/** If more of the load's core is used than this share, the load may have been the bottleneck. */
 const busyShare = 0.9;
-/** With more of the two cores taken by others than this, what was measured is not only the contender. */
+/** If other programs use more of the two cores than this share, the measurement is disturbed. */
 const disturbedShare = 0.1;
-/** A contender that hangs is a result as well. */
+/** Timeout of one measurement. A contender that hangs is recorded as failed. */
 const maxWorkMs = 300_000;
 
-/** What some work came to. */
 export interface Measured<T> {
   readonly result: T;
   readonly seconds: number;
@@ -23,11 +22,11 @@ export interface Measured<T> {
   readonly doubts: Doubts;
 }
 
-/** What speaks against a measurement. */
+/** Reasons to doubt a measurement. */
 export interface Doubts {
-  /** The load's core was full, with the load, PostgreSQL and Redis on it: the servers could have done more. */
+  /** The load's core, with the load, PostgreSQL and Redis, was fully used. The server could have done more. */
   readonly loadBound: boolean;
-  /** Something else took much of the cores: another program, or another guest of the same machine. */
+  /** Another program, or another guest of the same machine, used much of the cores. */
   readonly disturbed: boolean;
 }
 
@@ -41,7 +40,7 @@ export class Rig implements AsyncDisposable {
     this.services = services;
   }
 
-  /** Starts PostgreSQL and Redis. A signal that ends this process ends them and the servers as well. */
+  /** Starts PostgreSQL and Redis. SIGINT and SIGTERM stop them and the servers. */
   static async start(): Promise<Rig> {
     const cores = takeLoadCore();
     const rig = new Rig(cores, await Services.start());
@@ -52,29 +51,29 @@ export class Rig implements AsyncDisposable {
   }
 
   /**
-   * Has the work done with a contender's server, or several nodes of it, on a database of its own. Throws where one ends in
-   * between, and where it takes too long.
+   * Runs `work` with one or several nodes of a contender, on a new database. Throws if a node ends meanwhile or the work takes
+   * too long.
    */
   async with<T>(contender: Contender, work: (server: Server, ...others: Server[]) => Promise<T>, nodes = 1): Promise<T> {
     await using started = new AsyncDisposableStack();
     const database = started.use(await this.services.createDatabase());
-    const surroundings = { core: this.cores.server, databaseUrl: database.url, redisUrl: this.services.redisUrl };
+    const environment = { core: this.cores.server, databaseUrl: database.url, redisUrl: this.services.redisUrl };
     const servers: Server[] = [];
     for (let node = 0; node < nodes; node += 1) {
-      const server = started.use(await Server.start(contender, surroundings));
+      const server = started.use(await Server.start(contender, environment));
       this.#servers.add(server);
       started.defer(() => void this.#servers.delete(server));
       servers.push(server);
     }
     const late = sleep(maxWorkMs, undefined, { ref: false }).then(() => {
-      throw new Error(`It had not come to its end after ${maxWorkMs / 60_000} minutes.`);
+      throw new Error(`The measurement timed out after ${maxWorkMs / 60_000} minutes.`);
     });
     return await Promise.race([work(...(servers as [Server])), late, ...servers.map(({ failed }) => failed)]);
   }
 
-  /** Does the work, and says what it cost. */
+  /** Runs `work` and measures its cost. */
   async measure<T>(servers: readonly Pick<Server, 'cpuNs'>[], work: () => Promise<T>): Promise<Measured<T>> {
-    const look = () => {
+    const read = () => {
       const { user, system } = process.cpuUsage();
       return {
         wallNs: performance.now() * 1e6,
@@ -83,9 +82,9 @@ export class Rig implements AsyncDisposable {
         busyNs: busyNsOf([this.cores.server, this.cores.load]),
       };
     };
-    const before = look();
+    const before = read();
     const result = await work();
-    const after = look();
+    const after = read();
     const wallNs = after.wallNs - before.wallNs;
     const serverNs = after.serverNs - before.serverNs;
     const loadNs = after.loadNs - before.loadNs;

@@ -1,4 +1,4 @@
-// A contender's server: a process on the core that is kept for it, with what can be read of it from outside.
+// The server process of a contender, on its own core, and what can be measured of it from outside.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -9,15 +9,15 @@ import { cpuNsOf, rssBytesOf } from './usage.ts';
 
 const startTimeoutMs = 60_000;
 const collectTimeoutMs = 60_000;
-/** V8 gives memory back on threads of its own, a little after it has collected. */
+/** V8 returns memory to the system on other threads, shortly after a collection. */
 const giveBackMs = 1000;
-/** A server that has nothing to do uses less of its core than this. To ask 10,000 clients for a sign of life takes a tenth. */
+/** A server that uses less of its core than this share is idle. Pinging 10,000 clients takes a tenth. */
 const idleShare = 0.25;
 const idleWindowMs = 500;
-/** How much of what it printed tells why it ended, in characters. */
+/** Characters of output that an error shows. */
 const tailLength = 2000;
 
-export interface Surroundings {
+export interface ServerEnvironment {
   readonly core: number;
   readonly databaseUrl: string;
   readonly redisUrl: string;
@@ -27,7 +27,7 @@ export class Server implements AsyncDisposable {
   readonly port: number;
   readonly databaseUrl: string;
   readonly #program: Program;
-  /** Rejects when it ends and was not told to. */
+  /** Rejects if the server ends without being stopped. */
   readonly failed: Promise<never>;
   #wanted = true;
 
@@ -42,8 +42,8 @@ export class Server implements AsyncDisposable {
     this.failed.catch(() => {});
   }
 
-  /** Starts it, and waits until it is ready. */
-  static async start(contender: Contender, { core, databaseUrl, redisUrl }: Surroundings): Promise<Server> {
+  /** Starts a server and waits until it is ready. */
+  static async start(contender: Contender, { core, databaseUrl, redisUrl }: ServerEnvironment): Promise<Server> {
     const port = await freePort();
     const program = startOnCore(core, contender.program, contender.nodeArgs ?? [], {
       ...contender.env,
@@ -66,12 +66,12 @@ export class Server implements AsyncDisposable {
     return this.#program.child.pid as number;
   }
 
-  /** CPU time that it has used, in nanoseconds. */
+  /** CPU time used so far, in nanoseconds. */
   cpuNs(): number {
     return cpuNsOf(this.pid);
   }
 
-  /** What it holds once it has collected its garbage, in bytes. */
+  /** Resident memory after a garbage collection, in bytes. */
   async memoryBytes(): Promise<number> {
     const collections = () => this.#program.output().split('collected\n').length;
     const before = collections();
@@ -81,7 +81,7 @@ export class Server implements AsyncDisposable {
     return rssBytesOf(this.pid);
   }
 
-  /** Resolves when it has nothing to do any more. */
+  /** Resolves when the server is idle. */
   async untilIdle(): Promise<void> {
     for (let share = 1; share > idleShare; ) {
       const before = this.cpuNs();
@@ -96,7 +96,7 @@ export class Server implements AsyncDisposable {
   }
 }
 
-/** Starts a program of Node with just these settings, as every contender is started. */
+/** Starts a Node program with only these environment variables, as every contender is started. */
 export function startOnCore(core: number, program: URL, nodeArgs: readonly string[], env: Readonly<Record<string, string>>): Program {
   const hook = new URL('./collect.ts', import.meta.url).href;
   const args = ['--expose-gc', '--import', hook, ...nodeArgs, fileURLToPath(program)];

@@ -1,4 +1,4 @@
-// PostgreSQL and Redis, the same for every contender, and a database of its own for each server that is measured.
+// PostgreSQL and Redis, the same for every contender, and a new database for each measured server.
 
 import { Redis } from 'ioredis';
 import pg from 'pg';
@@ -6,7 +6,7 @@ import { createDatabase, type Postgres, startPostgres } from '../../tests/suppor
 import { type RedisServer, startRedis } from '../../tests/support/redis.ts';
 import { cpuNsOf, familyCpuNsOf } from './usage.ts';
 
-/** What contenders write to. Gapless brings tables of its own. */
+/** The table that contenders write to. Gapless has its own tables. */
 const messagesTable = `create table bench_messages (
   id bigint generated always as identity primary key,
   room_id text not null, sender text not null, body text not null, created_at timestamptz not null default now())`;
@@ -20,7 +20,7 @@ export class Services implements AsyncDisposable {
     this.#redis = redis;
   }
 
-  /** Starts both, with their default settings, on whatever core this process runs. */
+  /** Starts both with their default settings, on the core of this process. */
   static async start(): Promise<Services> {
     await using started = new AsyncDisposableStack();
     const services = new Services(started.use(await startPostgres()), started.use(await startRedis()));
@@ -32,14 +32,14 @@ export class Services implements AsyncDisposable {
     return this.#redis.url;
   }
 
-  /** A database as every contender finds it. */
+  /** Creates a database for one contender. */
   async createDatabase(): Promise<{ url: string } & AsyncDisposable> {
     const database = await createDatabase(this.#postgres.url);
     await ask(database.url, messagesTable);
     return database;
   }
 
-  /** CPU time that both have used, in nanoseconds. */
+  /** CPU time used by both so far, in nanoseconds. */
   cpuNs(): number {
     return familyCpuNsOf(this.#postgres.pid) + cpuNsOf(this.#redis.pid);
   }
@@ -59,7 +59,7 @@ export class Services implements AsyncDisposable {
   }
 }
 
-/** Asks a database, on a connection of its own. */
+/** Runs a statement on a new connection. */
 export async function ask(url: string, statement: string, values: unknown[] = []): Promise<pg.QueryResultRow[]> {
   const client = new pg.Client(url);
   await client.connect();

@@ -1,13 +1,13 @@
-// Pages of the history of rooms that are small, large, and very large.
+// History pages of small, large and very large rooms.
 
 import { encodeCursor } from '../../src/storage/cursor.ts';
 import { Histogram } from '../load/histogram.ts';
 import { HttpConnection } from '../load/http-connection.ts';
-import type { Ticket } from '../load/protocol.ts';
+import type { Token } from '../load/protocol.ts';
 import { ask } from '../rig/services.ts';
 import { gaplessOnly, type Scenario, samplesOf } from './scenario.ts';
 
-/** Messages of each room. */
+/** Messages in each room. */
 const sizes = [10_000, 100_000, 1_000_000];
 const warmUpTurns = 50;
 const turns = 200;
@@ -23,25 +23,25 @@ const pages = {
 export const history: Scenario = {
   number: 7,
   title: 'History pages',
-  text: `Pages of 50 messages with their senders, over HTTP, one request after the other, in turn from rooms of 10 thousand, 100 thousand and 1 million messages: the page that a client opens the room with, and those behind and in front of a cursor in the middle. ${turns} of each.`,
+  text: `Pages of 50 messages with their senders, over HTTP, one request at a time, in turn from rooms of 10 thousand, 100 thousand and 1 million messages: the page that a client opens a room with, and the pages after and before a cursor in the middle. ${turns} requests of each kind.`,
   maxRounds: 1,
   connections: 1,
   figures: [
     { id: 'history.first.p50', title: 'first page: p50', unit: 'ms', chart: 'less is better' },
     { id: 'history.first.p99', title: 'p99', unit: 'ms' },
-    { id: 'history.after.p50', title: 'behind the middle: p50', unit: 'ms' },
+    { id: 'history.after.p50', title: 'after the middle: p50', unit: 'ms' },
     { id: 'history.after.p99', title: 'p99', unit: 'ms' },
-    { id: 'history.before.p50', title: 'in front of it: p50', unit: 'ms' },
+    { id: 'history.before.p50', title: 'before the middle: p50', unit: 'ms' },
     { id: 'history.before.p99', title: 'p99', unit: 'ms' },
   ],
   contenders: gaplessOnly,
   run: (rig, contender) =>
     rig.with(contender, async (server) => {
       const { databaseUrl } = server;
-      const stage = await contender.prepare(server.port, { rooms: sizes.length, viewers: 20, senders: 1 });
+      const fixture = await contender.prepare(server.port, { rooms: sizes.length, viewers: 20, senders: 1 });
       const requests = [];
       for (const [index, size] of sizes.entries()) {
-        const id = stage.rooms[index] as string;
+        const id = fixture.rooms[index] as string;
         const cursor = await fill(databaseUrl, id, size);
         for (const [page, query] of Object.entries(pages)) {
           requests.push({ page, size, json: JSON.stringify({ query, variables: { id, cursor } }), delays: new Histogram() });
@@ -51,7 +51,7 @@ export const history: Scenario = {
       const connection = await HttpConnection.open(server.port);
       for (let turn = -warmUpTurns; turn < turns; turn += 1) {
         for (const { json, delays } of requests) {
-          const delayMs = await time(connection, json, stage.senders[0]);
+          const delayMs = await time(connection, json, fixture.senders[0]);
           if (turn >= 0) delays.add(delayMs);
         }
       }
@@ -63,7 +63,7 @@ export const history: Scenario = {
     }),
 };
 
-/** Fills a room with messages of everyone there is, as if they had been sent. Returns the cursor in the middle. */
+/** Fills a room with messages of all users, as if they had been sent. Returns the cursor in the middle. */
 async function fill(databaseUrl: string, roomId: string, count: number): Promise<string> {
   await ask(databaseUrl, fillStatement, [roomId, count]);
   const [middle] = await ask(databaseUrl, 'select seq, tag from room_log where room_id = $1 and seq = $2', [roomId, count / 2]);
@@ -88,9 +88,9 @@ const fillStatement = `
   update rooms set head_seq = n, head_tag = tag, last_number = n, last_active_at = at, oldest_at = at
     from sent where rooms.id = $1 and n = $2::integer`;
 
-async function time(connection: HttpConnection, json: string, ticket: Ticket): Promise<number> {
+async function time(connection: HttpConnection, json: string, token: Token): Promise<number> {
   const startMs = performance.now();
-  const answer = await connection.post('/graphql', json, ticket);
+  const answer = await connection.post('/graphql', json, token);
   const delayMs = performance.now() - startMs;
   if (!answer.includes('"edges":[{') || answer.includes('"errors"')) throw new Error(`A page was refused: ${answer.slice(0, 500)}`);
   return delayMs;

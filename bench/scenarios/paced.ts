@@ -1,19 +1,18 @@
-// One room with 1,000 subscribers, in which people speak as people do.
+// One room with 1,000 subscribers and a moderate rate of messages.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Crowd } from '../load/crowd.ts';
 import { everyone, type Scenario, samplesOf } from './scenario.ts';
 
-/** A room that much is said in. */
 export const largeRoom = { rooms: 1, watchersPerRoom: 1000, viewers: 100, senders: 32 };
-/** For a server to be as fast as it gets: so many messages under way, as fast as they go. */
+/** Messages under way during the warm-up, which runs at full speed. */
 const warmUpUnderWay = 8;
 const messagesPerSecond = 20;
 
 export const paced: Scenario = {
   number: 1,
   title: 'One room, 1,000 subscribers, 20 messages a second',
-  text: `Each subscriber has a connection of its own; they are 100 people. CPU time is that of the server process. The delay is from just before a message is sent to its receipt, over all deliveries.`,
+  text: `Each subscriber has its own connection. The subscribers are 100 users. CPU time is that of the server process. The delay is measured from just before a message is sent to its receipt, over all deliveries.`,
   connections: 1032,
   figures: [
     { id: 'paced.cpu', title: 'CPU per delivery', unit: 'µs', chart: 'less is better' },

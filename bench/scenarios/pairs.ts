@@ -1,4 +1,4 @@
-// Many rooms in which two talk.
+// Many rooms with two subscribers each.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Crowd } from '../load/crowd.ts';
@@ -11,7 +11,7 @@ const underWay = 64;
 export const pairs: Scenario = {
   number: 3,
   title: '1,000 rooms of 2',
-  text: `${underWay} messages are always under way, in all rooms in turn; 2,000 connections watch one room each, and 32 others send.`,
+  text: `${underWay} messages are always under way, in all rooms in turn. 2,000 connections watch one room each, and 32 others send.`,
   maxRounds: 2,
   connections: 2032,
   figures: [

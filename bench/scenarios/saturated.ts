@@ -1,17 +1,17 @@
-// The same room, in which as much is said as the server can carry.
+// The same room with as many messages as the server can deliver.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Crowd } from '../load/crowd.ts';
 import { largeRoom } from './paced.ts';
 import { everyone, type Scenario, samplesOf } from './scenario.ts';
 
-/** Messages sent and not yet received by all. Yoga dies of some 1,500 that wait for one subscriber. */
+/** Messages sent and not yet received by all. Yoga ends when about 1,500 wait for one subscriber. */
 const underWay = 64;
 
 export const saturated: Scenario = {
   number: 2,
-  title: 'The same, saturated',
-  text: `${underWay} messages are always under way, sent and not yet received by all 1,000; 32 connections send them.`,
+  title: 'One room, 1,000 subscribers, saturated',
+  text: `${underWay} messages are always under way: sent, and not yet received by all 1,000. 32 connections send them.`,
   connections: 1032,
   figures: [
     { id: 'saturated.rate', title: 'deliveries a second', unit: '/s', chart: 'more is better' },

@@ -1,4 +1,4 @@
-// What a scenario is, and what comes of one.
+// The types of a scenario and its samples.
 
 import type { Contender } from '../contender.ts';
 import type { Doubts, Rig } from '../rig/rig.ts';
@@ -8,15 +8,15 @@ export interface Figure {
   readonly id: string;
   readonly title: string;
   readonly unit: string;
-  /** Which way is good, where there is to be a chart of it. */
+  /** Set if the report draws a chart. */
   readonly chart?: 'less is better' | 'more is better';
 }
 
 /** One figure of one round. */
 export interface Sample {
-  /** Of a figure. */
+  /** Id of a figure. */
   readonly figure: string;
-  /** Of what: a contender, by its name, or what else a scenario compares. */
+  /** Name of a contender, or of something else that the scenario compares. */
   readonly of: string;
   readonly value: number;
   readonly doubts?: Doubts | undefined;
@@ -26,30 +26,30 @@ export interface Sample {
 export const samplesOf = (of: string, values: Readonly<Record<string, number>>, doubts?: Doubts): Sample[] =>
   Object.entries(values).map(([figure, value]) => ({ figure, of, value, doubts }));
 
-/** How long things are looked at. */
+/** Durations of measurements. */
 export interface Pace {
   readonly rounds: number;
-  /** For a server to be as fast as it gets; half of it where one is measured several times. */
+  /** Warm-up. Half of it if a server is measured several times. */
   readonly warmUpMs: number;
-  /** For what happens at a given rate. */
+  /** For measurements at a constant rate. */
   readonly pacedMs: number;
-  /** For what goes as fast as it can. */
+  /** For measurements at full speed. */
   readonly windowMs: number;
-  /** The same for durable sends, of which there are many kinds. */
+  /** For durable sends, which are measured in several variants. */
   readonly sendsMs: number;
 }
 
 export interface Scenario {
   readonly number: number;
   readonly title: string;
-  /** What is done, in a few sentences. */
+  /** Description for the report. */
   readonly text: string;
-  /** Where more would say nothing new. */
+  /** Set if more rounds would not improve the result. */
   readonly maxRounds?: number;
-  /** Connections to one server. */
+  /** Maximum number of connections to one server. */
   readonly connections: number;
   readonly figures: readonly Figure[];
-  /** Whom it measures, of all that there are. */
+  /** The contenders that it measures. */
   contenders(all: readonly Contender[]): readonly Contender[];
   /** Measures one contender once. */
   run(rig: Rig, contender: Contender, pace: Pace): Promise<Sample[]>;

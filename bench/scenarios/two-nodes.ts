@@ -1,4 +1,4 @@
-// What it takes from a send on one node to the receipt on another.
+// The delay from a send on one node to the receipt on another.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Crowd } from '../load/crowd.ts';
@@ -11,7 +11,7 @@ const messagesPerSecond = 50;
 export const twoNodes: Scenario = {
   number: 8,
   title: 'Two nodes',
-  text: `Both nodes share one core. ${smallRoom.watchersPerRoom} watch a room on the one, and ${messagesPerSecond} messages a second are sent on the other. The delay is from just before a message is sent to its receipt.`,
+  text: `Both nodes share one core. ${smallRoom.watchersPerRoom} subscribers watch a room on one node, and ${messagesPerSecond} messages a second are sent on the other. The delay is measured from just before a message is sent to its receipt.`,
   maxRounds: 2,
   connections: smallRoom.watchersPerRoom + smallRoom.senders,
   figures: [

@@ -1,4 +1,4 @@
-// Sends without the way to them: a program that calls a contender's write path, in the place of its server.
+// Measures the write path of a contender: a program calls it directly, in place of the server.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../tests/support/process.ts';
@@ -8,7 +8,7 @@ import { startOnCore } from '../rig/server.ts';
 import { cpuNsOf } from '../rig/usage.ts';
 import type { Pace, Sample } from './scenario.ts';
 
-/** Sends a second. */
+/** Measures sends per second. */
 export async function measureWritePath(
   rig: Rig,
   { writePath, nodeArgs = [] }: Contender,
@@ -23,9 +23,13 @@ export async function measureWritePath(
     WINDOW_MS: String(sendsMs),
   });
   try {
-    await until('sends are counted', () => program.child.exitCode !== null || program.output().includes('counting\n'), warmUpMs + 30_000);
+    await until(
+      'sends are being counted',
+      () => program.child.exitCode !== null || program.output().includes('counting\n'),
+      warmUpMs + 30_000,
+    );
     const own = { cpuNs: () => cpuNsOf(program.child.pid as number) };
-    // A little less than all of it, so that the program is still there at the end.
+    // A little shorter than the window, so that the program is still running at the end.
     const { doubts } = await rig.measure([own], () => sleep(sendsMs * 0.9));
     const code = await program.exited;
     const [, rate] = /^sends a second: (.*)$/m.exec(program.output()) ?? [];

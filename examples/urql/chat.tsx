@@ -1,4 +1,4 @@
-// A room with React and urql. Whatever becomes of the connection, every message is shown once, in order.
+// A room with React and urql. Every message is shown once, in order, even if the connection breaks.
 
 import { applyRoomEvent, errorCode, type RoomView, resumable } from 'gapless/client';
 import { resumableExchange } from 'gapless/client/urql';
@@ -7,7 +7,7 @@ import { type FormEvent, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { cacheExchange, createClient, fetchExchange, gql, Provider, useMutation, useQuery, useSubscription } from 'urql';
 
-// Where your application knows these from is its own affair: here the address says ?server=…&token=…&room=…
+// This example reads its settings from the address: ?server=…&token=…&room=…
 const address = new URLSearchParams(location.search);
 const server = address.get('server') ?? 'localhost:4000';
 const authorization = `Bearer ${address.get('token')}`;
@@ -58,13 +58,13 @@ const SEND = gql`
 
 function Opening({ id }: { id: string }) {
   const [{ data, error }] = useQuery({ query: OPEN, variables: { id } });
-  if (!data?.room) return <p>{error?.message ?? 'Loading …'}</p>;
+  if (!data?.room) return <p>{error?.message ?? 'Loading…'}</p>;
   const { name, messages } = data.room;
   return <Room id={id} page={{ room: { name }, deleted: false, messages: messages.nodes, members: [], cursor: messages.syncCursor }} />;
 }
 
 function Room({ id, page }: { id: string; page: View }) {
-  // Kept as it was when the view opened: a page that is loaded later says where the room is by then.
+  // The first page is kept: the syncCursor of a page that is loaded later is ahead of what this view has applied.
   const [opened] = useState(page);
   const [{ data: view = opened, error }] = useSubscription(
     { query: WATCH, variables: { roomId: id, after: opened.cursor } },
@@ -88,7 +88,7 @@ function Room({ id, page }: { id: string; page: View }) {
 
 function Composer({ roomId }: { roomId: string }) {
   const [, send] = useMutation(SEND);
-  // The key of what is being written: with it, a second try finds the first. Other words are another message.
+  // The key of the message that is being written. A retry with this key finds the first message. Changed text gets a new key.
   const [clientMessageId, setKey] = useState(() => crypto.randomUUID());
   const [failure, setFailure] = useState('');
   const submit = async (event: FormEvent<HTMLFormElement>) => {

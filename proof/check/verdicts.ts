@@ -14,6 +14,7 @@ export const verdicts = {
   doublePosted: 'one key, two messages',
   misnumbered: 'a hole or a repeat in the numbers of the messages',
   leaked: 'handed over after the right was lost, or of a room that was not asked for',
+  stray: 'delivered on a subscription that its client had completed',
   late: 'handed over later than it may be',
   crashed: 'a node ended that nobody had asked to',
 } as const;

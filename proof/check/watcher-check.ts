@@ -48,6 +48,10 @@ export class WatcherCheck {
     this.#ended = how;
   }
 
+  stray({ at, event, cursor }: Line<'stray'>): void {
+    this.#add('stray', at, () => `received ${event} at ${cursor} on a subscription that it had completed`);
+  }
+
   /** `roomOf` tells which room a cursor is of. */
   event(line: Line<'event'>, roomOf: (cursor: string) => string | undefined): void {
     const place = this.#room.log[this.#next]?.cursor === line.cursor ? this.#next : this.#room.placeOf(line.cursor);
@@ -106,13 +110,14 @@ export class WatcherCheck {
     const { event, userId, message } = this.#room.log[place] as FinalEntry;
     const seen = line.message;
     const alike =
+      line.error === undefined &&
       event === line.event &&
       userId === line.userId &&
       seen?.id === message?.id &&
       seen?.number === message?.number &&
       (!seen || !message || this.#room.mayRead(place, seen, message.body, this.#viewer));
     if (alike) return;
-    const told = JSON.stringify({ event: line.event, userId: line.userId, message: seen }).slice(0, 200);
+    const told = JSON.stringify({ event: line.event, userId: line.userId, message: seen, error: line.error }).slice(0, 200);
     this.#add('differing', line.at, () => `was handed ${told} where the log has ${this.#tell(place)}`);
   }
 

@@ -8,7 +8,7 @@ import { Outbox } from './outbox.ts';
 import { SocketAsker } from './socket-asker.ts';
 import type { Stream } from './stream.ts';
 import { openStream, type Protocol, protocols } from './streams.ts';
-import { Watcher } from './watcher.ts';
+import { type Selection, Watcher } from './watcher.ts';
 import { type Lane, Writers } from './writers.ts';
 
 export interface CrowdOptions {
@@ -31,8 +31,15 @@ const socketWriterShare = 3;
 const startTimeoutMs = 60_000;
 const pollMs = 20;
 
+/** One watcher in so many selects a field that depends on the viewer: each of its events is a query of its own. */
+const ownSelectionShare = 12;
+
 export interface WatchOptions {
   readonly protocol: Protocol;
+  /** `shared`, unless given. */
+  readonly selection?: Selection;
+  /** Opens the stream in another way than the protocol does. */
+  readonly open?: (watcher: Watcher) => Stream;
   /** The one to prefer, counted round and round. */
   readonly node: number;
   readonly after?: string;
@@ -81,7 +88,8 @@ export class Crowd implements AsyncDisposable {
       const room = await crowd.createRoom(i % 2 === 0 ? 'OPEN' : 'PRIVATE', memberIds);
       for (const [j, viewer] of viewers.entries()) {
         const protocol = protocols[Math.floor(j / urls.length + i) % protocols.length] as Protocol;
-        crowd.#seats.push(crowd.watch(room, viewer, { protocol, node: j }));
+        const selection = (j + 5 * i) % ownSelectionShare === 0 ? 'own' : 'shared';
+        crowd.#seats.push(crowd.watch(room, viewer, { protocol, node: j, selection }));
       }
     }
     await waitFor(
@@ -109,12 +117,23 @@ export class Crowd implements AsyncDisposable {
     return this.#rooms;
   }
 
+  /** A cursor of a busy room, close to its head. */
+  cursorOf({ id }: Room): string {
+    const inRoom = this.#seats.map(({ watcher }) => watcher).filter(({ watch }) => watch.roomId === id);
+    const [first, ...others] = inRoom as [Watcher, ...Watcher[]];
+    return others.reduce((one, other) => (other.number > one.number ? other : one), first).request.variables.after;
+  }
+
   /** Messages that were acknowledged. */
   get sent(): number {
     return this.outbox.sent;
   }
 
   /** Messages a second, over all writers. Zero: a pause. */
+  get rate(): number {
+    return this.#writers?.rate ?? 0;
+  }
+
   set rate(rate: number) {
     if (this.#writers) this.#writers.rate = rate;
   }
@@ -166,18 +185,19 @@ export class Crowd implements AsyncDisposable {
 
   /** Someone who watches a room from `after`, or else from its beginning. */
   watch(room: Room, viewer: Account, options: WatchOptions): Seat {
-    const { protocol, node, after = room.start, recorded = true } = options;
+    const { protocol, node, after = room.start, recorded = true, selection = 'shared', open } = options;
     const watcher = new Watcher({
-      name: `${protocol} ${this.#nextNumber()}`,
+      name: `${open ? 'special' : protocol} ${this.#nextNumber()}`,
       roomId: room.id,
       after,
       viewer: viewer.userId,
       token: viewer.token,
       urls: this.urls,
       node: node % this.urls.length,
+      selection,
       record: recorded ? this.#record : () => {},
     });
-    const seat = { watcher, stream: openStream(protocol, watcher) };
+    const seat = { watcher, stream: open ? open(watcher) : openStream(protocol, watcher) };
     this.#open.add(seat);
     return seat;
   }

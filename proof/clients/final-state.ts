@@ -33,7 +33,17 @@ async function readLog(url: string, { id, start }: Room, token: string): Promise
     const { cursor, event, message, userId } = line;
     log.push({ cursor, event, ...(message && { message }), ...(userId !== undefined && { userId }) });
   };
-  const watcher = new Watcher({ name: 'final', roomId: id, after: start, viewer: '', token, urls: [url], node: 0, record });
+  const watcher = new Watcher({
+    name: 'final',
+    roomId: id,
+    after: start,
+    viewer: '',
+    token,
+    urls: [url],
+    node: 0,
+    selection: 'shared',
+    record,
+  });
   const stream = openStream('websocket', watcher);
   const timer = setTimeout(() => reject(new Error(`The log of ${id} was not read to its end within ${timeoutMs} ms.`)), timeoutMs);
   try {

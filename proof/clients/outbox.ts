@@ -62,6 +62,11 @@ export class Outbox {
     return this.#keys.size;
   }
 
+  /** Attempts that a node answered with an error. */
+  get refused(): number {
+    return this.refusals.values().reduce((sum, count) => sum + count, 0);
+  }
+
   /** The highest number that was acknowledged in a room. */
   acknowledged(room: string): number {
     return this.#acknowledged.get(room) ?? 0;

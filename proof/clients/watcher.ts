@@ -1,13 +1,25 @@
-// Someone who watches a room, whichever protocol carries it: says behind which event to begin, is handed events, and
-// records both. What is handed over while no stream is open, an abandoned socket's rest, does not count.
+// Watches a room over any protocol: names the cursor to resume after, receives events, and records both. Events that
+// arrive while no stream is open (the rest of an abandoned socket) do not count.
 
 import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
 import type { Line, SeenMessage } from '../history.ts';
 import { now } from '../journal.ts';
 import { codeOf, isPassing, retryAfterMsOf } from './api.ts';
 
-export const roomEvents = `subscription ($roomId: ID!, $after: String) {
-  roomEvents(roomId: $roomId, after: $after) {
+/**
+ * What a watcher asks for. `shared`: the same for every viewer, so the server executes each event once for all of them.
+ * `own`: with a field that depends on the viewer, so each event is executed for each viewer, and reads the database.
+ */
+export type Selection = 'shared' | 'own';
+
+const messageFields: Record<Selection, string> = {
+  shared: 'id number body',
+  own: 'id number body room { viewerMembership { role } }',
+};
+
+/** The subscription, with `alias` as the key of its results. */
+export const roomEvents = (selection: Selection, alias = 'roomEvents'): string => `subscription ($roomId: ID!, $after: String) {
+  ${alias}: roomEvents(roomId: $roomId, after: $after) {
     __typename cursor roomId
     ... on MessageAdded { message { ...seen } }
     ... on MessageEdited { message { ...seen } }
@@ -16,13 +28,13 @@ export const roomEvents = `subscription ($roomId: ID!, $after: String) {
     ... on MemberLeft { userId }
   }
 }
-fragment seen on Message { id number body }`;
+fragment seen on Message { ${messageFields[selection]} }`;
 
-interface RoomEvent {
+export interface RoomEvent {
   readonly __typename: string;
   readonly cursor: string;
   readonly roomId: string;
-  readonly message?: SeenMessage;
+  readonly message?: SeenMessage & { readonly room?: { readonly viewerMembership: object | null } | null };
   readonly userId?: string;
 }
 
@@ -38,6 +50,7 @@ export interface Watch {
   /** The nodes, of which `node` is the one that it prefers. */
   readonly urls: readonly string[];
   readonly node: number;
+  readonly selection: Selection;
   readonly record: (line: Line) => void;
 }
 
@@ -57,7 +70,7 @@ export class Watcher {
   /** Whether it was ever told that it had caught up. */
   caughtUp = false;
   /** How it ended; undefined while it goes on. */
-  ended: 'complete' | 'error' | undefined;
+  ended: 'complete' | 'error' | 'stopped' | undefined;
   /** Before which not to ask again. */
   retryAfterMs = 0;
   /** Resolves when it has been handed its first event. */
@@ -67,10 +80,12 @@ export class Watcher {
   /** Connections that were tried since anything was handed over. */
   #tried = 0;
   #open = false;
+  /** Errors that came in place of an event. Whatever comes next says what they meant: an end, a break, or nothing. */
+  #refusal: readonly GraphQLFormattedError[] | undefined;
 
   constructor(watch: Watch) {
     this.watch = watch;
-    this.request = { query: roomEvents, variables: { roomId: watch.roomId, after: watch.after } };
+    this.request = { query: roomEvents(watch.selection), variables: { roomId: watch.roomId, after: watch.after } };
     this.#node = watch.node;
     const begun = Promise.withResolvers<void>();
     this.begun = begun.promise;
@@ -94,25 +109,62 @@ export class Watcher {
     record({ type: 'open', at: now(), watcher: name, room: roomId, viewer, node: this.#node, after });
   }
 
-  /** It was handed a result. */
+  /**
+   * Receives a result. Like any client that knows its position only by the cursors of events, it goes on listening after a
+   * result without an event: if the server delivers the next event then, this one was skipped.
+   */
   take({ data, errors }: ExecutionResult<unknown, unknown>): Verdict {
     if (this.ended) return 'end';
     if (!this.#open) return 'go on';
-    if (errors) return this.refused(errors as unknown as GraphQLFormattedError[]);
-    const { __typename, cursor, message, userId, roomId } = intern((data as { roomEvents: RoomEvent }).roomEvents);
+    const event = (data as { roomEvents: RoomEvent | null } | null | undefined)?.roomEvents;
+    if (!event) {
+      this.#refusal = (errors ?? []) as unknown as GraphQLFormattedError[];
+      return 'go on';
+    }
+    this.#refusal = undefined;
+    this.#receive(event, errors as unknown as GraphQLFormattedError[] | undefined);
+    return 'go on';
+  }
+
+  #receive(received: RoomEvent, errors: readonly GraphQLFormattedError[] | undefined): void {
+    const { __typename, cursor, message, userId, roomId } = intern(received);
     const { name, record } = this.watch;
     this.#tried = 0;
     this.retryAfterMs = 0;
     this.request.variables.after = cursor;
+    const error = errors ? codeOf(errors) : this.#lacksMembership(received) ? 'no membership' : undefined;
     const line = { type: 'event', at: now(), watcher: name, room: roomId, event: __typename, cursor } as const;
-    record(message ? { ...line, message } : userId === undefined ? line : { ...line, userId });
+    record({
+      ...line,
+      ...(message && { message }),
+      ...(userId !== undefined && { userId }),
+      ...(error !== undefined && { error }),
+    });
     if (__typename === 'CaughtUp') this.caughtUp = true;
     if (__typename === 'MessageAdded' && message) {
       this.delivered += 1;
       this.number = Math.max(this.number, message.number);
     }
     this.#begin();
-    return 'go on';
+  }
+
+  /** Whoever watches with a selection of their own is a member for as long as they watch. */
+  #lacksMembership({ message }: RoomEvent): boolean {
+    return this.watch.selection === 'own' && message != null && message.room?.viewerMembership == null;
+  }
+
+  /** Records an event that came on a subscription after its client had completed it. */
+  stray({ __typename, cursor }: RoomEvent): void {
+    const { name, record } = this.watch;
+    record({ type: 'stray', at: now(), watcher: name, event: __typename, cursor });
+  }
+
+  /** Records that this watcher stops and does not come back: what comes later is not owed to it. */
+  stop(): void {
+    if (this.ended) return;
+    this.#open = false;
+    this.ended = 'stopped';
+    this.watch.record({ type: 'end', at: now(), watcher: this.watch.name, how: 'stopped', why: '' });
   }
 
   /** The server has answered with errors, at first or in the middle. */
@@ -129,16 +181,22 @@ export class Watcher {
     return this.#end('error', why);
   }
 
+  /** The server has completed the stream: behind errors, that is how it refuses. */
   completed(): Verdict {
-    return this.#end('complete', '');
+    const refusal = this.#refusal;
+    this.#refusal = undefined;
+    return refusal ? this.refused(refusal) : this.#end('complete', '');
   }
 
   /** The connection is gone, and will be made again. */
   lost(why: string): void {
     if (!this.#open) return;
+    const refusal = this.#refusal;
+    this.#refusal = undefined;
+    if (refusal) this.retryAfterMs = retryAfterMsOf(refusal);
     this.#open = false;
     this.losses += 1;
-    this.watch.record({ type: 'end', at: now(), watcher: this.watch.name, how: 'lost', why });
+    this.watch.record({ type: 'end', at: now(), watcher: this.watch.name, how: 'lost', why: refusal ? codeOf(refusal) : why });
   }
 
   #end(how: 'complete' | 'error', why: string): Verdict {
@@ -154,13 +212,15 @@ export class Watcher {
 const maxInterned = 20_000;
 const interned = new Map<string, RoomEvent>();
 
-/** The event as the first watcher was handed it, where it is the same: a hundred are told alike, and a million lines are kept. */
-function intern(event: RoomEvent): RoomEvent {
+/** The event as the first watcher received it, if it is the same: a hundred receive alike, and a million lines are kept. */
+function intern(event: RoomEvent): Omit<RoomEvent, 'message'> & { readonly message?: SeenMessage } {
   const known = interned.get(event.cursor);
   if (known?.__typename === event.__typename && isSame(known.message, event.message) && known.userId === event.userId) return known;
   if (interned.size >= maxInterned) interned.clear();
-  if (event.__typename !== 'CaughtUp') interned.set(event.cursor, event);
-  return event;
+  const { message, ...rest } = event;
+  const kept = message ? { ...rest, message: { id: message.id, number: message.number, body: message.body } } : rest;
+  if (event.__typename !== 'CaughtUp') interned.set(event.cursor, kept);
+  return kept;
 }
 
 const isSame = (one: SeenMessage | undefined, other: SeenMessage | undefined): boolean =>

@@ -1,6 +1,6 @@
 // Servers that are broken on purpose. The proof must fail each: one that it passes proves nothing.
 
-import type { Verdict } from '../check/verdicts.ts';
+import { type Verdict, verdictNames } from '../check/verdicts.ts';
 
 export interface Control {
   /** Its folder. */
@@ -12,7 +12,14 @@ export interface Control {
   readonly verdicts: readonly Verdict[];
   /** Settings of PostgreSQL, where the fault hides behind its defaults. */
   readonly postgresSettings?: Readonly<Record<string, string>>;
+  /** The nodes reach PostgreSQL through PgBouncer, and commits are not durable by default. */
+  readonly pooled?: boolean;
+  /** Nothing is broken, and none of the verdicts may be found: the server itself, on what another control runs on. */
+  readonly sound?: boolean;
 }
+
+/** What is not flushed yet is what a kill takes: this is flushed late. */
+const flushedLate = { wal_writer_delay: '10s', wal_writer_flush_after: '1GB', wal_buffers: '64MB' };
 
 export const controls: readonly Control[] = [
   {
@@ -28,9 +35,15 @@ export const controls: readonly Control[] = [
     verdicts: ['late'],
   },
   {
-    name: 'history-before-listening',
-    breaks: 'The history is read before the room is listened to.',
+    name: 'read-before-listening',
+    breaks: 'The log is read before the node subscribes to the room.',
     broughtOutBy: ['links reset', 'a rolling restart', 'clients cut at once'],
+    verdicts: ['skipped', 'unseen'],
+  },
+  {
+    name: 'failed-execution-moves-position',
+    breaks: 'An event whose execution failed is delivered without data, and the position moves.',
+    broughtOutBy: ['PostgreSQL refusing', 'PostgreSQL stopped', 'file descriptors'],
     verdicts: ['skipped', 'unseen'],
   },
   {
@@ -50,10 +63,28 @@ export const controls: readonly Control[] = [
     breaks: 'A send is answered before it is on the disk.',
     broughtOutBy: ['PostgreSQL killed'],
     verdicts: ['lost'],
-    // What is not flushed for a while yet is what a kill takes.
-    postgresSettings: { wal_writer_delay: '10s', wal_writer_flush_after: '1GB', wal_buffers: '64MB' },
+    postgresSettings: flushedLate,
+  },
+  {
+    name: 'session-durability',
+    breaks: 'Durability is set for the session, behind a pooler that runs each transaction in another one.',
+    broughtOutBy: ['PostgreSQL killed'],
+    verdicts: ['lost'],
+    postgresSettings: flushedLate,
+    pooled: true,
+  },
+  {
+    name: 'the server itself behind a pooler',
+    breaks: 'Nothing. It runs as the control before it does.',
+    broughtOutBy: ['PostgreSQL killed'],
+    // Not `late`: PgBouncer decides when it connects to a PostgreSQL that is back.
+    verdicts: verdictNames.filter((name) => name !== 'late'),
+    postgresSettings: flushedLate,
+    pooled: true,
+    sound: true,
   },
 ];
 
 /** What Node is told before the program for it to run as the control. */
-export const argumentsFor = ({ name }: Pick<Control, 'name'>): string[] => ['--import', new URL(`./hook.ts?${name}`, import.meta.url).href];
+export const argumentsFor = ({ name, sound = false }: Pick<Control, 'name' | 'sound'>): string[] =>
+  sound ? [] : ['--import', new URL(`./hook.ts?${name}`, import.meta.url).href];

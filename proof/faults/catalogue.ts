@@ -1,6 +1,7 @@
 // Every kind of fault, as long as it takes to show everything, or as short as still shows that it bites.
 
 import { manyReturn, memberRemoved, oneKeyAtOnce, readersStop } from './clients.ts';
+import { descriptorsUsedUp } from './descriptors.ts';
 import { dataDiskFull, walDiskFull } from './disk.ts';
 import type { Fault } from './fault.ts';
 import { redisGarbage } from './garbage.ts';
@@ -13,6 +14,7 @@ import {
   postgresConnectionsExhausted,
   postgresKilled,
   postgresSilent,
+  postgresStopped,
   roomLocked,
 } from './postgres.ts';
 import {
@@ -25,6 +27,9 @@ import {
   redisSilent,
   redisSubscribersCut,
 } from './redis.ts';
+import { postgresRefusing } from './refusals.ts';
+import { subscriptionIdReused } from './reused-id.ts';
+import { columnsAdded, entryOfNewerVersion, rollingUpgrade } from './upgrade.ts';
 
 export const everyFault = (): Fault[] => [
   redisKilled({ lastsMs: 15_000 }),
@@ -39,9 +44,12 @@ export const everyFault = (): Fault[] => [
   nodeKilled(),
   rollingRestart(),
   nodePaused(),
+  descriptorsUsedUp(),
   postgresBackendsTerminated({ lastsMs: 10_000 }),
   postgresKilled(),
   postgresSilent(),
+  postgresStopped(),
+  postgresRefusing(),
   nodeCutOffFromPostgres(),
   postgresConnectionsExhausted(),
   roomLocked(),
@@ -57,6 +65,10 @@ export const everyFault = (): Fault[] => [
   manyReturn(),
   oneKeyAtOnce(),
   memberRemoved(),
+  subscriptionIdReused({ lastsMs: 16_000 }),
+  rollingUpgrade(),
+  columnsAdded(),
+  entryOfNewerVersion(),
 ];
 
 export const shortFaults = (): Fault[] => [
@@ -72,9 +84,12 @@ export const shortFaults = (): Fault[] => [
   nodeKilled({ downMs: 2000 }),
   rollingRestart(),
   nodePaused({ lastsMs: 8000 }),
+  descriptorsUsedUp(),
   postgresBackendsTerminated({ lastsMs: 8000 }),
   postgresKilled({ downMs: 2000 }),
   postgresSilent(),
+  postgresStopped(),
+  postgresRefusing(),
   nodeCutOffFromPostgres({ lastsMs: 8000 }),
   postgresConnectionsExhausted({ lastsMs: 8000 }),
   roomLocked(),
@@ -89,6 +104,10 @@ export const shortFaults = (): Fault[] => [
   manyReturn({ clients: 300, behind: 200 }),
   oneKeyAtOnce(),
   memberRemoved({ messages: 300 }),
+  subscriptionIdReused(),
+  rollingUpgrade({ back: 1 }),
+  columnsAdded({ lastsMs: 2000 }),
+  entryOfNewerVersion(),
 ];
 
 /** Only root may mount the small disks that these fill. */

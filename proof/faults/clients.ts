@@ -22,7 +22,7 @@ const catchUpMs = 180_000;
 const sendersAtOnce = 12;
 
 /** Fills a room with messages of the owner. Returns what was acknowledged, in the order of the room. */
-async function fill(crowd: Crowd, room: Room, count: number, text = ' hello'): Promise<Sent[]> {
+export async function fill(crowd: Crowd, room: Room, count: number, text = ' hello'): Promise<Sent[]> {
   const { outbox, owner } = crowd;
   const ask = crowd.askFor(owner);
   const sent: Sent[] = [];
@@ -45,13 +45,13 @@ const readsOn = (i: number) => i % 4 < 2;
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
 
 /** Watchers of a room from where it is now, in all protocols that are given and on all nodes. */
-function seatsIn(crowd: Crowd, room: Room, count: number, among: readonly Protocol[], after = room.start): Seat[] {
+export function seatsIn(crowd: Crowd, room: Room, count: number, among: readonly Protocol[], after = room.start): Seat[] {
   return Array.from({ length: count }, (_, i) =>
     crowd.watch(room, crowd.owner, { protocol: among[i % among.length] as Protocol, node: Math.floor(i / among.length), after }),
   );
 }
 
-const caughtUp = (seats: readonly Seat[]) =>
+export const caughtUp = (seats: readonly Seat[]) =>
   until('everyone has caught up', () => seats.every(({ watcher }) => watcher.caughtUp), catchUpMs);
 
 /**
@@ -63,7 +63,7 @@ export function readersStop({ readers = 20, messages = 2500, pauseMs = 40_000 } 
     name: 'readers that stop',
     // What the kernels on the way take, about 8 MB for each, comes before a node has to wait.
     strike: (stage) =>
-      felt(stage, `times that a node waited for one of ${readers} readers`, ['sockets.heldUp'], async () => {
+      felt(stage, `times that a node waited for one of ${readers} readers`, ['sockets.backpressured'], async () => {
         const { crowd } = stage;
         const room = await crowd.createRoom('OPEN', []);
         const others = seatsIn(crowd, room, protocols.length, protocols);

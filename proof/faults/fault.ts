@@ -20,6 +20,8 @@ export interface Fault {
   readonly name: string;
   /** While it lasts, a message may be late by so much; healed, everything must come right within the run's own bound. */
   readonly maxDelayMs?: number;
+  /** The nodes of the run are started on the previous version, and this fault strikes first. */
+  readonly startsOnPreviousVersion?: boolean;
   /** Strikes, lasts, and heals what it broke. Whatever it starts has ended when it resolves. */
   strike(stage: Stage): Promise<Bite>;
 }

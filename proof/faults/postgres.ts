@@ -13,7 +13,7 @@ export const postgresBackendsTerminated = ({ lastsMs = 20_000, everyMs = 2000 } 
   async strike({ rig }) {
     let terminated = 0;
     await repeatedly(lastsMs, everyMs, async () => {
-      terminated += await terminateNodes(rig);
+      terminated += await rig.terminateNodes();
     });
     return { figure: 'backends that were terminated', count: terminated };
   },
@@ -29,6 +29,36 @@ export const postgresKilled = ({ downMs = 3000 } = {}): Fault => ({
       await sleep(downMs).finally(() => postgres.start());
     }),
 });
+
+/**
+ * As `pg_ctl stop -m fast` does it, in the middle of many messages. A node that connects over the Unix socket finds no file
+ * there (ENOENT), where the others find a port that refuses.
+ */
+export const postgresStopped = ({ times = 3, downMs = 2000 } = {}): Fault => ({
+  name: `PostgreSQL stopped ${times} times for ${seconds(downMs)}, nodes on its Unix socket`,
+  async strike({ rig, crowd }) {
+    await Promise.all(rig.nodes.map((node) => node.relaunch({ unixSocket: true })));
+    const { rate } = crowd;
+    const before = crowd.outbox.refused;
+    for (let time = 0; time < times; time += 1) {
+      await sleep(settleMs);
+      crowd.rate = burstRate;
+      await sleep(burstMs);
+      await rig.postgres.stop('SIGINT');
+      crowd.rate = rate;
+      await sleep(downMs).finally(() => rig.postgres.start());
+    }
+    const count = crowd.outbox.refused - before;
+    await sleep(settleMs);
+    await Promise.all(rig.nodes.map((node) => node.relaunch({ unixSocket: false })));
+    return { figure: 'attempts that were refused meanwhile', count };
+  },
+});
+/** For watchers to come back to a node that was started, or whose database was. */
+const settleMs = 2000;
+/** Messages a second: some events are being executed whenever the database goes. */
+const burstRate = 400;
+const burstMs = 500;
 
 const reconnected = ['links.postgres.connections'];
 
@@ -64,7 +94,7 @@ export const postgresConnectionsExhausted = ({ lastsMs = 10_000 } = {}): Fault =
       const holders: pg.Client[] = [];
       try {
         do await takeAll(rig, holders);
-        while ((await terminateNodes(rig)) > 0);
+        while ((await rig.terminateNodes()) > 0);
         await sleep(lastsMs);
       } finally {
         await Promise.all(holders.map((holder) => holder.end()));
@@ -117,12 +147,6 @@ const waiting = `select pid, xact_start::text as since from pg_stat_activity
 /** How long ago the newest entry was written that is not of that room. */
 const newestElsewhere = `select (extract(epoch from clock_timestamp() - max(at)) * 1000)::float8 as ago_ms
   from rooms join room_log on room_id = id and seq = head_seq where id <> $1`;
-
-/** Terminates the backends that serve nodes, and says how many they were. */
-async function terminateNodes(rig: Rig): Promise<number> {
-  const rows = await rig.ask(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'gapless'`);
-  return rows.length;
-}
 
 /** Takes connections until there is none left, as the user that the nodes are. */
 async function takeAll(rig: Rig, holders: pg.Client[]): Promise<void> {

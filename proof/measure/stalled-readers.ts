@@ -56,14 +56,14 @@ export interface Figures {
 
 interface Counts {
   readonly waitingBytes: number;
-  readonly heldUp: number;
+  readonly backpressured: number;
   readonly stalled: number;
 }
 
 export interface Measured {
   readonly parts: readonly Figures[];
   readonly maxWaitingBytes: number;
-  readonly heldUp: number;
+  readonly backpressured: number;
   readonly closed: number;
   /** Sends that were refused, as UNAVAILABLE: more than the node could write in time. */
   readonly refused: number;
@@ -177,12 +177,12 @@ export async function measureStalledReaders(node: ServerNode, options: Options):
       socket.pause();
     }
   })();
-  const all = (figure: 'heldUp' | 'stalled') => async (forMs: number) => {
+  const all = (figure: 'backpressured' | 'stalled') => async (forMs: number) => {
     if (forMs > giveUpMs) throw new Error(`Not all clients have been ${figure}: ${JSON.stringify(await counts())}.`);
     const now = await counts();
     return Math.max(now[figure], now.stalled) >= options.clients;
   };
-  await observe(`${options.clients} do not read: their kernels fill`, all('heldUp'));
+  await observe(`${options.clients} do not read: their kernels fill`, all('backpressured'));
   await joining;
   const { seconds } = parts.at(-1) as Figures;
   await observe(`${options.clients} are served no further`, options.untilClosed ? all('stalled') : after(options.seconds - seconds));
@@ -192,13 +192,13 @@ export async function measureStalledReaders(node: ServerNode, options: Options):
     await sleep(6000);
     await observe(`${options.clients} are closed`, after(Math.max(20, options.seconds - spent)));
   }
-  const { heldUp, stalled } = await counts();
+  const { backpressured, stalled } = await counts();
   stopped = true;
   await sending;
   await until('all is answered', () => asked.size === 0, 60_000);
   const complete = () => inOrder && seen.every((number) => number >= newest);
   await until('those who read have everything', complete, 60_000).catch(() => {});
-  return { parts, maxWaitingBytes, heldUp, closed: stalled, refused, complete: complete() };
+  return { parts, maxWaitingBytes, backpressured, closed: stalled, refused, complete: complete() };
 }
 
 function readRssMiB(node: ServerNode): number {
@@ -220,7 +220,9 @@ if (import.meta.main) {
   console.table(measured.parts.map(({ what, ...figures }) => ({ ...figures, grownMiB: figures.maxRssMiB - before.maxRssMiB, what })));
   const growth = Math.max(...rest.map(({ maxRssMiB }) => maxRssMiB)) - before.maxRssMiB;
   const left = (rest.at(-1) as Figures).lastRssMiB - before.maxRssMiB;
-  console.log(`At most ${(measured.maxWaitingBytes / 2 ** 20).toFixed(1)} MiB waited; streams were held up ${measured.heldUp} times.`);
+  console.log(
+    `At most ${(measured.maxWaitingBytes / 2 ** 20).toFixed(1)} MiB waited; subscriptions had to wait ${measured.backpressured} times.`,
+  );
   console.log(`Memory grew by ${growth} MiB while they did not read, and by ${left} MiB once ${measured.closed} were closed.`);
   if (measured.refused > 0) console.log(`${measured.refused} sends were refused: choose a lower rate.`);
   console.log(measured.complete ? 'Those who read missed nothing.' : 'Those who read MISSED something.');

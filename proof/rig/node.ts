@@ -2,8 +2,8 @@
 // Its addresses stay the same however often it restarts. An end that nobody asked for is a crash, and it is started again.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startProgram } from '../../tests/support/node.ts';
-import { freePort, type Program, until } from '../../tests/support/process.ts';
+import { fileURLToPath } from 'node:url';
+import { freePort, type Program, start, until } from '../../tests/support/process.ts';
 import { type Counts, flatten } from './counts.ts';
 import { Link } from './link.ts';
 
@@ -23,9 +23,22 @@ export interface NodeOptions {
   /** What Node is told before the program. */
   readonly nodeArgs: readonly string[];
   readonly databaseUrl: URL;
+  /** The same database, past the link. */
+  readonly unixSocketUrl: string;
   readonly redisPort: number;
   readonly random: () => number;
   onCrash(node: number, how: string): void;
+}
+
+/** The program of this version. */
+export const currentMain = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+
+/** How a node is started. */
+export interface Launch {
+  /** The program: of this version, or of the previous one. */
+  main: string;
+  /** Connects to PostgreSQL over its Unix socket, past the link. */
+  unixSocket: boolean;
 }
 
 export class RigNode implements AsyncDisposable {
@@ -33,7 +46,10 @@ export class RigNode implements AsyncDisposable {
   /** The GraphQL endpoint, through the link between the clients and the node. */
   readonly url: string;
   readonly links: { readonly clients: Link; readonly postgres: Link; readonly redis: Link };
-  readonly #port: number;
+  /** Counts from the next start on. */
+  readonly launch: Launch = { main: currentMain, unixSocket: false };
+  /** Where its process listens, past the link. */
+  readonly port: number;
   readonly #options: NodeOptions;
   #program: Program | undefined;
   /** Whether it is to be there: an end is a crash then. */
@@ -45,7 +61,7 @@ export class RigNode implements AsyncDisposable {
     this.index = options.index;
     this.url = `http://127.0.0.1:${links.clients.port}/graphql`;
     this.links = links;
-    this.#port = port;
+    this.port = port;
     this.#options = options;
   }
 
@@ -84,6 +100,13 @@ export class RigNode implements AsyncDisposable {
     if (code !== 0) this.#crashed(`ended with ${code} when it was asked to end`);
   }
 
+  /** Ends it in order, and starts it with `launch` changed. */
+  async relaunch(changes: Partial<Launch>): Promise<void> {
+    Object.assign(this.launch, changes);
+    await this.drain();
+    await this.start();
+  }
+
   /** It is there, and does nothing, until `resume`. */
   pause(): void {
     this.#program?.child.kill('SIGSTOP');
@@ -96,7 +119,7 @@ export class RigNode implements AsyncDisposable {
   /** What it says of itself, past its links. Undefined where it says nothing. */
   async ready(timeoutMs = answerTimeoutMs): Promise<Record<string, unknown> | undefined> {
     try {
-      const response = await fetch(`http://127.0.0.1:${this.#port}/ready`, { signal: AbortSignal.timeout(timeoutMs) });
+      const response = await fetch(`http://127.0.0.1:${this.port}/ready`, { signal: AbortSignal.timeout(timeoutMs) });
       return (await response.json()) as Record<string, unknown>;
     } catch {
       return undefined;
@@ -121,11 +144,14 @@ export class RigNode implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { env, nodeArgs, databaseUrl } = this.#options;
+    const { env, nodeArgs, databaseUrl, unixSocketUrl } = this.#options;
     const linked = new URL(databaseUrl);
     linked.port = String(this.links.postgres.port);
-    const services = { DATABASE_URL: linked.href, REDIS_URL: `redis://127.0.0.1:${this.links.redis.port}`, IDENTITY: 'guest' };
-    const program = startProgram({ LOG_LEVEL: 'warn', ...services, PORT: String(this.#port), ...env }, nodeArgs);
+    const database = this.launch.unixSocket ? unixSocketUrl : linked.href;
+    const services = { DATABASE_URL: database, REDIS_URL: `redis://127.0.0.1:${this.links.redis.port}`, IDENTITY: 'guest' };
+    const program = start(process.execPath, [...nodeArgs, this.launch.main], {
+      env: { LOG_LEVEL: 'warn', DRAIN_DELAY_MS: '0', ...services, PORT: String(this.port), ...env },
+    });
     this.#program = program;
     const isReady = async () => {
       if (program.child.exitCode !== null) throw new Error(`Node ${this.index} did not start:\n${program.output()}`);

@@ -1,7 +1,7 @@
 // Processes by their id, with the children that they started: stopped, let go on, and killed so that nothing is flushed.
 
 import { readFileSync } from 'node:fs';
-import { until } from '../../tests/support/process.ts';
+import { run, until } from '../../tests/support/process.ts';
 
 /** The process and its children, itself first. */
 function familyOf(pid: number): number[] {
@@ -46,4 +46,12 @@ function isGone(pid: number): boolean {
   } catch {
     return true;
   }
+}
+
+/** Sets how many file descriptors a running process may have, and returns how many it might have had. */
+export async function limitDescriptors(pid: number, limit: number): Promise<number> {
+  const options = ['--pid', String(pid), '--nofile', '--noheadings', '--output', 'SOFT'];
+  const before = Number(await run('prlimit', options));
+  await run('prlimit', ['--pid', String(pid), `--nofile=${limit}:`]);
+  return before;
 }

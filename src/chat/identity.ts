@@ -1,16 +1,18 @@
-// Who somebody is: guests, whose tokens the server signs, or users of a host application, whose tokens it checks.
+// Finds out who the viewer is: a guest, whose token this server signs, or a user of the host application, whose token it verifies.
 
 import { randomBytes } from 'node:crypto';
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose';
+import { LRUCache } from 'lru-cache';
 import type { IdentityConfig } from '../config.ts';
-import { forbidden, GaplessError } from '../errors.ts';
+import { forbidden, GaplessError, unauthenticated, unavailable } from '../errors.ts';
 import type { Storage } from '../storage/database.ts';
 import type { Rows } from '../storage/rows.ts';
 import { getSecret } from '../storage/secrets.ts';
 import type { Db, UserRow } from '../storage/tables.ts';
 import { createGuest, upsertUser } from '../storage/users.ts';
+import { accountGone } from './gone-user.ts';
 
-/** A signed-in person, for as long as their token holds. */
+/** A signed-in user, until their token expires. */
 export interface Viewer {
   readonly userId: string;
   readonly expiresAt: Date;
@@ -18,26 +20,25 @@ export interface Viewer {
 
 export interface Identity {
   readonly mode: IdentityConfig['mode'];
-  /** Whose token this is. Throws UNAUTHENTICATED for one that is bad, old, or of nobody. */
+  /** The viewer that the token names. Throws UNAUTHENTICATED if the token is invalid or expired, or its user is gone. */
   verify(token: string): Promise<Viewer>;
-  /** Makes a guest and a token for them. Throws FORBIDDEN where users come from a host application. */
+  /** Creates a guest and their token. Throws FORBIDDEN if users come from a host application. */
   signIn(name: string): Promise<{ token: string; viewer: Viewer; user: UserRow }>;
 }
 
 export const guestTokenDays = 30;
-/** The last instant that a Date can be. */
+/** The latest instant of a Date. */
 const lastInstantMs = 8.64e15;
 const guestAudience = 'gapless:guest';
-/** Users whose name is known to be up to date, so that not every request writes. */
-const knownUsers = 10_000;
-/** For so long: one who was erased, or is of a past that a restore undid, appears anew. */
+/** Host users whose name is known to be up to date, so that not every request compares it with the database. */
+const maxKnownUsers = 10_000;
+/** Tokens that were verified, so that a client that reconnects costs no second signature check. */
+const maxKnownTokens = 10_000;
+/** TTL of both: a key that is withdrawn is accepted for at most this long. */
 const knownMs = 60_000;
 
-/** Tokens that were found good, for as long: a key that is withdrawn holds no longer than that. */
-const knownTokens = 10_000;
-
 export async function openIdentity(config: IdentityConfig, { db, rows }: Storage): Promise<Identity> {
-  return config.mode === 'guest' ? openGuests(db, rows) : openHostUsers(config, db);
+  return config.mode === 'guest' ? openGuests(db, rows) : openHostUsers(config, db, rows);
 }
 
 async function openGuests(db: Db, rows: Rows): Promise<Identity> {
@@ -49,7 +50,7 @@ async function openGuests(db: Db, rows: Rows): Promise<Identity> {
     async verify(token) {
       const { payload, expiresAt } = await check(token);
       const [user] = await rows.users([payload.sub as string]);
-      if (!user) throw unauthenticated('The token is of a user who is no longer there: sign in again.');
+      if (!user) throw accountGone();
       return { userId: user.id, expiresAt };
     },
     async signIn(name) {
@@ -67,28 +68,27 @@ async function openGuests(db: Db, rows: Rows): Promise<Identity> {
   };
 }
 
-function openHostUsers(config: Extract<IdentityConfig, { mode: 'jwt' }>, db: Db): Identity {
+function openHostUsers(config: Extract<IdentityConfig, { mode: 'jwt' }>, db: Db, rows: Rows): Identity {
   const options: JWTVerifyOptions = {
     requiredClaims,
     ...(config.issuer === undefined ? {} : { issuer: config.issuer }),
     ...(config.audience === undefined ? {} : { audience: config.audience }),
   };
   const check = checkerOf(verifierOf(config.key, options));
-  const known = new Map<string, { name: string; userId: string; seenAt: number }>();
+  const known = new LRUCache<string, { name: string; userId: string }>({ max: maxKnownUsers, ttl: knownMs });
   return {
     mode: 'jwt',
     async verify(token) {
       const { payload, expiresAt } = await check(token);
       const subject = payload.sub as string;
       const name = nameOf(payload);
-      let user = known.get(subject);
-      if (user?.name !== name || Date.now() - user.seenAt > knownMs) {
-        const row = await upsertUser(db, subject, name);
-        user = { name, userId: row.id, seenAt: Date.now() };
-        if (known.size >= knownUsers) known.clear();
-        known.set(subject, user);
-      }
-      return { userId: user.userId, expiresAt };
+      const user = known.get(subject);
+      // A row that an operator deleted, or that a restore rolled back, is created again.
+      const [row] = user?.name === name ? await rows.users([user.userId]) : [];
+      if (row) return { userId: row.id, expiresAt };
+      const { id } = await upsertUser(db, subject, name);
+      known.set(subject, { name, userId: id });
+      return { userId: id, expiresAt };
     },
     async signIn() {
       throw forbidden('signIn is for guests. Here users come with a token of the host application.');
@@ -114,15 +114,13 @@ interface Checked {
   readonly expiresAt: Date;
 }
 
-/** What a token says. It is checked once in a while: who comes back shows one that was good a moment ago. */
+/** Verifies tokens, and remembers those that are valid for a while. */
 function checkerOf(verify: Verify): (token: string) => Promise<Checked> {
-  const known = new Map<string, Checked & { readonly checkedAt: number }>();
+  const known = new LRUCache<string, Checked>({ max: maxKnownTokens, ttl: knownMs });
   return async (token) => {
-    const now = Date.now();
     const found = known.get(token);
-    if (found && now < found.expiresAt.getTime() && now - found.checkedAt < knownMs) return found;
-    const checked = { ...(await check(token, verify)), checkedAt: now };
-    if (known.size >= knownTokens) known.clear();
+    if (found && Date.now() < found.expiresAt.getTime()) return found;
+    const checked = await check(token, verify);
     known.set(token, checked);
     return checked;
   };
@@ -147,22 +145,17 @@ async function check(token: string, verify: Verify): Promise<Checked> {
     if (error instanceof errors.JWTClaimValidationFailed) throw unauthenticated(`The token is not for this server: ${error.message}.`);
     if (error instanceof errors.JOSEError && !noKeys(error)) throw unauthenticated('The token is not valid.');
     if (error instanceof GaplessError) throw error;
-    throw new GaplessError('UNAVAILABLE', 'The keys to check tokens with cannot be had just now: try again.', {
-      retryAfterMs: 1000,
-      cause: error,
-    });
+    throw unavailable('The keys that tokens are verified with cannot be fetched now: retry.', error);
   }
 }
 
-/** Whether the key set could not be had: it came late, with another status than 200 (jose has no class for that), or as junk. */
+/** Whether the key set could not be fetched: too late, with another status than 200 (jose has no class for that), or malformed. */
 const noKeys = (error: errors.JOSEError) =>
   error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === errors.JOSEError.code;
 
-/** `name`, or what else a token may call its user by; 1 to 80 characters. */
+/** The name of the user: the claim `name`, `preferred_username` or `sub`; 1 to 80 characters. */
 function nameOf(payload: JWTPayload): string {
   const names = [payload['name'], payload['preferred_username'], payload.sub].filter((name) => typeof name === 'string');
   const written = names.map((name) => [...name.toWellFormed().replaceAll('\0', '').trim()].slice(0, 80).join('').trim());
   return written.find((name) => name !== '') ?? 'Nameless';
 }
-
-const unauthenticated = (message: string) => new GaplessError('UNAUTHENTICATED', message);

@@ -1,14 +1,14 @@
-// `gapless/client/apollo`: useSubscription of @apollo/client that never misses.
+// `gapless/client/apollo`: subscriptions of @apollo/client that miss nothing.
 
 import type { ApolloLink } from '@apollo/client';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import type { Resumable } from './resumable.ts';
 
 /**
- * The link for subscriptions, over what `resumable()` gives: beside an HttpLink, by `ApolloLink.split`. A subscription ends
- * with an error only for what will not pass; `errorCode` tells what. Take `after` from the page that opened the view, once:
- * other variables are another subscription to Apollo.
+ * A link for subscriptions. Put it beside an HttpLink with `ApolloLink.split`. A subscription ends with an error only if a
+ * retry cannot help; `errorCode` returns its code. Take `after` once, from the page that opened the view: with other
+ * variables, Apollo starts another subscription.
  */
 export const resumableLink = (resumable: Resumable): ApolloLink =>
-  // It uses nothing of a client but `subscribe`.
+  // GraphQLWsLink only uses `subscribe` of a client.
   new GraphQLWsLink(resumable as ConstructorParameters<typeof GraphQLWsLink>[0]);

@@ -1,15 +1,18 @@
-// Waits between tries, with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/): a
-// crowd that lost its server does not come back in step.
+// Waiting times between attempts, exponential with full jitter, so that clients that lost their server together do not
+// come back together (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
 
 export interface Backoff {
-  /** The longest wait before the second try, in milliseconds. */
+  /** Maximum wait before the second attempt, in milliseconds. It doubles with each attempt. */
   readonly firstMs: number;
-  /** The longest wait before any. */
+  /** Maximum wait before any attempt, in milliseconds. */
   readonly maxMs: number;
 }
 
 export const defaultBackoff: Backoff = { firstMs: 500, maxMs: 15_000 };
 
-/** How long to wait before try number `attempt` (from 0), and no less than what the server asks for. */
-export const waitBefore = (attempt: number, { firstMs, maxMs }: Backoff, askedMs = 0): number =>
-  askedMs + Math.random() * Math.min(firstMs * 2 ** attempt, maxMs);
+/** `setTimeout` fires at once if the delay does not fit into 31 bits. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/** The wait before attempt number `attempt` (from 0), in milliseconds: at least `minMs`, which the server asked for. */
+export const waitBefore = (attempt: number, { firstMs, maxMs }: Backoff, minMs = 0): number =>
+  Math.min(Math.max(minMs, 0) + Math.random() * Math.min(firstMs * 2 ** attempt, maxMs), maxTimerMs);

@@ -1,31 +1,43 @@
-// What went wrong, by the code that the server gives, from whichever client library.
+// Finds the error code of the server in the errors of every client library. Only the final codes are listed: every other
+// failure is passing and may be retried.
 
-import { type ErrorCode, errorCodes } from './error-codes.ts';
+import { type ErrorCode, errorCodes, finalCodes } from './error-codes.ts';
 
-/** Close codes of a WebSocket that say of the token what UNAUTHENTICATED says (4403: graphql-ws; 4401 is its older word). */
-const closedForToken = [4401, 4403];
+/** WebSocket close codes that mean UNAUTHENTICATED. graphql-ws closes with 4403, and with 4401 in older versions. */
+const unauthenticatedCloseCodes = [4401, 4403];
 
 /**
- * The code of an error: of a result or a list of errors as the server gives them, of Apollo’s `CombinedGraphQLErrors`, of
- * urql’s `CombinedError`, of a socket that was closed for its token. INTERNAL for a code that this version does not know.
- * Undefined where it is not the server that speaks, as when the network fails: to be tried again.
+ * The code of an error. Accepts a result or an array of errors from the server, `CombinedGraphQLErrors` of Apollo,
+ * `CombinedError` of urql, and the close event of a socket. If there are several errors, the first one with `extensions`
+ * counts.
+ *
+ * INTERNAL if this version does not know the code. Undefined if the error does not come from the server, for example if the
+ * network fails. Retry after both.
  */
-export function errorCode(error: unknown): ErrorCode | undefined {
-  const [first] = graphqlErrorsOf(error);
-  if (first) return knownCode(first.extensions?.['code']);
-  const code = isObject(error) ? error['code'] : undefined;
-  return closedForToken.includes(code as number) ? 'UNAUTHENTICATED' : undefined;
-}
+export const errorCode = (error: unknown): ErrorCode | undefined => readSafely(() => codeOf(error));
 
-/** How long the server asks to wait before another try, in milliseconds. */
-export function retryAfterMs(error: unknown): number | undefined {
-  const asked = graphqlErrorsOf(error)[0]?.extensions?.['retryAfterMs'];
-  return typeof asked === 'number' ? asked : undefined;
+/** How long the server asks to wait before a retry, in milliseconds. */
+export const retryAfterMs = (error: unknown): number | undefined =>
+  readSafely(() => {
+    const asked = graphqlErrorsOf(error)[0]?.extensions?.['retryAfterMs'];
+    return typeof asked === 'number' ? asked : undefined;
+  });
+
+export function isFinal(error: unknown): boolean {
+  const code = errorCode(error);
+  return code !== undefined && finalCodes.includes(code);
 }
 
 interface GraphQLErrorLike {
   readonly message: string;
   readonly extensions?: Record<string, unknown> | undefined;
+}
+
+function codeOf(error: unknown): ErrorCode | undefined {
+  const [first] = graphqlErrorsOf(error);
+  if (first) return knownCode(first.extensions?.['code']);
+  const code = isObject(error) ? error['code'] : undefined;
+  return unauthenticatedCloseCodes.includes(code as number) ? 'UNAUTHENTICATED' : undefined;
 }
 
 function graphqlErrorsOf(error: unknown): readonly GraphQLErrorLike[] {
@@ -34,6 +46,15 @@ function graphqlErrorsOf(error: unknown): readonly GraphQLErrorLike[] {
   const inside = error['graphQLErrors'] ?? error['errors'];
   if (Array.isArray(inside)) return inside.filter(isGraphQLError);
   return isGraphQLError(error) ? [error] : [];
+}
+
+/** Undefined if reading throws: anything can be thrown, also an object whose getters throw. */
+function readSafely<Value>(read: () => Value): Value | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 const isGraphQLError = (error: unknown): error is GraphQLErrorLike =>

@@ -1,91 +1,103 @@
-// Subscriptions as server-sent events, read by fetch: for networks where a WebSocket does not pass.
+// Subscriptions over server-sent events that are read with fetch, for networks that block WebSockets. Every failure of a
+// stream, of whatever kind, is reported to `error` of the sink, once.
 
-import type { Payload, Sink, Subscriber } from './subscriber.ts';
+import { EventStreamParser } from './event-stream-parser.ts';
+import { callListener } from './listener.ts';
+import type { Payload, Result, Sink, Subscriber } from './subscriber.ts';
 
 export interface EventStreamOptions {
   /** The GraphQL endpoint. */
   readonly url: string;
-  /** The token for the next stream. Without one, the cookie speaks for itself. Asked for anew at every try. */
+  /** Returns the token. Called for each stream. Without a token, the cookie of the page authenticates the viewer. */
   readonly token?: (() => string | undefined | Promise<string | undefined>) | undefined;
+  /** Default: the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch | undefined;
-  /** A stream of which nothing is heard for so long, in milliseconds, has died: the server says something every 12 s. */
+  /**
+   * A stream that receives nothing for this long fails, in milliseconds. Default: 30,000. The server sends something every
+   * 12 s.
+   */
   readonly silenceMs?: number | undefined;
 }
 
 const defaultSilenceMs = 30_000;
 
-/** Subscribes over SSE. Hand it to `resumable()`: by itself a stream that breaks is an error. */
+/** Reason of an abort after which the sink is not called any more. */
+const ended = new Error('The subscription was ended.');
+
+/** Subscribes over server-sent events. Pass it to `resumable()`: by itself, it ends with an error when a stream breaks. */
 export const eventStreams = (options: EventStreamOptions): Subscriber => ({
   subscribe(payload: Payload, sink: Sink) {
     const controller = new AbortController();
-    read(payload, sink, options, controller).catch((error: unknown) => {
-      if (controller.signal.aborted && controller.signal.reason === ended) return;
-      controller.abort();
-      sink.error(error);
+    const { signal } = controller;
+    const finish = (report: () => void) => {
+      if (signal.reason === ended) return;
+      controller.abort(ended);
+      callListener(report);
+    };
+    // `token` and `fetch` of an application may ignore the signal, or never settle.
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
+    Promise.race([readStream(payload, sink, options, controller), aborted]).then(
+      () => finish(() => sink.complete()),
+      (error: unknown) => finish(() => sink.error(error)),
+    );
     return () => controller.abort(ended);
   },
 });
 
-const ended = new Error('The subscription was ended.');
-
-async function read(payload: Payload, sink: Sink, options: EventStreamOptions, controller: AbortController): Promise<void> {
-  const { url, silenceMs = defaultSilenceMs } = options;
+/** Resolves at the event `complete`. */
+async function readStream(payload: Payload, sink: Sink, options: EventStreamOptions, controller: AbortController): Promise<void> {
+  const { silenceMs = defaultSilenceMs } = options;
   const { signal } = controller;
-  const listen = () => setTimeout(() => controller.abort(new Error(`Nothing was heard of the stream for ${silenceMs} ms.`)), silenceMs);
-  let silence = listen();
-  try {
-    const token = await options.token?.();
-    const response = await (options.fetch ?? fetch)(url, {
-      method: 'POST',
-      headers: {
-        accept: 'text/event-stream',
-        'content-type': 'application/json',
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      },
-      body: JSON.stringify(payload),
-      signal,
-    });
-    if (!response.ok || !response.body) throw await refusalOf(response);
-    const decoder = new TextDecoder();
-    let text = '';
-    const reader = response.body.getReader();
-    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
-      clearTimeout(silence);
-      silence = listen();
-      const events = (text + decoder.decode(chunk.value, { stream: true })).split('\n\n');
-      text = events.pop() as string;
-      for (const event of events) {
-        if (signal.aborted) return;
-        const { name, data } = parse(event);
-        if (name === 'next') sink.next(JSON.parse(data));
-        if (name === 'complete') return sink.complete();
-      }
-    }
-    throw new Error('The stream was cut off.');
-  } finally {
+  const watchSilence = () => setTimeout(() => controller.abort(new Error(`The stream received nothing for ${silenceMs} ms.`)), silenceMs);
+  let silence = watchSilence();
+  signal.addEventListener('abort', () => clearTimeout(silence), { once: true });
+  const body = await openStream(payload, options, signal);
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  const parser = new EventStreamParser();
+  for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+    if (signal.aborted) return;
     clearTimeout(silence);
+    silence = watchSilence();
+    for (const { name, data } of parser.push(decoder.decode(chunk.value, { stream: true }))) {
+      if (name === 'complete') return;
+      if (name === 'next') {
+        const result = JSON.parse(data) as Result;
+        callListener(() => sink.next(result));
+      }
+      if (signal.aborted) return;
+    }
   }
+  throw new Error('The stream ended without `complete`.');
 }
 
-/** One event (https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation), as far as it concerns us. */
-function parse(event: string): { name: string; data: string } {
-  let name = '';
-  let data = '';
-  for (const line of event.split('\n')) {
-    if (line.startsWith('event: ')) name = line.slice('event: '.length);
-    if (line.startsWith('data: ')) data += line.slice('data: '.length);
-  }
-  return { name, data };
+async function openStream(payload: Payload, options: EventStreamOptions, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+  const token = await options.token?.();
+  signal.throwIfAborted();
+  const response = await (options.fetch ?? fetch)(options.url, {
+    method: 'POST',
+    headers: {
+      accept: 'text/event-stream',
+      'content-type': 'application/json',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify(payload),
+    signal,
+  });
+  const isStream = /^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '');
+  if (!response.ok || !isStream || !response.body) throw await refusalOf(response);
+  return response.body;
 }
 
-/** The errors that the server gives where it refuses; something of another shape where it is not the server that speaks. */
+/** The GraphQL errors of a response that is not an event stream, or an Error if it comes from something else, such as a proxy. */
 async function refusalOf(response: Response): Promise<unknown> {
   try {
     const { errors } = (await response.json()) as { errors?: unknown };
     if (Array.isArray(errors)) return errors;
   } catch {
-    // A proxy’s page, or an answer that was cut off.
+    // The body is no JSON, or was cut off.
   }
-  return new Error(`The server answered ${response.status}.`);
+  return new Error(`The server answered ${response.status} without an event stream.`);
 }

@@ -1,4 +1,4 @@
-// `gapless/client`: what a frontend imports, whichever GraphQL library it uses.
+// `gapless/client`: the imports of a frontend, for every GraphQL library.
 
 export type { Backoff } from './backoff.ts';
 export { errorCode } from './error-code.ts';

@@ -1,46 +1,51 @@
-// Subscriptions that never miss, over whatever carries them.
+// Subscriptions that miss nothing, over any transport.
 
-import { dropConnection, endSilence } from './socket.ts';
+import { callListener } from './listener.ts';
+import { dropConnection, terminateUnresponsive } from './socket.ts';
 import type { Payload, Subscriber } from './subscriber.ts';
 import { type ResumableOptions, type ResumableSink, Subscription } from './subscription.ts';
 
 export interface Resumable extends Subscriber {
   /**
-   * Begins behind `variables.after`, or with what comes from now on, and hands over each event once, in order. It tries
-   * again without end, and calls `error` only for what will not pass: CURSOR_EXPIRED, NOT_FOUND, FORBIDDEN, BAD_USER_INPUT,
-   * a selection without `cursor`. Returns how to end it.
+   * Delivers each event after `variables.after` once, in order. Without `after`, it starts with the events from now on.
+   * Returns a function that ends the subscription.
    *
-   * `after` is read once. Where a cache merges pages, the syncCursor of the view moves ahead of what was handed over: take
-   * it from the page that opened the view. Without `after`, messageAdded can go on from its first message only: until then
-   * a break is a new beginning.
+   * It retries after every failure, without limit, except the final ones: BAD_USER_INPUT, CONFLICT, CURSOR_EXPIRED,
+   * CURSOR_INVALID, FORBIDDEN, NOT_FOUND, UNAUTHENTICATED without `renewToken`, and a selection without `cursor`. Only these
+   * call `error`.
+   *
+   * `after` is read once. If a cache merges pages, the syncCursor of the view moves ahead of the delivered events: take
+   * `after` from the page that opened the view. Without `after`, messageAdded can resume from its first message only: a
+   * break before that starts anew.
    */
   // biome-ignore lint/suspicious/noExplicitAny: as in Subscriber
   subscribe(payload: any, sink: ResumableSink<any>): () => void;
 }
 
 /**
- * Subscriptions to roomEvents and messageAdded that never miss, over a client of graphql-ws or `eventStreams()`: one for
- * each client, whatever is subscribed to. The operation takes `$after: String`, hands it to the field, and selects `cursor`; of roomEvents, `__typename` as well.
+ * Subscriptions to roomEvents and messageAdded that miss nothing, over a graphql-ws client or `eventStreams()`. Create one
+ * for each client, for all its subscriptions. The operation declares `$after: String`, passes it to the field, and selects
+ * `cursor`, and for roomEvents also `__typename`.
  *
- * Give graphql-ws `retryAttempts: 0`: this tries again by itself. And `keepAlive`, in milliseconds: a connection that does
- * not answer within 5 s after so much silence is ended, and made anew.
+ * Set `retryAttempts: 0` on the graphql-ws client, because this retries by itself. Set `keepAlive` too, in milliseconds:
+ * after that much silence the client sends a ping, and a connection that does not answer within 5 s is replaced.
  */
 export function resumable(subscriber: Subscriber, { renewToken, ...options }: ResumableOptions = {}): Resumable {
-  endSilence(subscriber);
+  terminateUnresponsive(subscriber);
   const renew = async () => {
     await renewToken?.();
-    dropConnection(subscriber);
+    callListener(() => dropConnection(subscriber));
   };
-  const renewing = { ...options, renewToken: renewToken && oneAtATime(renew) };
+  const withSharedRenewal = { ...options, renewToken: renewToken && oneAtATime(renew) };
   return {
     subscribe(payload: Payload, sink: ResumableSink) {
-      const subscription = new Subscription(subscriber, payload, sink, renewing);
+      const subscription = new Subscription(subscriber, payload, sink, withSharedRenewal);
       return () => subscription.end();
     },
   };
 }
 
-/** The subscriptions of a socket lose their token together: one new one is enough for all. */
+/** All subscriptions of a socket lose their token at the same time. One renewal serves all of them. */
 function oneAtATime(renew: () => Promise<void>): () => Promise<void> {
   let renewal: Promise<void> | undefined;
   return () => {

@@ -1,14 +1,14 @@
-// A room as a client shows it: what a page of it said, and every event since.
+// The state of a room that a client shows: a page of the room plus every event since. Views are never changed in place.
 
 export interface RoomView<Room, Message, Membership> {
   readonly room: Room;
-  /** It has ended: nothing comes any more. */
+  /** The room was deleted. No event follows. */
   readonly deleted: boolean;
-  /** Those that were loaded, and all since, by number. */
+  /** The loaded messages and all later ones, ordered by number. */
   readonly messages: readonly Message[];
-  /** Those that were loaded, and who has joined since, in the order in which they joined. */
+  /** The loaded members and those who joined later, in the order of joining. */
   readonly members: readonly Membership[];
-  /** The position that is shown: syncCursor of the page at first, then the cursor of the last event. */
+  /** The position of the view in the log: syncCursor of the page, then the cursor of the last event. */
   readonly cursor: string;
 }
 
@@ -22,29 +22,29 @@ interface MembershipLike {
   readonly user: { readonly id: string };
 }
 
-/** What is looked at of an event of roomEvents; what is selected beside it goes into the view as it is. */
+/** The fields of an event of roomEvents that `applyRoomEvent` reads. All selected fields of them go into the view unchanged. */
 export interface RoomEventLike<Room, Message, Membership> {
   readonly __typename?: string | undefined;
   readonly cursor: string;
-  /** Of any event: the room as it is when the event is handed over. */
+  /** On every event: the room at the time of delivery. */
   readonly room?: Partial<Room> | null | undefined;
-  /** Of MessageAdded, MessageEdited and MessageDeleted. */
+  /** On MessageAdded, MessageEdited and MessageDeleted. */
   readonly message?: Message | undefined;
-  /** Of MemberJoined. Null where they have left again by now. */
+  /** On MemberJoined. Null if the member has left since. */
   readonly membership?: Membership | null | undefined;
-  /** Of MemberJoined and MemberLeft. */
+  /** On MemberJoined and MemberLeft. */
   readonly userId?: string | undefined;
-  /** Of HistoryTrimmed. */
+  /** On HistoryTrimmed: the number of the last message that was removed. */
   readonly throughNumber?: number | undefined;
 }
 
 /**
- * The view with the event in it. A view that was opened with a page and was handed every event since the page’s syncCursor
- * shows what the page would show now, of the messages that it has loaded. Changes nothing in place; of an event that it
- * does not know, it takes the cursor and the room.
+ * Returns the view after the event. A view that starts with a page and applies every event after the syncCursor of that
+ * page equals a new page, limited to the messages that it has loaded. From an event of an unknown type, it takes the cursor
+ * and the room.
  *
- * Of the room it shows what each event says of it: select `room { … }` of those whose change the view shows, such as
- * RoomUpdated, and MemberJoined and MemberLeft for memberCount.
+ * Fields of the room change only with events that select them: select `room { … }` on RoomUpdated, and on MemberJoined and
+ * MemberLeft if the view shows memberCount.
  */
 export function applyRoomEvent<Room, Message extends MessageLike, Membership extends MembershipLike>(
   view: RoomView<Room, Message, Membership>,
@@ -79,7 +79,7 @@ function withMessage<Message extends MessageLike>(messages: readonly Message[], 
 const without = <Membership extends MembershipLike>(members: readonly Membership[], userId: string | undefined) =>
   members.filter(({ user }) => user.id !== userId);
 
-/** The place of an owner who has left goes to the member who joined first; the log has no entry of its own for that. */
+/** If the owner leaves, the member who joined first becomes the owner. The log has no entry for that. */
 function withOwner<Membership extends MembershipLike>(
   members: readonly Membership[],
   before: readonly Membership[],

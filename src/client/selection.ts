@@ -1,23 +1,24 @@
-// What an operation has to say for its subscription to be resumed. Looked at by its text: a parser would be a dependency.
+// Checks that the text of a subscription selects what resuming needs. It searches the text, because a GraphQL parser would
+// be a dependency.
 
 const stringsAndComments = /"""[\s\S]*?"""|"(?:\\.|[^"\\])*"|#[^\n]*/g;
 const wordsOf = (query: string) => query.replaceAll(stringsAndComments, ' ');
 
 export const isRoomEvents = (query: string): boolean => /\broomEvents\b/.test(wordsOf(query));
 
-/** Why a subscription with this text could not be resumed. Undefined where it can. */
+/** The message of the error for a subscription that cannot be resumed. Undefined if it can. */
 export function faultOf(query: string): string | undefined {
   const words = wordsOf(query);
-  if (!/\bcursor\b/.test(words)) return withoutCursor;
+  if (!/\bcursor\b/.test(words)) return missingCursor;
   if (!/\bafter\s*:\s*\$after\b/.test(words)) {
-    return 'The subscription has no $after, so it could not go on from where it was: declare `$after: String`, and hand it to the field as `after: $after`.';
+    return 'The subscription does not use $after, so it cannot be resumed: declare `$after: String` and pass it to the field as `after: $after`.';
   }
   if (isRoomEvents(words) && !/\b__typename\b/.test(words)) {
-    return 'The subscription does not select `__typename` of roomEvents, so it could not know CaughtUp, which tells that it is live: add it.';
+    return 'The subscription does not select `__typename` of roomEvents, so CaughtUp cannot be recognised: select `__typename`.';
   }
   return undefined;
 }
 
-/** What is said of an event that comes without its cursor as well, whatever the text looks like. */
-export const withoutCursor =
-  'The subscription does not select `cursor` of its events, so it could not go on from where it was: add `cursor` beside the fields of the event.';
+/** Also the error for an event without a cursor: the text may select the cursor of something else. */
+export const missingCursor =
+  'The subscription does not select `cursor` of its events, so it cannot be resumed: select `cursor` beside the other fields of the event.';

@@ -1,36 +1,37 @@
-// What a client of graphql-ws leaves to whoever uses it: to notice that its connection has died, and to make another.
+// Ends connections of a graphql-ws client, which does not do so by itself: those that died silently, and those that were
+// opened with an old token.
 
 import type { Subscriber } from './subscriber.ts';
 
-/** How long an answer to a ping may take. */
-const answerMs = 5000;
+/** Maximum time between a ping and its pong. */
+const pongTimeoutMs = 5000;
 
-/** As much of graphql-ws’s client as this takes. */
-interface Pinging extends Subscriber {
+/** The part of a graphql-ws client that is used here. */
+interface SocketClient extends Subscriber {
   on(event: 'ping' | 'pong' | 'closed', listener: (received: boolean) => void): () => void;
   terminate(): void;
 }
 
 /**
- * Ends a connection that has died without a word. With `keepAlive` the client asks for a sign of life, and does not mind that
- * none comes (https://the-guild.dev/graphql/ws/recipes#ping-from-client).
+ * Terminates a connection that does not answer a ping. With `keepAlive`, the client sends pings but ignores missing pongs
+ * (https://the-guild.dev/graphql/ws/recipes#ping-from-client).
  */
-export function endSilence(subscriber: Subscriber): void {
-  if (!isPinging(subscriber)) return;
+export function terminateUnresponsive(subscriber: Subscriber): void {
+  if (!isSocketClient(subscriber)) return;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stop = () => clearTimeout(timer);
   subscriber.on('ping', (received) => {
     if (received) return;
     stop();
-    timer = setTimeout(() => subscriber.terminate(), answerMs);
+    timer = setTimeout(() => subscriber.terminate(), pongTimeoutMs);
   });
   subscriber.on('pong', (received) => received && stop());
   subscriber.on('closed', stop);
 }
 
-/** Ends the connection. Who it belongs to was said when it was opened: with another token, another one is needed. */
+/** A connection keeps the identity with which it was opened, so a new token takes a new connection. */
 export function dropConnection(subscriber: Subscriber): void {
-  if (isPinging(subscriber)) subscriber.terminate();
+  if (isSocketClient(subscriber)) subscriber.terminate();
 }
 
-const isPinging = (subscriber: Subscriber): subscriber is Pinging => 'on' in subscriber && 'terminate' in subscriber;
+const isSocketClient = (subscriber: Subscriber): subscriber is SocketClient => 'on' in subscriber && 'terminate' in subscriber;

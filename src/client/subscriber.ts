@@ -1,6 +1,6 @@
-// What a subscription goes through, in the smallest terms that are needed: a client of graphql-ws fits them as it is.
+// The transport of a subscription, in the smallest terms that the kit needs. A graphql-ws client fits as it is.
 
-/** An operation, as it travels (https://github.com/graphql/graphql-over-http/blob/main/spec/GraphQLOverHTTP.md#request-parameters). */
+/** An operation as it is sent (https://github.com/graphql/graphql-over-http/blob/main/spec/GraphQLOverHTTP.md#request-parameters). */
 export interface Payload {
   readonly query: string;
   readonly operationName?: string | null | undefined;
@@ -8,23 +8,23 @@ export interface Payload {
   readonly extensions?: Record<string, unknown> | null | undefined;
 }
 
-/** What the server says for one event. */
+/** The result of the operation for one event. */
 export interface Result<Data = Record<string, unknown>, Extensions = unknown> {
   readonly data?: Data | null | undefined;
   readonly errors?: readonly { readonly message: string; readonly extensions?: Record<string, unknown> | undefined }[] | undefined;
   readonly extensions?: Extensions | undefined;
 }
 
-/** Who is told. Of `error` and `complete` one is called, once, and nothing after it. */
+/** Receives results. Either `error` or `complete` is called, once, as the last call. */
 export interface Sink<Value = Result> {
   next(value: Value): void;
-  /** With an array of GraphQL errors where it is the server that refuses. */
+  /** The error is an array of GraphQL errors if the server refused the operation. */
   error(error: unknown): void;
   complete(): void;
 }
 
 export interface Subscriber {
-  /** Begins, and returns how to end it. */
-  // biome-ignore lint/suspicious/noExplicitAny: graphql-ws has types of its own for what a server says
+  /** Starts a subscription. Returns a function that ends it. */
+  // biome-ignore lint/suspicious/noExplicitAny: graphql-ws has its own types for results
   subscribe(payload: any, sink: Sink<any>): () => void;
 }

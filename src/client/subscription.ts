@@ -1,71 +1,66 @@
-// One subscription that goes on: behind the event that it handed over last, through whatever breaks.
+// One subscription over as many attempts as it takes. Its position moves only with an event that it delivers, so each
+// attempt continues after the last delivered event.
 
+import { Attempt, type RootEvent } from './attempt.ts';
 import { type Backoff, defaultBackoff, waitBefore } from './backoff.ts';
-import { errorCode, retryAfterMs } from './error-code.ts';
-import { faultOf, isRoomEvents, withoutCursor } from './selection.ts';
+import { errorCode, isFinal, retryAfterMs } from './error-code.ts';
+import { callListener } from './listener.ts';
+import { faultOf, isRoomEvents, missingCursor } from './selection.ts';
 import type { Payload, Result, Sink, Subscriber } from './subscriber.ts';
 
 /**
- * Where a subscription is:
- * - `connecting`: the server has yet to say something, at first or after a break;
- * - `behind`: what was missed is being handed over;
- * - `live`: nothing is missing. Told by CaughtUp of roomEvents; messageAdded has none, and is called live from its first
- *   message on;
- * - `expired`: it has ended with CURSOR_EXPIRED. What lies between is not kept: reload the page, and subscribe from its
- *   syncCursor.
+ * The state of a subscription:
+ * - `connecting`: the server has not sent anything yet, at the start or after a break.
+ * - `lagging`: missed events are being delivered.
+ * - `live`: nothing is missing. CaughtUp of roomEvents reports it. messageAdded has no such event, and is live from its
+ *   first message on.
+ * - `expired`: the subscription has ended with CURSOR_EXPIRED. The server no longer has the events after the cursor: reload
+ *   the page and subscribe from its syncCursor.
  */
-export type Status = 'connecting' | 'behind' | 'live' | 'expired';
+export type Status = 'connecting' | 'lagging' | 'live' | 'expired';
 
+/** What a callback throws is reported as an uncaught exception. The subscription goes on. Only `renewToken` may fail. */
 export interface ResumableOptions {
-  /** Called with each change of a subscription’s status. */
+  /** Called when the status of a subscription changes. */
   readonly onStatus?: ((status: Status, payload: Payload) => void) | undefined;
-  /** Called with what broke a subscription, before it is tried again: a GraphQL error that passes, a close of the socket. */
+  /** Called with the error that broke a subscription, before the next attempt: a passing GraphQL error or a closed socket. */
   readonly onBreak?: ((error: unknown, payload: Payload) => void) | undefined;
   /**
-   * Called where the token is refused or has expired, and waited for before the next try, which takes the new one from
-   * where the subscriber has its tokens. Without this, or where it throws, UNAUTHENTICATED ends the subscription.
+   * Called if the token was refused or has expired. The next attempt waits for it, and reads the new token from where the
+   * subscriber reads its tokens. If it throws or rejects, the subscription ends with that error. Without it, UNAUTHENTICATED
+   * ends the subscription.
    */
   readonly renewToken?: (() => unknown) | undefined;
-  /** Waits between tries. By default up to 500 ms before the second, and up to 15 s before any. */
+  /** Waits between attempts. Default: up to 500 ms before the second attempt, doubling, and never more than 15 s. */
   readonly backoff?: Partial<Backoff> | undefined;
 }
 
+/** An event counts as delivered when `next` was called with it, also if `next` throws: it is not delivered again. */
 export interface ResumableSink<Value = Result> extends Sink<Value> {
-  /** Called with each change of this subscription’s status. */
+  /** Called when the status of this subscription changes. */
   status?(status: Status): void;
 }
 
-/** Cursors that are remembered, so that what is handed over twice by whoever is below is dropped. */
+/** Maximum number of cursors that are remembered to drop repeated events. */
 const maxSeen = 1000;
 
-/** What another try cannot change. */
-const finalCodes = ['BAD_USER_INPUT', 'CONFLICT', 'CURSOR_EXPIRED', 'CURSOR_INVALID', 'FORBIDDEN', 'NOT_FOUND'] as const;
-
-/** Where this runs in a browser, which says when it is online again. */
+/** The window of a browser, which reports when the network is back. Node has no such events. */
 const page: Partial<Record<'addEventListener' | 'removeEventListener', (type: 'online', listener: () => void) => void>> = globalThis;
 
-interface RootEvent {
-  readonly __typename?: unknown;
-  readonly cursor?: unknown;
-}
-
-/** One subscription, from its beginning to its end, over as many tries as that takes. */
 export class Subscription {
   readonly #subscriber: Subscriber;
   readonly #sink: ResumableSink;
   readonly #options: ResumableOptions;
   readonly #backoff: Backoff;
   readonly #isRoomEvents: boolean;
-  /** The one object that travels with every try, also with those that the subscriber makes by itself. */
+  /** Every attempt sends this very object, so that a subscriber that reconnects by itself sends the current position. */
   readonly #variables: Record<string, unknown>;
   readonly #payload: Payload;
   readonly #seen = new Set<string>();
   #status: Status | undefined;
-  /** Of the try that is under way. What an earlier one still says is not heard. */
-  #try = 0;
-  /** Tries since something was last handed over. */
+  #attempt: Attempt | undefined;
+  /** Failed attempts since the last delivered event. */
   #failures = 0;
-  #unsubscribe: () => void = () => {};
   #wakeUp: () => void = () => {};
   readonly #retryNow = () => this.#wakeUp();
   #ended = false;
@@ -74,57 +69,51 @@ export class Subscription {
     this.#subscriber = subscriber;
     this.#sink = sink;
     this.#options = options;
-    this.#backoff = { ...defaultBackoff, ...options.backoff };
+    const { firstMs = defaultBackoff.firstMs, maxMs = defaultBackoff.maxMs } = options.backoff ?? {};
+    this.#backoff = { firstMs, maxMs };
     this.#isRoomEvents = isRoomEvents(payload.query);
     this.#variables = { ...payload.variables };
     this.#payload = { ...payload, variables: this.#variables };
     const fault = faultOf(payload.query);
-    if (fault === undefined) this.#begin();
+    if (fault === undefined) this.#start();
     else this.#fail(new TypeError(fault));
   }
 
+  /** No callback is called afterwards. */
   end(): void {
     this.#ended = true;
     this.#wakeUp();
-    this.#unsubscribe();
+    this.#attempt?.drop();
   }
 
-  #begin(): void {
-    const attempt = ++this.#try;
-    const heard =
-      <Args extends unknown[]>(handle: (...args: Args) => void) =>
-      (...args: Args) => {
-        if (attempt === this.#try && !this.#ended) handle(...args);
-      };
-    /** A refusal comes as a result, and `complete` behind it. */
-    let refusal: Result['errors'];
-    this.#tell('connecting');
-    this.#unsubscribe = this.#subscriber.subscribe(this.#payload, {
-      next: heard((result: Result) => {
-        const [event] = Object.values(result.data ?? {}) as (RootEvent | null)[];
-        if (event) this.#hear(event, result);
-        else refusal = result.errors ?? refusal;
-      }),
-      // An event stream that is refused midway says why, and is cut off.
-      error: heard((error) => void this.#onBreak(refusal ?? error)),
-      complete: heard(() => (refusal ? void this.#onBreak(refusal) : this.#complete())),
+  #start(): void {
+    this.#setStatus('connecting');
+    this.#attempt = new Attempt(this.#subscriber, this.#payload, {
+      event: (event, result) => this.#receive(event, result),
+      broken: (error) => void this.#recover(error),
+      complete: () => this.#finish(() => this.#sink.complete()),
     });
+    this.#attempt.start();
   }
 
-  #hear(event: RootEvent, result: Result): void {
+  #receive(event: RootEvent, result: Result): void {
     const { cursor } = event;
     if (typeof cursor !== 'string') {
-      this.#fail(new TypeError(withoutCursor));
+      this.#fail(new TypeError(missingCursor));
       return;
     }
     const caughtUp = event.__typename === 'CaughtUp';
-    const repeated = !caughtUp && this.#seen.has(cursor);
+    if (!caughtUp && this.#isRoomEvents && this.#status === 'connecting') this.#setStatus('lagging');
+    if (caughtUp || !this.#seen.has(cursor)) this.#deliver(cursor, result, caughtUp);
+    if (caughtUp || !this.#isRoomEvents) this.#setStatus('live');
+  }
+
+  #deliver(cursor: string, result: Result, caughtUp: boolean): void {
     this.#failures = 0;
     this.#variables['after'] = cursor;
+    // CaughtUp has the cursor of the entry before it.
     if (!caughtUp) this.#remember(cursor);
-    if (!caughtUp && this.#isRoomEvents && this.#status === 'connecting') this.#tell('behind');
-    if (!repeated) this.#sink.next(result);
-    if (caughtUp || !this.#isRoomEvents) this.#tell('live');
+    this.#call(() => this.#sink.next(result));
   }
 
   #remember(cursor: string): void {
@@ -135,27 +124,26 @@ export class Subscription {
     }
   }
 
-  async #onBreak(error: unknown): Promise<void> {
-    // Whoever is below has let go of it, or will not be heard any more.
-    this.#try += 1;
-    const code = errorCode(error);
-    if (finalCodes.some((final) => final === code)) return this.#fail(error);
-    this.#tell('connecting');
-    this.#options.onBreak?.(error, this.#payload);
-    if (code === 'UNAUTHENTICATED') {
+  /** Ends the subscription if the error is final, and starts the next attempt after every other error. */
+  async #recover(error: unknown): Promise<void> {
+    if (isFinal(error)) return this.#fail(error);
+    this.#setStatus('connecting');
+    this.#call(() => this.#options.onBreak?.(error, this.#payload));
+    if (errorCode(error) === 'UNAUTHENTICATED' && !this.#ended) {
+      if (!this.#options.renewToken) return this.#fail(error);
       try {
-        if (!this.#options.renewToken) return this.#fail(error);
         await this.#options.renewToken();
       } catch (failure) {
         return this.#fail(failure);
       }
     }
     await this.#wait(waitBefore(this.#failures++, this.#backoff, retryAfterMs(error)));
-    if (!this.#ended) this.#begin();
+    if (!this.#ended) this.#start();
   }
 
-  /** Waits, and no longer than until the browser says that it is online again, or the subscription is ended. */
+  /** Waits, but not longer than until the browser is online again or the subscription is ended. */
   async #wait(ms: number): Promise<void> {
+    if (this.#ended) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve) => {
       timer = setTimeout(resolve, ms);
@@ -167,26 +155,25 @@ export class Subscription {
   }
 
   #fail(error: unknown): void {
+    if (errorCode(error) === 'CURSOR_EXPIRED') this.#setStatus('expired');
+    this.#finish(() => this.#sink.error(error));
+  }
+
+  #finish(report: () => void): void {
     if (this.#ended) return;
-    if (errorCode(error) === 'CURSOR_EXPIRED') this.#tell('expired');
-    this.#close();
-    this.#sink.error(error);
+    this.end();
+    callListener(report);
   }
 
-  #complete(): void {
-    this.#close();
-    this.#sink.complete();
-  }
-
-  #close(): void {
-    this.#ended = true;
-    this.#unsubscribe();
-  }
-
-  #tell(status: Status): void {
+  #setStatus(status: Status): void {
     if (this.#ended || this.#status === status) return;
     this.#status = status;
-    this.#sink.status?.(status);
-    this.#options.onStatus?.(status, this.#payload);
+    this.#call(() => this.#sink.status?.(status));
+    this.#call(() => this.#options.onStatus?.(status, this.#payload));
+  }
+
+  /** Calls a callback, unless an earlier one has ended the subscription. */
+  #call(callback: () => void): void {
+    if (!this.#ended) callListener(callback);
   }
 }

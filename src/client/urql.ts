@@ -1,12 +1,12 @@
-// `gapless/client/urql`: useSubscription of urql that never misses.
+// `gapless/client/urql`: subscriptions of urql that miss nothing.
 
 import { type Exchange, subscriptionExchange } from '@urql/core';
 import type { Resumable } from './resumable.ts';
 
 /**
- * The exchange for subscriptions, over what `resumable()` gives, beside fetchExchange. A subscription ends with an error only
- * for what will not pass; `errorCode` tells what. Take `after` from the page that opened the view, once: other variables are
- * another subscription to urql.
+ * An exchange for subscriptions. Put it beside fetchExchange. A subscription ends with an error only if a retry cannot help;
+ * `errorCode` returns its code. Take `after` once, from the page that opened the view: with other variables, urql starts
+ * another subscription.
  */
 export const resumableExchange = (resumable: Resumable): Exchange =>
   subscriptionExchange({

@@ -22,6 +22,7 @@ interface Shared {
 
 export class FanOut {
   readonly #room: Tail;
+  /** A Map, oldest first: an LRU cache would allocate its full size for each watched room. */
   readonly #shared = new Map<string, Shared>();
   // biome-ignore lint/suspicious/noExplicitAny: groups and results under the same key have the same type
   readonly #groups = new Map<string, Group<any>>();

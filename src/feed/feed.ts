@@ -76,8 +76,8 @@ export class Feed implements AsyncIterable<never> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#settle = resolve;
     this.#deliverAll(operation, sink)
-      .finally(() => this.stop())
-      .then(resolve, reject);
+      .then(resolve, reject)
+      .finally(() => this.stop());
     return promise;
   }
 

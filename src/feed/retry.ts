@@ -5,21 +5,18 @@
 import { type Clock, realClock } from '../clock.ts';
 import { isFinal, NodeUnableError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { describe, logOccasionally } from '../log-occasionally.ts';
 
 /** Longest wait before the second attempt, and before any attempt. */
 export const backoff = { firstMs: 100, maxMs: 2000 };
 /** How long the same failure may repeat, although the database answers, before it ends what is retried. */
 const stuckAfterMs = 30_000;
-/** How often one failure is logged at most. */
-const logEveryMs = 60_000;
-/** Different failures whose last log line is remembered. */
-const maxRemembered = 100;
 
 export interface RetryOptions {
   readonly log: Log;
   /** Whether the database answered the newest probe. */
   readonly isDatabaseAnswering: () => boolean;
-  readonly backoff?: typeof backoff;
+  readonly backoff?: typeof backoff | undefined;
   readonly clock?: Clock;
 }
 
@@ -28,7 +25,6 @@ export class Retry {
   readonly #isDatabaseAnswering: () => boolean;
   readonly #backoff: typeof backoff;
   readonly #clock: Clock;
-  readonly #loggedAtMs = new Map<string, number>();
   /** Counters for operators: attempts after a failure, and failures that ended what was retried. */
   readonly counts = { retries: 0, stuck: 0 };
 
@@ -56,7 +52,7 @@ export class Retry {
           failure = same;
           sinceMs = this.#clock.now();
         }
-        if (this.#clock.now() - sinceMs >= stuckAfterMs) throw this.#giveUp(error, same);
+        if (this.#clock.now() - sinceMs >= stuckAfterMs) throw this.#giveUp(error);
         await this.#clock.sleep(Math.random() * Math.min(this.#backoff.firstMs * 2 ** attempt, this.#backoff.maxMs));
         if (!wanted()) throw error;
         this.counts.retries += 1;
@@ -64,20 +60,10 @@ export class Retry {
     }
   }
 
-  #giveUp(error: unknown, failure: string): Error {
+  #giveUp(error: unknown): NodeUnableError {
     this.counts.stuck += 1;
-    const nowMs = this.#clock.now();
-    if (nowMs - (this.#loggedAtMs.get(failure) ?? -Infinity) >= logEveryMs) {
-      if (this.#loggedAtMs.size >= maxRemembered) this.#loggedAtMs.clear();
-      this.#loggedAtMs.set(failure, nowMs);
-      this.#log.error({ error }, 'the same failure repeats although the database answers; streams end with UNAVAILABLE and may resume');
-    }
+    const message = 'the same failure repeats although the database answers; streams end with UNAVAILABLE and may resume';
+    logOccasionally(this.#log, 'error', error, message, this.#clock.now());
     return new NodeUnableError('The server fails at this again and again: resume later, and another node may serve it.', error);
   }
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error ? String(error.code) : '';
-  return `${error.name} ${code} ${error.message}`;
 }

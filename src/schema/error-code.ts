@@ -5,7 +5,9 @@ import { randomUUID } from 'node:crypto';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { errorCodes, GaplessError, unavailable } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { isUnavailable } from '../storage/unavailable.ts';
+import { logOccasionally } from '../log-occasionally.ts';
+import { DatabaseFailure } from '../storage/failure.ts';
+import { UnknownEntryError } from '../storage/unknown-entry.ts';
 import { builder } from './builder.ts';
 
 builder.enumType('ErrorCode', {
@@ -27,6 +29,9 @@ export function toClientError(error: unknown, log: Log): GraphQLError {
   return toMaskedError(error, cause, log);
 }
 
+/** Whether a stream that fails with this ends as it does when the node restarts, so that its client resumes at another node. */
+export const endsAsRestart = (error: unknown): boolean => causeOf(error) instanceof UnknownEntryError;
+
 /** The errors of a request that is not executed. */
 export const requestErrors = (errors: readonly GraphQLError[]): readonly GraphQLError[] => errors.map(asBadInput);
 
@@ -39,7 +44,10 @@ export function maskErrors(result: ExecutionResult, log: Log): ExecutionResult {
 function toMaskedError(error: unknown, cause: unknown, log: Log): GraphQLError {
   if (cause instanceof GaplessError) return located(error, cause.message, extensionsOf(cause), cause);
   if (cause instanceof GraphQLError && isForClient(cause)) return cause;
-  if (isUnavailable(cause)) return toMaskedError(error, databaseUnavailable(cause), log);
+  if (cause instanceof DatabaseFailure) {
+    logOccasionally(log, 'warn', cause, 'the database failed a request, which was answered UNAVAILABLE', performance.now());
+    return toMaskedError(error, databaseUnavailable(cause), log);
+  }
   const errorId = randomUUID();
   log.error({ errorId, error: cause }, 'an unforeseen error');
   return located(error, 'The server failed. The error is logged under errorId.', { code: 'INTERNAL', errorId });

@@ -1,32 +1,35 @@
-// Tells which subscriptions ask for the same, and whether what comes of their events is the same for everyone.
+// Which subscriptions ask for the same, and for which types of events the result is the same for every viewer.
 
 import {
   type DocumentNode,
-  type GraphQLNamedType,
+  type FragmentDefinitionNode,
+  type FragmentSpreadNode,
+  type GraphQLCompositeType,
   type GraphQLObjectType,
   type GraphQLSchema,
-  getNamedType,
-  isInterfaceType,
   isObjectType,
   Kind,
-  type SelectionSetNode,
+  type OperationDefinitionNode,
+  OperationTypeNode,
+  TypeInfo,
   type ValidatedSubscriptionArgs,
   visit,
+  visitWithTypeInfo,
 } from 'graphql';
 import type { Context, Services } from './context.ts';
 
-/** The extensions of a field whose value is not the same for everyone who may read what it belongs to. */
+/** The extensions of a field whose value depends on the viewer, although each of them may read the object. */
 export const dependsOnViewer = { dependsOnViewer: true } as const;
 
-/** What subscriptions that ask for the same have in common. */
+/** What subscriptions that ask for the same share. */
 export interface Sharing {
-  /** Theirs alone. */
+  /** Subscriptions with the same key ask for the same. */
   readonly key: string;
-  /** Whether what comes of an event of this type is the same for all of them. */
+  /** Whether the result of an event of this type is the same for all of them. */
   readonly covers: (type: string) => boolean;
 }
 
-/** Undefined where each viewer is shown something else, whatever the event. */
+/** Undefined if the result of every event depends on the viewer. */
 export function sharingOf({ schema, document, operation, rawVariableValues }: ValidatedSubscriptionArgs): Sharing | undefined {
   const { id, startOnly, viewersOwn } = describe(document, schema);
   if (viewersOwn === 'all') return undefined;
@@ -37,13 +40,13 @@ export function sharingOf({ schema, document, operation, rawVariableValues }: Va
 
 interface Description {
   readonly id: number;
-  /** Variables that serve only as `after` of a root field: where a subscription began does not count. */
+  /** Variables that are used only as `after` of a root field. They do not count: subscriptions may start at different places. */
   readonly startOnly: ReadonlySet<string>;
-  /** The types of events of which a field is selected that depends on the viewer. */
+  /** The types of events whose selections hold a field that depends on the viewer. */
   readonly viewersOwn: ReadonlySet<string> | 'all';
 }
 
-/** One for each document: those of the same text are the same document, as long as it is remembered. */
+/** By document: equal texts give the same document while it is cached. */
 const descriptions = new WeakMap<DocumentNode, Description>();
 let lastId = 0;
 
@@ -74,34 +77,52 @@ function startsOf(document: DocumentNode): ReadonlySet<string> {
 }
 
 function viewersOwnOf(document: DocumentNode, schema: GraphQLSchema): ReadonlySet<string> | 'all' {
-  const types = new Set<string>();
+  const found = new Set<string>();
   let all = false;
   const fragments = new Map(
     document.definitions.flatMap((each) => (each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each]] : [])),
   );
-  /** `event` is the type of event that the selections are of, where they are of one only. */
-  const walk = ({ selections }: SelectionSetNode, type: GraphQLNamedType | undefined, event: string | undefined): void => {
-    for (const selection of selections) {
-      if (selection.kind !== Kind.FIELD) {
-        const fragment = selection.kind === Kind.FRAGMENT_SPREAD ? fragments.get(selection.name.value) : selection;
-        const condition = fragment?.typeCondition ? schema.getType(fragment.typeCondition.name.value) : type;
-        if (fragment) walk(fragment.selectionSet, condition, isEvent(condition) ? condition.name : event);
-        continue;
-      }
-      const field = isObjectType(type) || isInterfaceType(type) ? type.getFields()[selection.name.value] : undefined;
-      if (field?.extensions['dependsOnViewer']) {
+  // A fragment that is spread many times is walked once for each type of event, or a few lines would take for ever.
+  const walked = new Set<string>();
+
+  /** `outer` is the type of the event that the selections belong to, if they belong to one type only. */
+  const walk = (root: OperationDefinitionNode | FragmentDefinitionNode, outer: string | undefined): void => {
+    const types = new TypeInfo(schema);
+    const events = [outer];
+    const visitor = {
+      SelectionSet: {
+        enter() {
+          const type = types.getParentType();
+          events.push(isEvent(type) ? type.name : events.at(-1));
+        },
+        leave: () => void events.pop(),
+      },
+      Field() {
+        if (!types.getFieldDef()?.extensions['dependsOnViewer']) return undefined;
+        const event = events.at(-1);
         if (event === undefined) all = true;
-        else types.add(event);
-      } else if (field && selection.selectionSet) walk(selection.selectionSet, getNamedType(field.type), event);
-    }
+        else found.add(event);
+        return false;
+      },
+      FragmentSpread({ name }: FragmentSpreadNode) {
+        const fragment = fragments.get(name.value);
+        const key = `${name.value} ${events.at(-1)}`;
+        if (!fragment || walked.has(key)) return;
+        walked.add(key);
+        walk(fragment, events.at(-1));
+      },
+    };
+    visit(root, visitWithTypeInfo(types, visitor));
   };
+
   for (const definition of document.definitions) {
-    if (definition.kind === Kind.OPERATION_DEFINITION) walk(definition.selectionSet, schema.getSubscriptionType() ?? undefined, undefined);
+    if (definition.kind === Kind.OPERATION_DEFINITION && definition.operation === OperationTypeNode.SUBSCRIPTION)
+      walk(definition, undefined);
   }
-  return all ? 'all' : types;
+  return all ? 'all' : found;
 }
 
-const isEvent = (type: GraphQLNamedType | undefined): type is GraphQLObjectType =>
+const isEvent = (type: GraphQLCompositeType | undefined | null): type is GraphQLObjectType =>
   isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'RoomEvent');
 
 /** A context without a viewer, and whether a resolver has read the viewer from it all the same. */

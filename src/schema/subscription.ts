@@ -10,8 +10,19 @@ import { type Context, type Services, servicesOf } from './context.ts';
 import { causeOf, maskErrors, toClientError } from './error-code.ts';
 import { type Sharing, sharedContext, sharingOf } from './sharing.ts';
 
-/** Results that are run into a sink. */
-export class Subscription {
+/** Where the results of a subscription come from. */
+export interface ResultSource {
+  /** The cursor after the last result that was written. It has moved already when the sink's `write` is called. */
+  readonly cursor: string;
+  /** Writes the results into the sink, no faster than it is ready. Rejects with a GraphQLError for the client if it cannot go on. */
+  run(sink: Sink<ExecutionResult>): Promise<void>;
+  /** Ends it at once. Idempotent. */
+  stop(): void;
+}
+
+export const isResultSource = (result: ResultSource | ExecutionResult): result is ResultSource => 'run' in result;
+
+export class Subscription implements ResultSource {
   readonly #feed: Feed;
   readonly #context: Context;
   readonly #operation: Operation<ExecutionResult>;
@@ -25,12 +36,10 @@ export class Subscription {
     this.#operation = { shared, execute: (delivery) => this.#execute(args, shared, delivery) };
   }
 
-  /** The cursor after the result that was written last. */
   get cursor(): string {
     return this.#feed.cursor;
   }
 
-  /** Writes the results into the sink, no faster than it is ready. Rejects with a GraphQLError for the client if it cannot go on. */
   async run(sink: Sink<ExecutionResult>): Promise<void> {
     try {
       await this.#feed.run(this.#operation, sink);
@@ -39,7 +48,6 @@ export class Subscription {
     }
   }
 
-  /** Ends it at once. */
   stop(): void {
     this.#feed.stop();
   }

@@ -1,62 +1,76 @@
-// One connection, and what waits at it for its client to read. Those who write measure, and wait while it is full: so a
-// client that stops reading costs a bounded number of bytes, and is let go when it takes nothing for a while.
+// One connection, and the bytes that wait in it for the client to read. Writers look at `full` before they write, so a
+// client that stops reading costs a bounded number of bytes, and is disconnected if it takes nothing for a while.
 
 import type { Socket } from 'node:net';
-import { flushSoon } from './turn.ts';
+import type { Viewer } from '../chat/identity.ts';
+import type { Clock } from '../clock.ts';
+import type { GaplessError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { flushNow, flushSoon } from './turn.ts';
 
 export interface Bounds {
-  /** What may wait at one connection before its streams ask for no further event. They go on from their cursors once it drains. */
-  readonly enoughBytes: number;
-  /** What may wait at one connection together with answers, which no stream paces, before nothing more is read from it. */
+  /** Bytes that may wait at one connection before its subscriptions pause. They go on from their cursors once it has drained. */
+  readonly highWaterMarkBytes: number;
+  /** Bytes that may wait at one connection, answers to requests included, before nothing more is read from it. */
   readonly maxBytes: number;
-  /** What may wait at all of them together. From then on each that has anything waiting has enough. */
+  /** Bytes that may wait at all connections together. Above it, each connection with anything waiting counts as full. */
   readonly maxNodeBytes: number;
-  /** How long a connection may have something waiting without its client taking any of it. */
+  /** How long bytes may wait at a connection without its client taking any of them. */
   readonly stalledMs: number;
-  /** How often a WebSocket's client is asked for a sign of life. */
+  /** Interval of the pings to a WebSocket's client, and of the comments in an event stream. */
   readonly pingMs: number;
 }
 
-/** Checks in a row that find no progress until a client has stalled. Checks and not a clock: a node that was paused blames nobody. */
+/**
+ * Checks in a row without progress after which a client has stalled. Counted in checks, not in time, so that a paused
+ * process does not disconnect its clients.
+ */
 export const checksToStall = 10;
 
-/** What waits at all connections of the node together. */
+/** What all connections of the node share. */
 export interface Backlog {
   readonly bounds: Bounds;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Bytes that wait at all connections together. */
   waitingBytes: number;
-  /** How often streams had to wait for a client. */
-  heldUp: number;
-  /** How many clients were let go because they took nothing, or did not answer. */
+  /** How often subscriptions had to wait for a client. */
+  backpressured: number;
+  /** How many clients were disconnected because they took nothing, or did not answer pings. */
   stalled: number;
 }
 
-/** Where bytes go: the connection itself, or what frames them for it. */
+/** Where bytes go: the TCP socket itself, or the object that frames them for it. */
 export interface Outlet {
-  /** Writes bytes, one for each character. Calls `done` once the kernel has them, or they are of no use any more. */
+  /** Writes a latin1 string, one character for each byte. Calls `done` once the kernel has the bytes, or they are discarded. */
   write(bytes: string, encoding: 'latin1', done: () => void): unknown;
 }
 
-/** What goes on over a connection for longer than it takes to answer a request. */
+/** What a connection is used for, if that outlasts the answer to a request: a WebSocket or an event stream. */
 export interface Use {
-  /** Looks after it, every second or so: the token of its client may have expired, or its client gone without a word. */
-  attend?(nowMs: number): void;
-  /** Lets go a client that has stalled. Without this it is cut off. */
+  /** Whose it is. Undefined for a client without a token. */
+  readonly viewer?: Viewer | undefined;
+  /** Its periodic work, about once a second. `nowMs` is the time of the connection's clock. */
+  tick?(nowMs: number): void;
+  /** Disconnects a client that has stalled. Without this method, the connection is destroyed. */
   stall?(): void;
-  /** Ends it when the node stops, so that its client goes on at another. */
+  /** Ends it because the viewer's token counts no longer. The client has to authenticate again. */
+  revoke?(reason: GaplessError): void;
+  /** Ends it when the node stops, so that its client goes on at another node. */
   end(): Promise<void> | void;
 }
 
 export class Connection {
   readonly #node: Backlog;
   readonly #stream: Socket;
-  /** What is to be written at the end of this turn of the event loop. */
+  /** Bytes that are written at the end of this turn of the event loop. */
   #outgoing = '';
   #waitingBytes = 0;
   #drained: PromiseWithResolvers<void> | undefined;
   #progress: readonly (number | undefined)[] = [];
   #checksWithoutProgress = 0;
   outlet: Outlet;
-  /** Undefined where there is nothing but requests. */
+  /** Undefined while there are only requests. */
   use: Use | undefined;
 
   constructor(node: Backlog, stream: Socket) {
@@ -65,13 +79,13 @@ export class Connection {
     this.outlet = stream;
   }
 
-  /** Whether so much waits that streams are to wait as well. */
+  /** Whether subscriptions have to wait. */
   get full(): boolean {
-    return this.#holds(this.bounds.enoughBytes);
+    return this.#holds(this.bounds.highWaterMarkBytes);
   }
 
-  /** Whether so much waits that its client is to ask for nothing more. */
-  get overfull(): boolean {
+  /** Whether nothing more may be read from the client, since its answers would have to wait too. */
+  get saturated(): boolean {
     return this.#holds(this.bounds.maxBytes);
   }
 
@@ -79,25 +93,30 @@ export class Connection {
     return this.#node.bounds;
   }
 
-  /** Whether nothing waits. */
+  get clock(): Clock {
+    return this.#node.clock;
+  }
+
+  /** Whether no bytes wait. */
   get idle(): boolean {
     return this.#bytes === 0;
   }
 
+  /** Whether the client has never sent a byte. */
   get unused(): boolean {
     return this.#stream.bytesRead === 0;
   }
 
-  /** Writes bytes, one for each character, together with what else is written in this turn of the event loop. */
+  /** Writes a latin1 string, together with everything else that is written in this turn of the event loop. */
   write(bytes: string): void {
     if (this.#outgoing === '') flushSoon(this);
     this.#outgoing += bytes;
     this.#waitingBytes += bytes.length;
     this.#node.waitingBytes += bytes.length;
-    if (this.full) this.flush();
+    if (this.full) flushNow(this);
   }
 
-  /** Writes what has yet to be. To be called before anything is written past this connection, and when the turn ends. */
+  /** Writes what `write` has collected. Called when the turn ends, and before anything is written to the socket directly. */
   flush(): void {
     if (this.#outgoing === '') return;
     const bytes = this.#outgoing;
@@ -107,16 +126,16 @@ export class Connection {
   }
 
   /**
-   * Resolves when the connection is not full any more, or closed. Those who wait go on in the order in which they came, and
-   * whoever goes on first may fill it again: to be asked in a loop, with nothing awaited between that and the write.
+   * Resolves once the connection may be no longer full, or is closed. Waiters continue in the order in which they came, and
+   * the first may fill the connection again: wait in a loop, and await nothing between the check and the write.
    */
   drained(): Promise<void> {
-    if (this.#drained === undefined) this.#node.heldUp += 1;
+    if (this.#drained === undefined && this.full) this.#node.backpressured += 1;
     this.#drained ??= Promise.withResolvers();
     return this.#drained.promise;
   }
 
-  /** Counts what waits. To be called after each write, and again when it is done. */
+  /** Counts the bytes that wait. Called after each write, and again when the kernel has taken it. */
   readonly measure = (): void => {
     const bytes = this.#bytes;
     this.#node.waitingBytes += bytes - this.#waitingBytes;
@@ -126,8 +145,8 @@ export class Connection {
     this.#drained = undefined;
   };
 
-  /** Looks whether the client has taken anything since the last time. */
-  check(): void {
+  /** Checks whether the client has taken any bytes since the last check. */
+  checkProgress(): void {
     this.measure();
     const progress = this.#readProgress();
     if (this.idle || progress.some((figure, i) => figure !== this.#progress[i])) {
@@ -136,14 +155,20 @@ export class Connection {
       return;
     }
     this.#checksWithoutProgress += 1;
-    if (this.#checksWithoutProgress === checksToStall) this.giveUp();
+    if (this.#checksWithoutProgress === checksToStall) this.disconnectStalled();
   }
 
-  /** Lets go a client that takes nothing, or does not answer. */
-  giveUp(): void {
+  /** Disconnects a client that takes no bytes, or does not answer pings. */
+  disconnectStalled(): void {
     this.#node.stalled += 1;
     if (this.use?.stall) this.use.stall();
     else this.destroy();
+  }
+
+  /** Cuts the connection after an error that nobody expected. Its client connects again, and resumes. */
+  fail(error: unknown): void {
+    this.#node.log.error({ error }, 'a connection failed and was cut');
+    this.destroy();
   }
 
   destroy(): void {
@@ -158,8 +183,8 @@ export class Connection {
     return this.#stream.destroyed ? 0 : this.#outgoing.length + this.#stream.writableLength;
   }
 
-  // What writes have been done, and what is left of the one that is under way: Node says so to nobody but its own
-  // timeouts, and a slow client may need minutes for a single large answer.
+  // Two figures: the bytes of completed writes, and what is left of the current one. A slow client may need minutes for a
+  // single large answer, and Node tells only its own timeouts how much of a write is left.
   #readProgress() {
     const { bytesWritten, writableLength, _handle } = this.#stream as Socket & { _handle?: { writeQueueSize?: number } };
     return [bytesWritten - writableLength, _handle?.writeQueueSize];

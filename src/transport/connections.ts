@@ -1,22 +1,25 @@
-// Every connection of this node: what waits at all of them is counted here, and here they end when the node stops.
+// Every connection of this node. It counts the bytes that wait at all of them, does their periodic work, and ends them when
+// the node stops. A connection that fails is cut and does not stop the work for the others.
 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type Clock, every, realClock } from '../clock.ts';
+import { GaplessError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { type Backlog, type Bounds, Connection, checksToStall } from './connection.ts';
 
-// A healthy client has nothing waiting: the kernel takes what is written at once, and megabytes of it before it stops.
+// A healthy client has no bytes waiting here: the kernel takes what is written at once, and megabytes of it before it stops.
 const defaultBounds: Bounds = {
-  enoughBytes: 64 * 1024,
+  highWaterMarkBytes: 64 * 1024,
   maxBytes: 1024 * 1024,
   maxNodeBytes: 256 * 1024 * 1024,
   stalledMs: 30_000,
   pingMs: 12_000,
 };
 
-/** How often connections are looked after: by so much a token may outlive its end. */
-const attendMs = 1000;
-/** Where a stop ends connections in waves: so much time for each of them, but no more than this for all. */
+/** Interval of the periodic work. A connection may outlive its token by this long. */
+const tickMs = 1000;
+/** A stop ends connections in waves: this much time for each connection, and at most `endAllMs` for all. */
 const endEachMs = 10;
 const endAllMs = 5000;
 const waveMs = 100;
@@ -25,25 +28,21 @@ export class Connections implements Disposable {
   readonly #backlog: Backlog;
   readonly #known = new WeakMap<Duplex, Connection>();
   readonly #open = new Set<Connection>();
-  readonly #timers: readonly NodeJS.Timeout[];
+  readonly #timers: readonly Disposable[];
   #draining = false;
   #ending = false;
 
-  constructor(bounds: Partial<Bounds> = {}) {
-    this.#backlog = { bounds: { ...defaultBounds, ...bounds }, waitingBytes: 0, heldUp: 0, stalled: 0 };
+  constructor(log: Log, bounds: Partial<Bounds> = {}, clock: Clock = realClock) {
+    this.#backlog = { bounds: { ...defaultBounds, ...bounds }, log, clock, waitingBytes: 0, backpressured: 0, stalled: 0 };
     const { stalledMs, pingMs } = this.#backlog.bounds;
-    const check = () => {
-      for (const connection of this.#open) connection.check();
-    };
-    const attend = () => {
-      const nowMs = Date.now();
-      for (const { use } of this.#open) use?.attend?.(nowMs);
-    };
-    this.#timers = [setInterval(check, stalledMs / checksToStall), setInterval(attend, Math.min(attendMs, pingMs))];
-    for (const timer of this.#timers) timer.unref();
+    const checkProgress = () => this.#forEach((connection) => connection.checkProgress());
+    this.#timers = [
+      every(clock, stalledMs / checksToStall, checkProgress),
+      every(clock, Math.min(tickMs, pingMs), () => this.#tick(clock.now())),
+    ];
   }
 
-  /** Takes in a connection that a server has accepted. */
+  /** Adds a connection that a server has accepted. */
   readonly add = (stream: Socket): void => {
     const connection = new Connection(this.#backlog, stream);
     this.#known.set(stream, connection);
@@ -54,7 +53,7 @@ export class Connections implements Disposable {
     });
   };
 
-  /** The connection that a request came in by. */
+  /** The connection that a request came in on. */
   of(stream: Duplex): Connection {
     return this.#known.get(stream) as Connection;
   }
@@ -63,18 +62,18 @@ export class Connections implements Disposable {
     return this.#open.size;
   }
 
-  /** Bytes that wait now; and since the start, how often streams had to wait for a client, and how many clients were let go. */
+  /** Counters for operators: bytes that wait now; and since the start, waits of subscriptions and clients that stalled. */
   get counts() {
-    const { bounds: _, ...counts } = this.#backlog;
-    return counts;
+    const { waitingBytes, backpressured, stalled } = this.#backlog;
+    return { waitingBytes, backpressured, stalled };
   }
 
-  /** The node is about to stop: clients are asked to come by another connection next time, and by that to another node. */
+  /** Whether the node is about to stop: each answer asks its client to use another connection next time, and so another node. */
   get draining(): boolean {
     return this.#draining;
   }
 
-  /** The node stops: streams end, and none begins. */
+  /** Whether the node stops: WebSockets and event streams end, and no new ones start. */
   get ending(): boolean {
     return this.#ending;
   }
@@ -83,26 +82,67 @@ export class Connections implements Disposable {
     this.#draining = true;
   }
 
-  /** Ends what goes on over each, in waves unless `now`: clients that all came back at once would be a burden to the next node. */
+  /** The ids of the users who have a WebSocket or an event stream open. */
+  viewerIds(): Set<string> {
+    const ids = new Set<string>();
+    for (const { use } of this.#open) if (use?.viewer) ids.add(use.viewer.userId);
+    return ids;
+  }
+
+  /** Ends every WebSocket (4403) and event stream (UNAUTHENTICATED) of these users, because they are gone. */
+  endViewers(userIds: ReadonlySet<string>): void {
+    this.#forEach(({ use }) => {
+      if (use?.viewer && userIds.has(use.viewer.userId)) use.revoke?.(userGone());
+    });
+  }
+
+  /**
+   * Ends every WebSocket and event stream. They end in waves unless `now`: clients that all came back at once would
+   * overload the next node.
+   */
   async end({ now }: { now: boolean }): Promise<void> {
     this.#ending = true;
-    const ongoing = [...this.#open].filter(({ use }) => use !== undefined);
-    const eachMs = now ? 0 : Math.min(endEachMs, endAllMs / ongoing.length);
+    const used = [...this.#open].filter(({ use }) => use !== undefined);
+    const eachMs = now ? 0 : Math.min(endEachMs, endAllMs / used.length);
     await Promise.all(
-      ongoing.map(async (connection, index) => {
+      used.map(async (connection, index) => {
         const wave = Math.floor((index * eachMs) / waveMs);
-        if (wave > 0) await sleep(wave * waveMs);
-        await connection.use?.end();
+        if (wave > 0) await this.#backlog.clock.sleep(wave * waveMs);
+        try {
+          await connection.use?.end();
+        } catch (error) {
+          connection.fail(error);
+        }
       }),
     );
   }
 
-  /** Cuts all of them, or those by which nothing was ever asked: Node does not count them as idle. */
+  /** Cuts all connections, or those that have never sent a byte, which Node does not count as idle. */
   destroy(which: 'all' | 'unused'): void {
     for (const connection of this.#open) if (which === 'all' || connection.unused) connection.destroy();
   }
 
   [Symbol.dispose](): void {
-    for (const timer of this.#timers) clearInterval(timer);
+    for (const timer of this.#timers) timer[Symbol.dispose]();
+  }
+
+  #tick(nowMs: number): void {
+    this.#forEach(({ use }) => {
+      if (use?.viewer && Date.now() >= use.viewer.expiresAt.getTime()) use.revoke?.(tokenExpired());
+      else use?.tick?.(nowMs);
+    });
+  }
+
+  #forEach(work: (connection: Connection) => void): void {
+    for (const connection of this.#open) {
+      try {
+        work(connection);
+      } catch (error) {
+        connection.fail(error);
+      }
+    }
   }
 }
+
+const tokenExpired = () => new GaplessError('UNAUTHENTICATED', 'The token has expired: get a new one.');
+const userGone = () => new GaplessError('UNAUTHENTICATED', 'The user of this token no longer exists: sign in again.');

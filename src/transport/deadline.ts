@@ -1,11 +1,11 @@
-// A query or mutation is answered within five seconds, whatever state the database is in: done, or UNAVAILABLE.
+// A query or mutation is answered within five seconds, whatever state the database is in: with its result, or UNAVAILABLE.
 
 import { unavailable } from '../storage/unavailable.ts';
 
-/** What is left of the five seconds is for the answer's own way. */
+/** The rest of the five seconds is for the answer's way to the client. */
 const answerMs = 4500;
 
-/** What `work` gives; throws UNAVAILABLE when that takes too long. What was begun may still come to its end. */
+/** The result of `work`. Throws UNAVAILABLE if that takes too long; the work itself goes on. */
 export async function inTime<Result>(work: Promise<Result>): Promise<Result> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(unavailable('no answer in time')), answerMs);

@@ -1,32 +1,28 @@
-// Parsed and validated operations, whichever door they come in by. A thousand sockets that come back after a restart ask
-// for the same few; and those who ask with the same document can be served together.
+// Parsed and validated operations. Equal texts give the same document, so that subscriptions with the same operation can be
+// served together, and a thousand sockets that reconnect after a restart do not have it parsed a thousand times.
 
-import { type DocumentNode, type GraphQLError, parse, validate } from 'graphql';
+import { type DocumentNode, type GraphQLError, getOperationAST, type OperationTypeNode, parse, validate } from 'graphql';
+import { LRUCache } from 'lru-cache';
 import { schema } from '../schema/index.ts';
 import { maxTokens } from './limits.ts';
 
-/** Valid operations that are remembered, the latest to be asked for last. */
-const maxRemembered = 500;
-const remembered = new Map<string, DocumentNode>();
+/** Valid documents, by text. */
+const cached = new LRUCache<string, DocumentNode>({ max: 500 });
 const valid = new WeakSet<DocumentNode>();
 
-/** The operation, remembered or parsed. Throws GraphQLError where it does not parse. */
-export function parseDocument(source: string): DocumentNode {
-  const known = remembered.get(source);
-  if (!known) return parse(source, { maxTokens });
-  remembered.delete(source);
-  remembered.set(source, known);
-  return known;
-}
+/** The document of this text. Throws a GraphQLError if it does not parse. */
+export const parseDocument = (source: string): DocumentNode => cached.get(source) ?? parse(source, { maxTokens });
 
-/** What is wrong with an operation that `parseDocument` gave. From then on it is remembered where nothing is. */
+/** The errors of a document that `parseDocument` gave. A valid document is cached. */
 export function validateDocument(document: DocumentNode): readonly GraphQLError[] {
   if (valid.has(document)) return [];
   const errors = validate(schema, document);
   if (errors.length > 0) return errors;
   valid.add(document);
-  remembered.set(document.loc?.source.body as string, document);
-  const [oldest] = remembered.keys();
-  if (remembered.size > maxRemembered && oldest !== undefined) remembered.delete(oldest);
+  cached.set(document.loc?.source.body as string, document);
   return errors;
 }
+
+/** The type of the operation that would be executed. Undefined if there is none of this name; throws if the text does not parse. */
+export const findOperationType = (source: string, operationName?: string | null): OperationTypeNode | undefined =>
+  getOperationAST(parseDocument(source), operationName)?.operation;

@@ -1,10 +1,11 @@
-// Results as JSON, in the bytes that are written. One that many subscribers share is encoded once.
+// Results as JSON, in the bytes that are written: latin1 strings with one character for each byte of UTF-8, which Node writes
+// fastest and joins without copying. A result that many subscribers share is encoded once.
 
 import type { ExecutionResult } from 'graphql';
 
 const encoded = new WeakMap<ExecutionResult, string>();
 
-/** The result in JSON and UTF-8, as a string with one character for each byte: what Node writes fastest, and joins for free. */
+/** The result as JSON, in bytes. */
 export function encode(result: ExecutionResult): string {
   const known = encoded.get(result);
   if (known !== undefined) return known;
@@ -13,10 +14,10 @@ export function encode(result: ExecutionResult): string {
   return bytes;
 }
 
-/** The text in UTF-8, as a string with one character for each byte. */
+/** The text in bytes. */
 export const toBytes = (text: string): string => (Buffer.byteLength(text) === text.length ? text : Buffer.from(text).toString('latin1'));
 
-/** A text frame for a client, its payload given in bytes (https://www.rfc-editor.org/rfc/rfc6455#section-5.2). */
+/** A text frame of a server, its payload given in bytes (https://www.rfc-editor.org/rfc/rfc6455#section-5.2). */
 export function textFrame(payload: string): string {
   const { length } = payload;
   if (length < 126) return `\x81${String.fromCharCode(length)}${payload}`;

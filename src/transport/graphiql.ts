@@ -1,5 +1,5 @@
-// GraphiQL, served from the package itself, with tabs that are ready to run in order. It keeps them in the browser, so a
-// second window has what was typed into the first.
+// GraphiQL, served from its package, with tabs that can be run in order. GraphiQL stores the tabs in the browser, so a second
+// window shows what was typed into the first.
 
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphiQLOptions } from 'graphql-yoga';
@@ -24,7 +24,7 @@ const watch = `# 3. Watch it: put the id of your room
 #    in the variables below, run,
 #    and leave this window open. Run it
 #    again with the cursor of an event as
-#    after: you are handed what came next.
+#    after: you receive what came next.
 subscription Watch($roomId: ID!, $after: String) {
   roomEvents(roomId: $roomId, after: $after) {
     __typename
@@ -60,8 +60,8 @@ export const graphiql: GraphiQLOptions = {
   ],
 };
 
-// GraphiQL 5 lets tabs be dragged, and with several at the start it takes a press for a drag: the tab jumps from under
-// the pointer, and the click meets nothing.
+// GraphiQL 5 has draggable tabs. With several tabs at the start it takes each press for a drag, moves the tab from under the
+// pointer, and the click is lost.
 const stillTabs = '<style>.graphiql-tab { transform: none !important; }</style>';
 
 export const renderPage = (options: GraphiQLOptions): string => renderGraphiQL(options).replace('</head>', () => `${stillTabs}</head>`);

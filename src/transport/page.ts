@@ -1,4 +1,4 @@
-// The web chat at `/`: files that `npm run build` has written, and that say nothing to any other host.
+// The web chat at `/`: the files that `npm run build` has written. They load nothing from other hosts.
 
 import { existsSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -8,7 +8,7 @@ import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 
 const built = join(import.meta.dirname, '../../dist/web');
-/** Their names change with what is in them. */
+/** Their names contain a hash of their content, so browsers cache them for ever. */
 const assets = '/assets/';
 
 const headers = {
@@ -17,14 +17,14 @@ const headers = {
   'referrer-policy': 'no-referrer',
 };
 
-/** Answers what asks for the page or its assets, and tells whether that was it. */
+/** Answers a request for the page or its assets. False if the request is for something else. */
 export type Page = (request: IncomingMessage, response: ServerResponse, path: string) => boolean;
 
-/** The page that is built in `folder`, and is told how people sign in. Undefined where none is. */
+/** The page in `folder`, which is told how users sign in. Undefined if the page is not built. */
 export function openPage({ identity }: Pick<Config, 'identity'>, log: Log, folder = built): Page | undefined {
   const index = join(folder, 'index.html');
   if (!existsSync(index)) {
-    log.warn('the web chat is not built, and / leads to GraphiQL instead: `npm run build` builds it');
+    log.warn('the web chat is not built, so / redirects to GraphiQL: `npm run build` builds it');
     return undefined;
   }
   const html = readFileSync(index, 'utf8').replace('data-identity="guest"', `data-identity="${identity.mode}"`);

@@ -1,9 +1,9 @@
-// What is refused before GraphQL sees it, and the HTTP status that goes with an error.
+// Requests that are refused before GraphQL sees them, and the HTTP status of each error.
 
 import type { GraphQLError } from 'graphql';
-import { type ErrorCode, GaplessError } from '../errors.ts';
+import { errorCodes, GaplessError } from '../errors.ts';
 
-/** A request that cannot be one of GraphQL's: too large, of another type, from a page that may not ask. */
+/** A request that cannot be one of GraphQL's: too large, of another type, or from a page that may not ask. */
 export class Refusal extends GaplessError {
   readonly status: number;
 
@@ -13,20 +13,9 @@ export class Refusal extends GaplessError {
   }
 }
 
-const statuses: Record<ErrorCode, number> = {
-  BAD_USER_INPUT: 400,
-  CURSOR_INVALID: 400,
-  UNAUTHENTICATED: 401,
-  FORBIDDEN: 403,
-  NOT_FOUND: 404,
-  CONFLICT: 409,
-  CURSOR_EXPIRED: 410,
-  RATE_LIMITED: 429,
-  INTERNAL: 500,
-  UNAVAILABLE: 503,
-};
-
-/** The HTTP status of an error, by what its client is told of it, where nothing but it is answered. */
+/** The HTTP status of a response that holds nothing but this error. `told` is the error as the client gets it. */
 export function statusOf(error: unknown, told: GraphQLError): number {
-  return error instanceof Refusal ? error.status : (statuses[told.extensions['code'] as ErrorCode] ?? 400);
+  if (error instanceof Refusal) return error.status;
+  const code = String(told.extensions['code']);
+  return Object.entries(errorCodes).find(([known]) => known === code)?.[1].httpStatus ?? 400;
 }

@@ -1,12 +1,14 @@
-// What is written in one turn of the event loop leaves at its end, with one call of the system for each connection.
+// Batches the writes of one turn of the event loop: one system call for each connection, at the end of the turn.
 
 interface Flushed {
   flush(): void;
+  /** Called if `flush` throws. */
+  fail(error: unknown): void;
 }
 
 let waiting: Flushed[] = [];
 
-/** Flushes it when what is under way in this turn of the event loop is done. */
+/** Flushes the writer at the end of this turn of the event loop. */
 export function flushSoon(writer: Flushed): void {
   if (waiting.length === 0) setImmediate(flushAll);
   waiting.push(writer);
@@ -15,5 +17,14 @@ export function flushSoon(writer: Flushed): void {
 function flushAll(): void {
   const writers = waiting;
   waiting = [];
-  for (const writer of writers) writer.flush();
+  for (const writer of writers) flushNow(writer);
+}
+
+/** Flushes the writer. Never throws, so that a writer that fails does not stop the others. */
+export function flushNow(writer: Flushed): void {
+  try {
+    writer.flush();
+  } catch (error) {
+    writer.fail(error);
+  }
 }

@@ -1,4 +1,4 @@
-// The one door for every credential: the Authorization header, the cookie, and the payload of connection_init.
+// Authentication: from the Authorization header, the cookie, or the payload of connection_init to the viewer.
 
 import type { IncomingMessage } from 'node:http';
 import type { Identity, Viewer } from '../chat/identity.ts';
@@ -8,7 +8,7 @@ export const cookieName = 'gapless_token';
 const cookiePattern = new RegExp(`(?:^|;\\s*)${cookieName}=([^;]*)`);
 
 export interface Credentials {
-  /** `Bearer …`, from the header or from connection_init's payload. */
+  /** `Bearer …`, from the header or from the payload of connection_init. */
   readonly authorization?: string | undefined;
   /** The Cookie header. */
   readonly cookie?: string | undefined;
@@ -17,18 +17,18 @@ export interface Credentials {
 export interface Identified {
   /** Undefined without a token. */
   readonly viewer: Viewer | undefined;
-  /** The request carried a cookie that is of no use any more. */
+  /** Whether the request carried a cookie whose token is invalid: the answer clears the cookie. */
   readonly staleCookie: boolean;
 }
 
 /**
- * Who asks. What was said on purpose goes before the cookie, which a browser sends by itself; so a bad authorization is
- * an error, UNAUTHENTICATED, and a bad cookie counts as none.
+ * Finds out who asks. An authorization takes precedence over the cookie, because a browser sends its cookie without being
+ * told to. For the same reason an invalid authorization throws UNAUTHENTICATED, and an invalid cookie counts as none.
  */
 export async function identify(identity: Identity, { authorization, cookie }: Credentials): Promise<Identified> {
   if (authorization !== undefined) {
     const [, token] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
-    if (token === undefined) throw new GaplessError('UNAUTHENTICATED', 'Authorization must read: Bearer, a space, and the token.');
+    if (token === undefined) throw new GaplessError('UNAUTHENTICATED', 'The authorization has to be: Bearer, a space, and the token.');
     return { viewer: await identity.verify(token), staleCookie: false };
   }
   const [, token] = cookiePattern.exec(cookie ?? '') ?? [];
@@ -41,9 +41,9 @@ export async function identify(identity: Identity, { authorization, cookie }: Cr
   }
 }
 
-/** The Set-Cookie header that has a browser keep the token, or with null forget it. */
+/** The Set-Cookie header that stores the token in the browser, or with null clears the cookie. */
 export function setCookieHeader(request: IncomingMessage, token: string | null, maxAgeSeconds: number): string {
   const https = 'encrypted' in request.socket || /^https\b/i.test(String(request.headers['x-forwarded-proto'] ?? ''));
-  const life = token === null ? 0 : maxAgeSeconds;
-  return `${cookieName}=${token ?? ''}; Path=/; Max-Age=${life}; HttpOnly; SameSite=Lax${https ? '; Secure' : ''}`;
+  const maxAge = token === null ? 0 : maxAgeSeconds;
+  return `${cookieName}=${token ?? ''}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax${https ? '; Secure' : ''}`;
 }

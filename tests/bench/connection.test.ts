@@ -11,7 +11,7 @@ import { bare } from '../../bench/load/protocols/bare.ts';
 import { openSocketSender } from '../../bench/load/senders.ts';
 import { until } from '../support/process.ts';
 
-/** However the network says that the other end is gone. */
+/** The errors of a connection that the other end has closed or reset. */
 const lost = /closed|ECONNRESET/;
 
 describe('the load', () => {
@@ -20,7 +20,7 @@ describe('the load', () => {
   });
   const server = new WebSocketServer({ server: http });
   let port = 0;
-  /** Opens a connection, and has the server's end of it. */
+  /** Opens a connection and returns both ends. */
   const open = async (): Promise<{ connection: Connection; other: WebSocket }> => {
     const accepted = once(server, 'connection');
     const connection = await Connection.open({ port, path: '/' });
@@ -36,34 +36,34 @@ describe('the load', () => {
     http.close();
   });
 
-  it('sends texts, long ones too, and reads them', async () => {
+  it('sends and reads short and long texts', async () => {
     const { connection, other } = await open();
     for (const text of ['é', 'long '.repeat(1000)]) {
       connection.send(text);
-      const [heard] = await once(other, 'message');
-      assert.equal(String(heard), text);
+      const [received] = await once(other, 'message');
+      assert.equal(String(received), text);
       other.send(text);
       assert.equal(await connection.nextText(() => true), text);
     }
     connection.destroy();
   });
 
-  it('counts texts without reading them, and answers pings of both kinds', async () => {
+  it('counts texts without reading them, and answers pings of WebSocket and Engine.IO', async () => {
     const { connection, other } = await open();
     let counted = 0;
     connection.count(() => (counted += 1));
     for (let index = 0; index < 1000; index += 1) other.send(`${index}:${'x'.repeat(index)}`);
     const pong = once(other, 'pong');
     const enginePong = once(other, 'message');
-    other.ping('sign of life');
+    other.ping('ping');
     other.send('2');
-    assert.equal(String((await pong)[0]), 'sign of life');
+    assert.equal(String((await pong)[0]), 'ping');
     assert.equal(String((await enginePong)[0]), '3');
     assert.equal(counted, 1000);
     connection.destroy();
   });
 
-  it('tells of a connection that the server closes, and with what', async () => {
+  it('reports a connection that the server closes, with code and reason', async () => {
     const { connection, other } = await open();
     const ended = new Promise<Error>((resolve) => {
       connection.onLost = resolve;
@@ -78,7 +78,7 @@ describe('the load', () => {
     );
   });
 
-  it('tells of a send that is lost with its connection', async () => {
+  it('rejects a send whose connection is lost', async () => {
     const accepted = once(server, 'connection');
     const sender = await openSocketSender(port, bare, undefined);
     const [other] = (await accepted) as [WebSocket];
@@ -88,7 +88,7 @@ describe('the load', () => {
     await assert.rejects(sender.send('room'), lost);
   });
 
-  it('knows of every watcher what it has received, and how long each message took', async () => {
+  it('counts the messages of each watcher, and records their delays', async () => {
     const joined: WebSocket[] = [];
     const answer = (socket: WebSocket) =>
       socket.on('message', (text) => {
@@ -97,8 +97,8 @@ describe('the load', () => {
       });
     server.on('connection', answer);
     using audience = await Audience.open(port, bare, [
-      { room: 'a', ticket: undefined },
-      { room: 'b', ticket: undefined },
+      { room: 'a', token: undefined },
+      { room: 'b', token: undefined },
     ]);
     server.off('connection', answer);
     const histogram = new Histogram();
@@ -112,13 +112,13 @@ describe('the load', () => {
     await assert.rejects(audience.untilReceived(3, 5000), lost);
   });
 
-  it('posts over a connection that is kept, and tells of what is not 200', async () => {
+  it('posts over a keep-alive connection, and rejects a status other than 200', async () => {
     const connection = await HttpConnection.open(port);
     assert.equal(await connection.post('/one', '{}'), 'POST /one');
     assert.equal(await connection.post('/two', '{}'), 'POST /two');
     await assert.rejects(connection.post('/broken', '{}'), /answered 500: POST \/broken/);
     connection.destroy();
-    await until('the connection is gone', () =>
+    await until('the connection is closed', () =>
       connection.post('/late', '{}').then(
         () => false,
         () => true,

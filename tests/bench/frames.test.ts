@@ -4,7 +4,7 @@ import { encodeFrame, encodeText, FrameParser, opcodes } from '../../bench/load/
 
 type Frame = [opcode: number, length: number, payload: string | undefined];
 
-/** A frame as a server sends it: without a mask. */
+/** A frame of a server, which has no mask. */
 function frameOf(opcode: number, payload: string): Buffer {
   const { length } = Buffer.from(payload);
   const long = Buffer.alloc(length > 0xffff ? 8 : length > 125 ? 2 : 0);
@@ -17,7 +17,7 @@ function frameOf(opcode: number, payload: string): Buffer {
   ]);
 }
 
-/** What a parser makes of these chunks, all of them in one place. */
+/** Parses chunks that share one buffer, as the reads of the load do. */
 function parse(chunks: readonly Uint8Array[], reading: boolean): Frame[] {
   const frames: Frame[] = [];
   const parser = new FrameParser({ frame: (opcode, length, payload) => frames.push([opcode, length, payload?.toString()]) });
@@ -30,20 +30,20 @@ function parse(chunks: readonly Uint8Array[], reading: boolean): Frame[] {
   return frames;
 }
 
-describe('the frames of the load', () => {
+describe('frames', () => {
   const payloads: [number, string][] = [
     [opcodes.text, 'short'],
     [opcodes.text, ''],
     [opcodes.ping, 'ping'],
     [opcodes.text, 'é'.repeat(100)],
     [opcodes.text, 'x'],
-    [opcodes.text, 'of two bytes of length '.repeat(20)],
+    [opcodes.text, 'with a length of two bytes '.repeat(20)],
   ];
   const stream = Buffer.concat(payloads.map(([opcode, payload]) => frameOf(opcode, payload)));
   const whole: Frame[] = payloads.map(([opcode, payload]) => [opcode, Buffer.byteLength(payload), payload]);
   const counted: Frame[] = whole.map(([opcode, length, payload]) => [opcode, length, opcode === opcodes.text ? undefined : payload]);
 
-  it('are the same wherever the stream is cut in two', () => {
+  it('are parsed wherever the stream is cut in two', () => {
     for (let cut = 0; cut <= stream.length; cut += 1) {
       const chunks = [stream.subarray(0, cut), stream.subarray(cut)];
       assert.deepEqual(parse(chunks, true), whole, `cut at ${cut}`);
@@ -51,13 +51,13 @@ describe('the frames of the load', () => {
     }
   });
 
-  it('are the same byte by byte', () => {
+  it('are parsed byte by byte', () => {
     const bytes = [...stream].map((byte) => Buffer.from([byte]));
     assert.deepEqual(parse(bytes, true), whole);
     assert.deepEqual(parse(bytes, false), counted);
   });
 
-  it('may be of 64 KB and more', () => {
+  it('may be larger than 64 KB', () => {
     const long = 'y'.repeat(70_000);
     assert.deepEqual(parse([frameOf(opcodes.text, long), frameOf(opcodes.text, 'next')], true), [
       [opcodes.text, 70_000, long],
@@ -65,7 +65,7 @@ describe('the frames of the load', () => {
     ]);
   });
 
-  it('are masked with zeros on their way to the server, so that their payload is as it was', () => {
+  it('of a client are masked with zeros, so that the payload is unchanged', () => {
     assert.deepEqual(encodeText('hello'), Buffer.from([0x81, 0x85, 0, 0, 0, 0, ...Buffer.from('hello')]));
     const long = encodeText('z'.repeat(300));
     assert.deepEqual([...long.subarray(0, 8)], [0x81, 0xfe, 1, 44, 0, 0, 0, 0]);

@@ -4,7 +4,7 @@ import { Histogram } from '../../bench/load/histogram.ts';
 import { randomFrom } from '../support/random.ts';
 
 describe('a histogram', () => {
-  it('knows percentiles to 1 %', () => {
+  it('returns percentiles with an error of at most 1 %', () => {
     const seed = Math.floor(Math.random() * 2 ** 31);
     const random = randomFrom(seed);
     const histogram = new Histogram();
@@ -18,7 +18,7 @@ describe('a histogram', () => {
     }
   });
 
-  it('takes what is too short and too long for it', () => {
+  it('counts values beyond its range in its first and last bucket', () => {
     const histogram = new Histogram();
     for (const ms of [0, 1e9]) histogram.add(ms);
     assert.equal(histogram.count, 2);
@@ -26,7 +26,7 @@ describe('a histogram', () => {
     assert.ok(histogram.percentile(1) >= 60_000);
   });
 
-  it('knows nothing where there is nothing', () => {
+  it('returns NaN if it is empty', () => {
     assert.equal(new Histogram().percentile(0.5), Number.NaN);
   });
 });

@@ -12,7 +12,7 @@ describe('the report', () => {
     { ...sample, of: 'gapless', value: 300_000, doubts: { loadBound: true, disturbed: false } },
   ]);
 
-  it('has a line for each that was measured, Gapless first, and the ratios', () => {
+  it('has a row for each contender, Gapless first, and the ratios', () => {
     const lines = scenarioTable(saturated, results).split('\n');
     assert.deepEqual(
       lines.slice(2).map((line) => line.split('|').map((cell) => cell.trim())),
@@ -25,17 +25,17 @@ describe('the report', () => {
     assert.equal(new Set(lines.map(({ length }) => length)).size, 1);
   });
 
-  it('says what its marks mean, where there are some', () => {
+  it('explains the marks that occur', () => {
     const [note, ...others] = notesOn(scenarioTable(saturated, results));
-    assert.match(note ?? '', /^† The load’s core was full/);
+    assert.match(note ?? '', /^† The load’s core, .* was fully used/);
     assert.deepEqual(others, []);
   });
 
-  it('rounds to three digits that count', () => {
+  it('rounds to three significant digits', () => {
     assert.deepEqual([0, 0.01234, 1.2345, 12.345, 123.45, 1_234_567].map(round), ['0.00', '0.01', '1.23', '12.3', '123', '1,234,567']);
   });
 
-  it('draws bars in proportion, with nothing in them that ends a text', () => {
+  it('draws bars in proportion, and escapes text', () => {
     const svg = chart('A & B', [
       { title: '<a>', value: 100, label: '100 µs', own: true },
       { title: 'b', value: 25, label: '25 µs', own: false },

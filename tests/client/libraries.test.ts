@@ -1,4 +1,4 @@
-// The kit inside of Apollo Client and urql: a view that is opened, scrolled up, cut off and resumed misses nothing.
+// The kit in Apollo Client and urql: a view that is opened, scrolled up, disconnected and resumed misses nothing.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -14,14 +14,14 @@ import { resumableExchange } from '../../src/client/urql.ts';
 import * as gql from '../gql/graphql.ts';
 import { until } from '../support/process.ts';
 import { Guest, startServer } from '../support/server.ts';
-import { getRoom, range, undoBehind } from '../support/storage.ts';
+import { getRoom, range, rollBackTo } from '../support/storage.ts';
 import { quick, ways } from '../support/ways.ts';
 
 type Messages = NonNullable<gql.RoomViewQuery['room']>['messages'];
 
-/** What a page does with its library. */
+/** The operations of a page on its GraphQL library. */
 interface Library {
-  /** Reads a page into the cache. Resolves with what the cache then has of the room. */
+  /** Loads a page into the cache. Resolves with the messages of the room that the cache then contains. */
   load(variables: gql.RoomViewQueryVariables): Promise<Messages>;
   watch(variables: gql.MessageAddedSubscriptionVariables, next: (number: number) => void, error: (error: unknown) => void): () => void;
   stop(): void;
@@ -80,7 +80,7 @@ const libraries: Record<string, (url: string, token: string, subscriber: Subscri
 for (const [name, open] of Object.entries(libraries)) {
   for (const [way, subscriberOf] of Object.entries(ways)) {
     describe(`useSubscription of ${name} over ${way}`, () => {
-      it('misses nothing: scrolled up, cut off, and through a restart', async () => {
+      it('misses nothing when the view scrolls up, the connection breaks, and the server restarts', async () => {
         await using server = await startServer({ storage: 'PostgreSQL' });
         await using link = await Link.open({ port: Number(new URL(server.url).port) });
         const ada = await Guest.signIn(server.url);
@@ -89,7 +89,7 @@ for (const [name, open] of Object.entries(libraries)) {
         const subscriber = subscriberOf(`http://127.0.0.1:${link.port}/graphql`, () => ada.token);
         const library = open(server.url, ada.token, subscriber);
 
-        // The page that opens the view: what it says is where the subscription starts.
+        // The subscription starts at the syncCursor of the page that opens the view.
         const opening = await library.load({ id, last: 3 });
         const seen: number[] = [];
         const errors: unknown[] = [];
@@ -103,20 +103,20 @@ for (const [name, open] of Object.entries(libraries)) {
         link.impair({ refusing: true });
         link.reset();
         for (const _ of range(1, 3)) await ada.send(id, 'Missed');
-        // Scrolling up brings a page that is ahead of what was handed over.
+        // The syncCursor of this page is after the last delivered event.
         const older = await library.load({ id, last: 3, before: opening.pageInfo.startCursor ?? null });
         assert.notEqual(older.syncCursor, opening.syncCursor);
         link.heal();
-        await until('what was missed arrives', () => seen.length === 4);
+        await until('the missed messages arrive', () => seen.length === 4);
         await server.restart();
         for (const _ of range(1, 3)) await ada.send(id, 'After the restart');
-        await until('what came after it arrives', () => seen.length === 7);
+        await until('the messages after the restart arrive', () => seen.length === 7);
         assert.deepEqual([seen, errors], [range(11, 17), []]);
         stop();
         library.stop();
       });
 
-      it('is told that it must reload where what lies between is not kept', async () => {
+      it('ends with CURSOR_EXPIRED if the log no longer contains its cursor', async () => {
         await using server = await startServer({ storage: 'PostgreSQL' });
         await using link = await Link.open({ port: Number(new URL(server.url).port) });
         const ada = await Guest.signIn(server.url);
@@ -136,19 +136,19 @@ for (const [name, open] of Object.entries(libraries)) {
           (number) => seen.push(number),
           (error) => errors.push(error),
         );
-        await ada.send(id, 'To be undone');
+        await ada.send(id, 'To be rolled back');
         await until('it arrives', () => seen.length === 1);
         link.impair({ refusing: true });
         link.reset();
-        await undoBehind(db, id, { seq, tag });
+        await rollBackTo(db, id, { seq, tag });
         link.heal();
-        await until('it is told', () => errors.length > 0);
+        await until('it has ended', () => errors.length > 0);
         assert.deepEqual(errors.map(errorCode), ['CURSOR_EXPIRED']);
         stop();
         library.stop();
       });
 
-      it('is told the code of what does not pass', async () => {
+      it('ends with the code of a final error', async () => {
         await using server = await startServer({ storage: 'PostgreSQL' });
         const ada = await Guest.signIn(server.url);
         const secret = await (await Guest.signIn(server.url, 'Bob')).createRoom({ kind: 'PRIVATE' });

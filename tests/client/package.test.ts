@@ -1,4 +1,4 @@
-// The package as others get it: packed, unpacked elsewhere, and taken by Node, by TypeScript and by a bundler.
+// The package as users install it: packed, unpacked elsewhere, and imported by Node, TypeScript and a bundler.
 
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -31,7 +31,7 @@ describe('the package', { timeout: 120_000 }, () => {
     await run('tar', ['xf', tarball], { cwd: folder });
     mkdirSync(join(folder, 'node_modules'));
     await run('mv', ['package', 'node_modules/gapless'], { cwd: folder });
-    // What an application has by itself.
+    // The dependencies of the application itself.
     for (const name of [
       'graphql-ws',
       'graphql',
@@ -52,7 +52,7 @@ describe('the package', { timeout: 120_000 }, () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  it('is taken by Node', async () => {
+  it('can be imported by Node', async () => {
     assert.equal(await run(process.execPath, ['application.ts'], { cwd: folder }), 'CURSOR_EXPIRED function\n');
   });
 
@@ -60,7 +60,7 @@ describe('the package', { timeout: 120_000 }, () => {
     ['nodenext', 'nodenext'],
     ['esnext', 'bundler'],
   ] as const) {
-    it(`has its types, for ${moduleResolution}`, async () => {
+    it(`has types, for moduleResolution ${moduleResolution}`, async () => {
       const flags = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2023', '--lib', 'es2023,dom', '--types', ''];
       const tsc = [join(modules, 'typescript/bin/tsc'), ...flags, '--module', module, '--moduleResolution', moduleResolution];
       await run(process.execPath, [...tsc, 'application.ts'], { cwd: folder });
@@ -69,7 +69,7 @@ describe('the package', { timeout: 120_000 }, () => {
     });
   }
 
-  it('is taken by a bundler, and brings nothing of the server', async () => {
+  it('can be bundled, without any part of the server', async () => {
     const { build } = await import('vite');
     const entry = join(folder, 'application.ts');
     await build({ root: folder, configFile: false, logLevel: 'error', build: { lib: { entry, formats: ['es'], fileName: 'bundle' } } });

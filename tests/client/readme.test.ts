@@ -1,4 +1,4 @@
-// What the README has to copy, run as it stands.
+// Runs the snippets of the README unchanged.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,14 +15,14 @@ import { Guest, type Server, startServer } from '../support/server.ts';
 const root = join(import.meta.dirname, '../..');
 const snippets = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/With \*\*(.+?)\*\*.*?:\n\n```js\n(.*?)```/gs)];
 
-describe('what the README has to copy', () => {
+describe('the README snippet', () => {
   let server: Server;
   let ada: Guest;
   let folder: string;
   before(async () => {
     server = await startServer({ storage: 'PostgreSQL' });
     ada = await Guest.signIn(server.url);
-    // Inside the project, so that `gapless/client` is found as it is by those who install it.
+    // Inside the project, so that `gapless/client` resolves as in an application.
     folder = mkdtempSync(join(root, 'tests/readme-'));
     const page = { location: new URL(server.url), localStorage: { getItem: () => `Bearer ${ada.token}` } };
     for (const [name, value] of Object.entries(page)) Object.defineProperty(globalThis, name, { value, configurable: true });
@@ -34,12 +34,12 @@ describe('what the README has to copy', () => {
 
   const load = async (library: string) => {
     const snippet = snippets.find(([, name]) => name === library)?.[2] as string;
-    assert.ok(snippet.trim().split('\n').length <= 12, 'ten lines or so');
+    assert.ok(snippet.trim().split('\n').length <= 12, 'the snippet has at most 12 lines');
     const file = join(folder, `${library.replaceAll(/\W/g, '-')}.mjs`);
     writeFileSync(file, snippet);
     return import(pathToFileURL(file).href);
   };
-  /** Sends, restarts the server, sends again; and looks at what was seen. */
+  /** Sends a message before and after a restart of the server, and checks that both arrive once. */
   const assertSeen = async (roomId: string, seen: number[]) => {
     await ada.send(roomId, 'Hello');
     await until('it arrives', () => seen.length === 1);
@@ -53,7 +53,7 @@ describe('what the README has to copy', () => {
     return { roomId, after: (await ada.must(gql.RoomViewDocument, { id: roomId })).room?.messages.syncCursor as string };
   };
 
-  it('for graphql-ws watches a room through a restart', async () => {
+  it('for graphql-ws watches a room across a restart', async () => {
     const { watch } = (await load('graphql-ws')) as { watch: (roomId: string, after: string, sink: ResumableSink) => () => void };
     const { roomId, after: from } = await open();
     const seen: number[] = [];
@@ -69,7 +69,7 @@ describe('what the README has to copy', () => {
     stop();
   });
 
-  it('for Apollo Client queries, and watches a room through a restart', async () => {
+  it('for Apollo Client queries and watches a room across a restart', async () => {
     const { client } = (await load('Apollo Client')) as { client: ApolloClient };
     const { roomId } = await open();
     const { data } = await client.query({ query: gql.RoomViewDocument, variables: { id: roomId } });
@@ -83,7 +83,7 @@ describe('what the README has to copy', () => {
     client.stop();
   });
 
-  it('for urql queries, and watches a room through a restart', async () => {
+  it('for urql queries and watches a room across a restart', async () => {
     const { client } = (await load('urql')) as { client: Client };
     const { roomId } = await open();
     const { data } = await client.query(gql.RoomViewDocument, { id: roomId });

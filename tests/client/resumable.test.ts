@@ -7,14 +7,13 @@ import { waitBefore } from '../../src/client/backoff.ts';
 import { errorCode } from '../../src/client/error-code.ts';
 import { eventStreams } from '../../src/client/event-streams.ts';
 import { resumable } from '../../src/client/resumable.ts';
-import type { Sink } from '../../src/client/subscriber.ts';
 import * as gql from '../gql/graphql.ts';
 import { until } from '../support/process.ts';
 import { createPlace, Guest, type Server, startServer } from '../support/server.ts';
-import { getRoom, range, undoBehind } from '../support/storage.ts';
+import { getRoom, range, rollBackTo } from '../support/storage.ts';
 import { messageAdded, quick, roomEvents, Watcher, ways } from '../support/ways.ts';
 
-/** A server behind a link that can be cut, somebody signed in, and a room of theirs with the page that opens it. */
+/** A server, a link to it that can be cut, a user, and a room of that user with the syncCursor of its page. */
 async function openRoom(options: Parameters<typeof startServer>[0] = {}) {
   await using opened = new AsyncDisposableStack();
   const server = opened.use(await startServer({ storage: 'PostgreSQL', ...options }));
@@ -40,14 +39,14 @@ const breaks: Record<string, (server: Server, link: Link) => unknown> = {
     link.reset();
     setTimeout(() => link.heal(), 300);
   },
-  'meets a server that is started again': (server) => server.restart(),
+  'is lost with a restart of the server': (server) => server.restart(),
 };
 
 for (const [way, subscriberOf] of Object.entries(ways)) {
   describe(`a resumable subscription over ${way}`, () => {
     for (const [what, breakIt] of Object.entries(breaks)) {
       for (const [field, query] of Object.entries({ roomEvents, messageAdded })) {
-        it(`hands over each event of ${field} once, in order, where the connection ${what}`, async () => {
+        it(`delivers each event of ${field} once, in order, if the connection ${what}`, async () => {
           await using room = await openRoom();
           const { ada, roomId, after, server, link } = room;
           using watcher = new Watcher(
@@ -68,7 +67,7 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
       }
     }
 
-    it('is behind while it catches up, then live', async () => {
+    it('is lagging while it catches up, then live', async () => {
       await using room = await openRoom();
       const { ada, roomId, after, url } = room;
       await sendMany(ada, roomId, 3);
@@ -77,14 +76,14 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
         { query: roomEvents, variables: { roomId, after } },
       );
       await until('it is live', () => watcher.live);
-      assert.deepEqual(watcher.statuses, ['connecting', 'behind', 'live']);
+      assert.deepEqual(watcher.statuses, ['connecting', 'lagging', 'live']);
       assert.deepEqual(
         watcher.events.map(({ __typename }) => __typename),
         ['MessageAdded', 'MessageAdded', 'MessageAdded', 'CaughtUp'],
       );
     });
 
-    it('resumes from CaughtUp where it began with nothing and has been handed nothing else', async () => {
+    it('resumes from CaughtUp if it started without a cursor and received no other event', async () => {
       await using room = await openRoom();
       const { ada, roomId, url, link } = room;
       using watcher = new Watcher(
@@ -99,7 +98,7 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
       await until('all arrive', () => watcher.numbers.length === 3);
     });
 
-    it('waits for a server that is not there yet', async () => {
+    it('waits for a server that does not listen yet', async () => {
       await using room = await openRoom();
       const { ada, roomId, after, url, link } = room;
       link.impair({ refusing: true });
@@ -107,13 +106,13 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
         subscriberOf(url, () => ada.token),
         { query: roomEvents, variables: { roomId, after } },
       );
-      await until('it has tried several times', () => link.counts.refused >= 5);
+      await until('several attempts have failed', () => link.counts.refused >= 5);
       assert.deepEqual([watcher.statuses, watcher.ends], [['connecting'], []]);
       link.heal();
       await until('it is live', () => watcher.live);
     });
 
-    it('ends as expired where the log does not hold its cursor any more', async () => {
+    it('ends as expired if the log no longer contains its cursor', async () => {
       await using room = await openRoom();
       const { ada, roomId, after, url, link, server } = room;
       const { db } = server.app.storage;
@@ -126,7 +125,7 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
       await until('they arrive', () => watcher.numbers.length === 3 && watcher.live);
       link.impair({ refusing: true });
       link.reset();
-      await undoBehind(db, roomId, { seq, tag });
+      await rollBackTo(db, roomId, { seq, tag });
       link.heal();
       await until('it has ended', () => watcher.ends.length > 0);
       assert.equal(errorCode(watcher.ends[0]), 'CURSOR_EXPIRED');
@@ -134,7 +133,7 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
       assert.equal(watcher.ends.length, 1);
     });
 
-    it('ends where the viewer may not see the room, and where the room ends', async () => {
+    it('ends if the viewer may not see the room, and if the room is deleted', async () => {
       await using room = await openRoom();
       const { ada, roomId, after, url } = room;
       const bob = await Guest.signIn(room.server.url, 'Bob');
@@ -151,7 +150,7 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
       assert.equal(ended.events.at(-1)?.__typename, 'RoomDeleted');
     });
 
-    it('takes a new token where the old one expires, and misses nothing', async () => {
+    it('renews the token when it expires, once for all subscriptions, and misses nothing', async () => {
       const secret = 'a secret that is long enough for HS256';
       const tokenFor = (seconds: number) =>
         new SignJWT({ name: 'Ada' })
@@ -167,7 +166,7 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
       let renewed = 0;
       const renewToken = async () => {
         renewed += 1;
-        // Long enough for the other to notice as well.
+        // The other subscription is refused meanwhile.
         await sleep(500);
         token = await tokenFor(3600);
       };
@@ -184,10 +183,10 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
         await until('all arrive', () => numbers.length === 3);
         assert.deepEqual([numbers, ends], [[1, 2, 3], []]);
       }
-      assert.equal(renewed, 1, 'one new token is enough for all');
+      assert.equal(renewed, 1, 'one renewal serves all subscriptions');
     });
 
-    it('goes on by a connection of its own where it began without a token', async () => {
+    it('opens a new connection for a token if the first connection had none', async () => {
       await using room = await openRoom();
       let token = '';
       const connectionParams = () => (token === '' ? {} : { authorization: `Bearer ${token}` });
@@ -203,7 +202,7 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
       assert.deepEqual(watcher.ends, []);
     });
 
-    it('ends with UNAUTHENTICATED where nobody renews the token', async () => {
+    it('ends with UNAUTHENTICATED without renewToken', async () => {
       await using room = await openRoom();
       using watcher = new Watcher(
         subscriberOf(room.url, () => 'rubbish'),
@@ -213,7 +212,7 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
       assert.equal(errorCode(watcher.ends[0]), 'UNAUTHENTICATED');
     });
 
-    it('ends at once when it is ended, also while it waits for another try, and says no more', async () => {
+    it('ends at once, also while it waits for the next attempt, and calls nothing afterwards', async () => {
       await using room = await openRoom();
       const { ada, roomId, url, link } = room;
       const watch = () =>
@@ -239,7 +238,7 @@ for (const [way, subscriberOf] of Object.entries(ways)) {
 }
 
 describe('a resumable subscription', () => {
-  it('over event streams goes on where the connection has died without a word', async () => {
+  it('over event streams resumes if the connection dies silently', async () => {
     await using room = await openRoom({ bounds: { pingMs: 100 } });
     const { ada, roomId, after, url, link } = room;
     const subscriber = eventStreams({ url, token: () => ada.token, silenceMs: 1000 });
@@ -247,13 +246,13 @@ describe('a resumable subscription', () => {
     await until('it is live', () => watcher.live);
     link.impair({ swallowing: true });
     await sendMany(ada, roomId, 3);
-    await until('it has noticed', () => watcher.statuses.at(-1) === 'connecting');
+    await until('the silence is noticed', () => watcher.statuses.at(-1) === 'connecting');
     link.heal();
     await until('all arrive', () => watcher.numbers.length === 3 && watcher.live);
     assert.deepEqual(watcher.numbers, [1, 2, 3]);
   });
 
-  it('over graphql-ws goes on where the connection has died without a word, if it has keepAlive', { timeout: 60_000 }, async () => {
+  it('over graphql-ws with keepAlive resumes if the connection dies silently', { timeout: 60_000 }, async () => {
     await using room = await openRoom();
     const { ada, roomId, after, link } = room;
     const client = new Guest(room.url, ada.token, ada.userId).connect({ keepAlive: 100 });
@@ -261,7 +260,7 @@ describe('a resumable subscription', () => {
     await until('it is live', () => watcher.live);
     link.impair({ swallowing: true });
     await sendMany(ada, roomId, 3);
-    await until('it has noticed', () => watcher.statuses.at(-1) === 'connecting');
+    await until('the silence is noticed', () => watcher.statuses.at(-1) === 'connecting');
     link.heal();
     await until('all arrive', () => watcher.numbers.length === 3 && watcher.live);
     assert.deepEqual(watcher.numbers, [1, 2, 3]);
@@ -269,12 +268,12 @@ describe('a resumable subscription', () => {
 
   const refused = {
     'that selects no cursor': ['subscription ($r: ID!, $after: String) { roomEvents(roomId: $r, after: $after) { __typename } }', /cursor/],
-    'that names the cursor in a comment only': [
+    'that names the cursor only in a comment': [
       'subscription ($r: ID!, $after: String) { roomEvents(roomId: $r, after: $after) { __typename } } # cursor',
       /cursor/,
     ],
     'without $after': ['subscription ($r: ID!) { roomEvents(roomId: $r) { __typename cursor } }', /after: \$after/],
-    'that declares $after and does not use it': [
+    'that declares $after but does not use it': [
       'subscription ($r: ID!, $after: String) { roomEvents(roomId: $r) { __typename cursor } }',
       /after: \$after/,
     ],
@@ -284,7 +283,7 @@ describe('a resumable subscription', () => {
     ],
   } as const;
   for (const [what, [query, sentence]] of Object.entries(refused)) {
-    it(`is refused with a sentence where it is one ${what}`, () => {
+    it(`is refused with an explanation if it is one ${what}`, () => {
       let asked = false;
       const subscriber = {
         subscribe: () => {
@@ -298,7 +297,7 @@ describe('a resumable subscription', () => {
     });
   }
 
-  it('is refused by its first event where only a message of it has a cursor', async () => {
+  it('is refused at its first event if only the message selects a cursor', async () => {
     await using room = await openRoom();
     const query = `subscription ($roomId: ID!, $after: String) {
       roomEvents(roomId: $roomId, after: $after) { __typename ... on MessageAdded { message { cursor } } } }`;
@@ -309,40 +308,7 @@ describe('a resumable subscription', () => {
     assert.deepEqual(watcher.events, []);
   });
 
-  it('drops what it has handed over already, and hears nothing of a try that is over', () => {
-    const sinks: Sink[] = [];
-    const subscriber = {
-      subscribe: (_: unknown, sink: Sink) => {
-        sinks.push(sink);
-        return () => {};
-      },
-    };
-    using watcher = new Watcher(subscriber, { query: messageAdded, variables: {} });
-    const say = (number: number) => sinks[0]?.next({ data: { messageAdded: { cursor: `cursor ${number}`, number } } });
-    for (const number of [1, 2, 2, 1, 3]) say(number);
-    sinks[0]?.error(new Error('The network is gone.'));
-    say(4);
-    assert.deepEqual(watcher.numbers, [1, 2, 3]);
-  });
-
-  it('has the variables of a client that tries again by itself be the current ones', () => {
-    const payloads: { variables: { after?: string } }[] = [];
-    const sinks: Sink[] = [];
-    const subscriber = {
-      subscribe: (payload: (typeof payloads)[0], sink: Sink) => {
-        payloads.push(payload);
-        sinks.push(sink);
-        return () => {};
-      },
-    };
-    const variables = { roomId: 'room', after: 'page' };
-    using _ = new Watcher(subscriber, { query: messageAdded, variables });
-    sinks[0]?.next({ data: { messageAdded: { cursor: 'first', number: 1 } } });
-    assert.equal(payloads[0]?.variables.after, 'first');
-    assert.equal(variables.after, 'page', 'what the caller gave is the caller’s');
-  });
-
-  it('waits longer from try to try, up to a bound, by chance, and no less than the server asks for', () => {
+  it('waits longer with each attempt, with jitter, up to a maximum, and at least as long as the server asks', () => {
     const longest = (attempt: number) => Math.max(...range(1, 2000).map(() => waitBefore(attempt, { firstMs: 100, maxMs: 1000 })));
     for (const [attempt, bound] of [
       [0, 100],
@@ -354,5 +320,13 @@ describe('a resumable subscription', () => {
       assert.ok(longest(attempt) <= bound && longest(attempt) > 0.9 * bound);
     }
     assert.ok(range(1, 100).every(() => waitBefore(0, { firstMs: 100, maxMs: 1000 }, 3000) >= 3000));
+  });
+
+  it('never waits longer than a timer can, which would fire at once', () => {
+    const maxTimerMs = 2 ** 31 - 1;
+    for (const minMs of [Number.POSITIVE_INFINITY, Number.MAX_VALUE, 2 ** 31])
+      assert.equal(waitBefore(0, { firstMs: 1, maxMs: 1 }, minMs), maxTimerMs);
+    assert.equal(waitBefore(2000, { firstMs: 100, maxMs: Number.POSITIVE_INFINITY }), maxTimerMs);
+    assert.ok(waitBefore(0, { firstMs: 1, maxMs: 1 }, -5000) >= 0);
   });
 });

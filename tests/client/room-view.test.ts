@@ -1,12 +1,12 @@
-// A view that was opened with a page and was handed every event since shows what a page shows now, whatever has happened.
+// A view that starts with a page and applies every later event equals a new page, whatever happened in the room.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { print } from 'graphql';
 import { errorCode } from '../../src/client/error-code.ts';
 import { applyRoomEvent, type RoomView } from '../../src/client/room-view.ts';
+import { lockRoom } from '../../src/storage/locked-room.ts';
 import { trimRoom } from '../../src/storage/retention.ts';
-import { lockRoom } from '../../src/storage/room-log.ts';
 import * as gql from '../gql/graphql.ts';
 import { chooseSeed, pick, randomFrom } from '../support/random.ts';
 import { Guest, type Server, startServer } from '../support/server.ts';
@@ -23,7 +23,7 @@ async function openView(guest: Guest, id: string): Promise<View> {
   return { room, deleted: false, messages: messages.nodes, members: members.nodes, cursor: messages.syncCursor };
 }
 
-/** With everything since the view was opened. Undefined where that is not kept. */
+/** Applies every event since the view was opened. Undefined if the log no longer contains its cursor. */
 async function catchUp(guest: Guest, roomId: string, view: View): Promise<View | undefined> {
   const client = guest.connect();
   let now = view;
@@ -43,11 +43,11 @@ async function catchUp(guest: Guest, roomId: string, view: View): Promise<View |
   return now;
 }
 
-/** What may happen in a room, to people who may or may not be in it. What is refused changes nothing. */
-async function happen(what: string, actor: Guest, roomId: string, view: View, n: number, server: Server): Promise<unknown> {
+/** Runs an action in a room by a user who may or may not be a member. A refused action changes nothing. */
+async function act(action: Action, actor: Guest, roomId: string, view: View, n: number, server: Server): Promise<unknown> {
   const message = view.messages[n % Math.max(1, view.messages.length)]?.id ?? 'message_0';
   const run = (mutation: string) => actor.ask(`mutation { ${mutation} { __typename } }`);
-  switch (what) {
+  switch (action) {
     case 'send':
       return run(`sendMessage(input: { roomId: "${roomId}", body: "Message ${n}" })`);
     case 'edit':
@@ -70,18 +70,19 @@ async function happen(what: string, actor: Guest, roomId: string, view: View, n:
       });
     }
     default:
-      throw new Error(`Nobody knows how to ${what}.`);
+      throw new Error(`Unknown action: ${action satisfies never}`);
   }
 }
 
-const doings = ['send', 'send', 'send', 'send', 'edit', 'edit', 'delete', 'join', 'join', 'leave', 'rename', 'trim'];
+const actions = ['send', 'send', 'send', 'send', 'edit', 'edit', 'delete', 'join', 'join', 'leave', 'rename', 'trim'] as const;
+type Action = (typeof actions)[number];
 
-describe('a view with the events since its page', () => {
-  it('equals a new page, over random histories', async () => {
+describe('applyRoomEvent', () => {
+  it('keeps the view equal to a new page, over random histories', async () => {
     const seed = chooseSeed('views of a room');
     await using server = await startServer({ storage: 'PostgreSQL' });
     const people = await Promise.all(['Ada', 'Bob', 'Cai', 'Dee'].map((name) => Guest.signIn(server.url, name)));
-    // Watches, and takes no part.
+    // Only reads.
     const eve = await Guest.signIn(server.url, 'Eve');
     const kinds = new Set<string>();
     let compared = 0;
@@ -92,7 +93,7 @@ describe('a view with the events since its page', () => {
       const views: View[] = [];
       for (const step of range(1, 30)) {
         if (step % 10 === 1) views.push(await openView(eve, roomId));
-        await happen(some(doings), some(people), roomId, views.at(-1) as View, Math.floor(random() * 100), server);
+        await act(some(actions), some(people), roomId, views.at(-1) as View, Math.floor(random() * 100), server);
       }
       const truth = await openView(eve, roomId);
       for (const view of views) {
@@ -116,19 +117,19 @@ describe('a view with the events since its page', () => {
     cursor: 'page',
   };
 
-  it('takes of an event that it does not know the cursor, and nothing else', () => {
+  it('takes only the cursor from an event of an unknown type', () => {
     const event = { __typename: 'PollOpened', cursor: 'next', poll: { id: 'poll' } };
     assert.deepEqual(applyRoomEvent(view, event), { ...view, cursor: 'next' });
   });
 
-  it('is not changed itself', () => {
+  it('does not change the view in place', () => {
     const frozen = structuredClone(view);
     applyRoomEvent(view, { __typename: 'MessageAdded', cursor: 'next', message: { id: 'message 6', number: 6 } as Message });
     applyRoomEvent(view, { __typename: 'HistoryTrimmed', cursor: 'next', throughNumber: 4 });
     assert.deepEqual(view, frozen);
   });
 
-  it('shows a message once that is there already, and does not take in one that was edited in front of what is loaded', () => {
+  it('replaces a message that is repeated, and ignores an edit of a message before the loaded ones', () => {
     const again = { ...(view.messages[1] as Message), body: 'Again' };
     const numbers = (event: Parameters<typeof applyRoomEvent<View['room'], Message, Membership>>[1]) =>
       applyRoomEvent(view, event).messages.map(({ number }) => number);
@@ -139,7 +140,7 @@ describe('a view with the events since its page', () => {
     );
   });
 
-  it('is deleted with its room, and still shows what it was', () => {
+  it('marks the view as deleted with its room, and keeps its content', () => {
     const now = applyRoomEvent(view, { __typename: 'RoomDeleted', cursor: 'next', room: null });
     assert.deepEqual(now, { ...view, deleted: true, cursor: 'next' });
   });

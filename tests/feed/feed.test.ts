@@ -10,7 +10,6 @@ import { editMessage, sendMessage } from '../../src/chat/messages.ts';
 import { deleteRoom } from '../../src/chat/rooms.ts';
 import type { GaplessError } from '../../src/errors.ts';
 import type { Delivery } from '../../src/feed/delivery.ts';
-import type { Feed } from '../../src/feed/feed.ts';
 import { LiveRooms } from '../../src/feed/live-rooms.ts';
 import { logSourceOf } from '../../src/feed/log-reader.ts';
 import { openFeed } from '../../src/feed/open-feed.ts';
@@ -18,9 +17,11 @@ import { encodeCursor } from '../../src/storage/cursor.ts';
 import { floorOf, headOf } from '../../src/storage/room-log.ts';
 import type { Db } from '../../src/storage/tables.ts';
 import { createGuest } from '../../src/storage/users.ts';
+import { FeedReader } from '../support/feed-reader.ts';
 import { FickleBus } from '../support/fickle-bus.ts';
 import { until } from '../support/process.ts';
 import { chooseSeed, randomFrom } from '../support/random.ts';
+import { retryFor } from '../support/retry.ts';
 import { silentLog, storages } from '../support/server.ts';
 import {
   chatOn,
@@ -30,23 +31,13 @@ import {
   openTestStorage,
   range,
   readAll,
+  rollBackTo,
   type TestStorage,
-  undoBehind,
 } from '../support/storage.ts';
 
 const isExpired = ({ code }: GaplessError) => code === 'CURSOR_EXPIRED';
 
-/** The next `count` of what a feed hands over. */
-async function take(feed: Feed, count: number): Promise<Delivery[]> {
-  const taken: Delivery[] = [];
-  while (taken.length < count) {
-    const { done, value } = await feed.next();
-    if (done) throw new Error(`The feed ended after ${taken.length} of ${count}.`);
-    taken.push(value);
-  }
-  return taken;
-}
-
+const take = (feed: FeedReader, count: number) => feed.take(count);
 const seqs = (deliveries: readonly Delivery[]) => deliveries.map(({ seq }) => seq);
 
 for (const name of storages) {
@@ -65,7 +56,7 @@ for (const name of storages) {
     after(() => opened[Symbol.asyncDispose]());
     beforeEach(async () => {
       bus = new FickleBus();
-      liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), bus, silentLog);
+      liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), bus, retryFor(), silentLog);
       chat = chatOn(db, bus);
       ({ roomId, userId } = await createOwnedRoom(chat));
     });
@@ -78,19 +69,21 @@ for (const name of storages) {
     const send = async (count = 1) => {
       for (let i = 0; i < count; i += 1) await sendMessage(chat, userId, { roomId, body: 'hello' });
     };
-    const open = (options: { after?: string | undefined; caughtUp?: boolean; viewerId?: string } = {}) =>
-      openFeed(liveRooms, {
-        roomId,
-        viewerId: options.viewerId ?? userId,
-        after: options.after,
-        wants: (type) => type !== 'CaughtUp' || options.caughtUp === true,
-      });
+    const open = async (options: { after?: string | undefined; caughtUp?: boolean; viewerId?: string } = {}) =>
+      new FeedReader(
+        await openFeed(liveRooms, {
+          roomId,
+          viewerId: options.viewerId ?? userId,
+          after: options.after,
+          wants: (type) => type !== 'CaughtUp' || options.caughtUp === true,
+        }),
+      );
     const floorCursor = async () => encodeCursor(roomId, floorOf(await getRoom(db, roomId)));
     /** Has the heads checked as often as they are while the bus is not healthy. */
     const checkEachSecond = async () => {
       bus.healthy = false;
       await liveRooms[Symbol.asyncDispose]();
-      liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), bus, silentLog);
+      liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), bus, retryFor(), silentLog);
     };
     /** Keeps reads of the log waiting, until the returned function is called. */
     const holdLog = async () => {
@@ -108,7 +101,7 @@ for (const name of storages) {
       };
     };
     /** What is handed over from here to the head of the log; and that it is the log. */
-    const assertFollows = async (feed: Feed) => {
+    const assertFollows = async (feed: FeedReader) => {
       const from = feed.position.seq;
       const log = (await readAll(db, roomId)).filter(({ seq }) => seq > from);
       assert.deepEqual(await take(feed, log.length), log);
@@ -188,8 +181,11 @@ for (const name of storages) {
       await using feed = await open({ after: await floorCursor() });
       await send(3);
       await assertFollows(feed);
-      const { gapsFound, missedFound, undoneFound, retries } = liveRooms.counts;
-      assert.deepEqual({ gapsFound, missedFound, undoneFound, retries }, { gapsFound: 0, missedFound: 0, undoneFound: 0, retries: 0 });
+      const { gapsFound, missedFound, rollbacksFound, retries } = liveRooms.counts;
+      assert.deepEqual(
+        { gapsFound, missedFound, rollbacksFound, retries },
+        { gapsFound: 0, missedFound: 0, rollbacksFound: 0, retries: 0 },
+      );
       bus.lose();
       await send();
       bus.release();
@@ -321,17 +317,17 @@ for (const name of storages) {
     });
 
     // The trap: a bare async generator, whose return() hangs behind the await that it is parked at.
-    it('settles return() at once while it waits', async () => {
+    it('ends at once while it waits', async () => {
       const feed = await open();
       const next = feed.next();
       await sleep(10);
-      assert.deepEqual(await feed.return(), { done: true, value: undefined });
+      await feed.stop();
       assert.deepEqual(await next, { done: true, value: undefined });
       assert.deepEqual(await feed.next(), { done: true, value: undefined });
       assert.equal(liveRooms.size, 0);
     });
 
-    it('settles return() at once while the database does not answer', async () => {
+    it('ends at once while the database does not answer', async () => {
       await using other = await open();
       const head = await fillRoom(db, roomId, 1800);
       bus.publish({ roomId, ...head, previousTag: 0, at: new Date(), type: 'RoomUpdated' });
@@ -343,7 +339,7 @@ for (const name of storages) {
       const next = feed.next();
       const began = performance.now();
       await sleep(20);
-      await feed.return();
+      await feed.stop();
       assert.deepEqual(await next, { done: true, value: undefined });
       assert.ok(performance.now() - began < 500);
       await letGo();
@@ -418,12 +414,9 @@ for (const name of storages) {
 
     it('moves behind what its reader does not want', async () => {
       const { message } = await sendMessage(chat, userId, { roomId, body: 'one' });
-      await using feed = await openFeed(liveRooms, {
-        roomId,
-        viewerId: userId,
-        after: await floorCursor(),
-        wants: (type) => type === 'MessageAdded',
-      });
+      const after = await floorCursor();
+      const wants = (type: Delivery['type']) => type === 'MessageAdded';
+      await using feed = new FeedReader(await openFeed(liveRooms, { roomId, viewerId: userId, after, wants }));
       await editMessage(chat, userId, message.id, 'two');
       await send();
       assert.deepEqual(seqs(await take(feed, 2)), [1, 3]);
@@ -440,7 +433,7 @@ for (const name of storages) {
       assert.ok(third);
       const cursor = encodeCursor(roomId, feed.position);
       const refused = assert.rejects(feed.next(), isExpired);
-      await undoBehind(db, roomId, third);
+      await rollBackTo(db, roomId, third);
       await refused;
       await assert.rejects(open({ after: cursor }), isExpired);
     });
@@ -452,7 +445,7 @@ for (const name of storages) {
       const [, second] = await take(feed, 3);
       assert.ok(second);
       const refused = assert.rejects(feed.next(), isExpired);
-      await undoBehind(db, roomId, second);
+      await rollBackTo(db, roomId, second);
       bus.lose();
       await send();
       await refused;
@@ -464,7 +457,7 @@ for (const name of storages) {
       const [, second] = await take(feed, 3);
       assert.ok(second);
       const refused = assert.rejects(feed.next(), isExpired);
-      await undoBehind(db, roomId, second);
+      await rollBackTo(db, roomId, second);
       bus.lose();
       await send();
       bus.release();
@@ -473,7 +466,7 @@ for (const name of storages) {
       await send();
       await refused;
       assert.ok(performance.now() - began < 2000, 'it was left to the head check');
-      assert.equal(liveRooms.counts.undoneFound, 1);
+      assert.equal(liveRooms.counts.rollbacksFound, 1);
     });
 
     it('looks again at the right of whoever goes on after the log was undone', async () => {
@@ -486,11 +479,11 @@ for (const name of storages) {
       await using owner = await open({ after: await floorCursor() });
       assert.deepEqual(seqs(await take(guest, 1)), [1]);
       await take(owner, 1);
-      await undoBehind(db, roomId, second);
+      await rollBackTo(db, roomId, second);
       await db.deleteFrom('memberships').where('userId', '=', viewerId).execute();
       // By this the node notices.
       await send();
-      await until('it is noticed', () => liveRooms.counts.undoneFound === 1);
+      await until('it is noticed', () => liveRooms.counts.rollbacksFound === 1);
       await assert.rejects(guest.next(), ({ code }: GaplessError) => code === 'NOT_FOUND');
       await assertFollows(owner);
     });
@@ -503,7 +496,7 @@ for (const name of storages) {
       const [, second] = await take(waiting, 4);
       assert.ok(second);
       const refused = assert.rejects(waiting.next(), isExpired);
-      await undoBehind(db, roomId, second);
+      await rollBackTo(db, roomId, second);
       await refused;
       // Reloaded, and subscribed again, as the error says.
       await using newcomer = await open({ after: encodeCursor(roomId, second) });
@@ -520,7 +513,7 @@ for (const name of storages) {
       await send(6);
       const third = (await take(early, 6))[2];
       assert.ok(third);
-      await undoBehind(db, roomId, third);
+      await rollBackTo(db, roomId, third);
       bus.lose();
       await send();
       await using feed = await open({ after: encodeCursor(roomId, third) });
@@ -528,7 +521,7 @@ for (const name of storages) {
       const next = feed.next();
       await send();
       assert.deepEqual((await next).value, (await readAll(db, roomId)).at(-1));
-      await early.return();
+      await early.stop();
     });
 
     it('notices that the log was undone by what it hears otherwise, before it takes what comes behind', async () => {
@@ -537,7 +530,7 @@ for (const name of storages) {
       const third = (await take(feed, 6))[2];
       assert.ok(third);
       const refused = assert.rejects(feed.next(), isExpired);
-      await undoBehind(db, roomId, third);
+      await rollBackTo(db, roomId, third);
       await send(4);
       await refused;
     });
@@ -547,7 +540,7 @@ for (const name of storages) {
       await send(6);
       const third = (await take(early, 6))[2];
       assert.ok(third);
-      await undoBehind(db, roomId, third);
+      await rollBackTo(db, roomId, third);
       await using feed = await open({ after: encodeCursor(roomId, third) });
       const next = feed.next();
       await send();
@@ -585,7 +578,7 @@ for (const name of storages) {
       assert.deepEqual([subscriptions, liveRooms.size], [1, 1]);
       await send(2);
       for (const feed of feeds) assert.deepEqual(seqs(await take(feed, 2)), [1, 2]);
-      await Promise.all(feeds.map((feed) => feed.return()));
+      await Promise.all(feeds.map((feed) => feed.stop()));
     });
   });
 }

@@ -8,10 +8,12 @@ import { LogReader, type LogSource, logPageSize, logSourceOf } from '../../src/f
 import { openFeed } from '../../src/feed/open-feed.ts';
 import { encodeCursor, type Position } from '../../src/storage/cursor.ts';
 import type { LogEntry } from '../../src/storage/room-log.ts';
+import { FeedReader } from '../support/feed-reader.ts';
 import { FickleBus } from '../support/fickle-bus.ts';
 import { chooseSeed, randomFrom } from '../support/random.ts';
+import { retryFor } from '../support/retry.ts';
 import { silentLog, storages } from '../support/server.ts';
-import { chatOn, createOwnedRoom, fillRoom, openTestStorage, range, readAll, type TestStorage, undoBehind } from '../support/storage.ts';
+import { chatOn, createOwnedRoom, fillRoom, openTestStorage, range, readAll, rollBackTo, type TestStorage } from '../support/storage.ts';
 
 for (const name of storages) {
   describe(`reads of the log on ${name}`, () => {
@@ -49,14 +51,14 @@ for (const name of storages) {
       const seed = chooseSeed('a crowd that resumes');
       const random = randomFrom(seed);
       const { roomId, userId, log } = await createFilledRoom(1500);
-      await using liveRooms = new LiveRooms(source, new FickleBus(), silentLog);
+      await using liveRooms = new LiveRooms(source, new FickleBus(), retryFor(), silentLog);
       reads = 0;
       const began = performance.now();
       const starts = range(1, 2000).map(() => log.length - 1 - Math.ceil(random() * 500));
       const feeds = await Promise.all(
-        starts.map((start) => {
+        starts.map(async (start) => {
           const cursor = encodeCursor(roomId, log[start] as Position);
-          return openFeed(liveRooms, { roomId, viewerId: userId, after: cursor, wants: () => true });
+          return new FeedReader(await openFeed(liveRooms, { roomId, viewerId: userId, after: cursor, wants: () => true }));
         }),
       );
       await Promise.all(
@@ -68,7 +70,7 @@ for (const name of storages) {
       );
       console.log(`${name}: 2,000 streams had ${reads} reads of the log, and all that they missed after ${performance.now() - began} ms`);
       assert.ok(reads <= 20, `${reads} reads`);
-      await Promise.all(feeds.map((feed) => feed.return()));
+      await Promise.all(feeds.map((feed) => feed.stop()));
     });
 
     it('are one for all whose position lies in its page, each served from there', async () => {
@@ -125,7 +127,7 @@ for (const name of storages) {
     it('refuse those alone whose position the log does not hold', async () => {
       const { roomId, log } = await createFilledRoom(20);
       const third = log[2] as Position;
-      await undoBehind(opened.db, roomId, third);
+      await rollBackTo(opened.db, roomId, third);
       await fillRoom(opened.db, roomId, 4);
       const now = await readAll(opened.db, roomId);
       const reader = new LogReader(source, () => {});

@@ -1,28 +1,29 @@
-// A feed against its model: whatever becomes of the bus, the log and the database, each reader was handed the log from
-// where it began, or CURSOR_EXPIRED where the log does not hold what it was handed.
+// A feed against its model: whatever happens to the bus, the log and the database, each reader receives the log from where
+// it began, or CURSOR_EXPIRED if the log does not hold what it received.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import type { GaplessError } from '../../src/errors.ts';
+import { badInput, type GaplessError, isFinal } from '../../src/errors.ts';
+import type { Delivery, Sink } from '../../src/feed/delivery.ts';
 import type { Feed } from '../../src/feed/feed.ts';
 import { LiveRooms } from '../../src/feed/live-rooms.ts';
 import { openFeed } from '../../src/feed/open-feed.ts';
 import { encodeCursor, newTag, type Position } from '../../src/storage/cursor.ts';
 import { follows, type LogEntry } from '../../src/storage/room-log.ts';
-import { isUnavailable } from '../../src/storage/unavailable.ts';
 import { FickleBus } from '../support/fickle-bus.ts';
 import { chooseSeed, randomFrom, shuffle } from '../support/random.ts';
+import { retryFor } from '../support/retry.ts';
 import { silentLog, storages } from '../support/server.ts';
 import { chatOn, createOwnedRoom, openTestStorage, range, type TestStorage } from '../support/storage.ts';
 import { DatabaseLog, MemoryLog, type TestLog } from '../support/test-log.ts';
 
 const backoff = { firstMs: 1, maxMs: 2 };
 const checkIntervalMs = 2;
-/** As good as never. */
+/** Practically never. */
 const noCheckMs = 600_000;
-/** By then, every reader has come to the end of a log that is there. */
+/** Within this time, every reader comes to the end of a log that can be read. */
 const settledMs = 5_000;
 
 const commands = [
@@ -33,33 +34,33 @@ type Command = readonly [what: (typeof commands)[number], n: number];
 const command: fc.Arbitrary<Command> = fc.tuple(fc.constantFrom(...commands), fc.nat(1000));
 
 /**
- * What may find that something was lost, and with it what the end of a run is:
- * - `head check`: it alone, as the last entry that is sent is lost.
- * - `next entry`: it alone, which is sent at the end and arrives.
- * - `newcomer`: somebody who comes as the last entry is written, and looks at the log.
- * - `none`: nothing is lost or undone, and nothing is sent at the end. What a reader misses is the feed's own doing.
+ * What may detect that something was lost, and how a run ends:
+ * - `head check`: only the head check. The last entry is lost.
+ * - `next entry`: only the next entry. It is sent at the end, and arrives.
+ * - `newcomer`: a subscriber that opens while the last entry is written, and reads the log.
+ * - `none`: nothing is lost or rolled back, and nothing is sent at the end. What a reader misses is a fault of the feed.
  */
 const remedies = ['head check', 'next entry', 'newcomer', 'none'] as const;
 type Remedy = (typeof remedies)[number];
 const losing: readonly Command[0][] = ['lose', 'garbage', 'restore'];
 
-/** Somebody who watches: what they asked for and what became of it. */
+/** A subscriber: what it asked for, and what became of it. */
 class Reader {
-  /** Where they resumed. Undefined: live only. */
+  /** Where it resumed. Undefined: live only. */
   readonly after: Position | undefined;
-  /** The head when they asked. */
+  /** The head when it asked. */
   readonly headThen: Position;
   start: Position | undefined;
-  readonly handed: LogEntry[] = [];
-  /** Where they were told that they had caught up. */
+  readonly delivered: LogEntry[] = [];
+  /** Where it received CaughtUp. */
   readonly caughtUpAt: Position[] = [];
   error: unknown;
-  /** They were handed something that they could not take. */
+  /** It was given something that it was not ready for. */
   overfed = false;
-  /** They have gone, or were sent away. */
+  /** It has left, or its feed has ended. */
   ended = false;
   readonly #running: Promise<unknown>;
-  /** Whether they go with others while they are at the head. */
+  /** Whether it goes with others while it is at the head. */
   readonly #follows: boolean;
   #feed: Feed | undefined;
   #mayTake = 0;
@@ -75,7 +76,7 @@ class Reader {
   }
 
   get position(): Position | undefined {
-    return this.handed.at(-1) ?? this.start;
+    return this.delivered.at(-1) ?? this.start;
   }
 
   pull(count: number): void {
@@ -85,7 +86,7 @@ class Reader {
 
   async disconnect(): Promise<void> {
     this.ended = true;
-    await this.#feed?.return();
+    this.#feed?.stop();
     this.#wake();
     await this.#running;
   }
@@ -93,45 +94,39 @@ class Reader {
   async #run(opening: Promise<Feed>): Promise<void> {
     this.#feed = await opening;
     this.start = this.#feed.position;
-    if (this.ended) await this.#feed.return();
-    while (!this.ended) {
-      while (this.#mayTake <= 0 && !this.ended) await new Promise<void>((resolve) => (this.#wake = resolve));
-      const following = this.#follows ? this.#feed.follow('everything', executeAll, this.#sink()) : undefined;
-      if (following) {
-        await following;
-        continue;
-      }
-      const { done, value } = await this.#feed.next();
-      if (done) return;
-      if (value.type === 'CaughtUp') this.caughtUpAt.push({ seq: value.seq, tag: value.tag });
-      else this.handed.push(value);
-      this.#mayTake -= 1;
-    }
+    if (this.ended) this.#feed.stop();
+    const shared = this.#follows ? { key: 'everything', execute: executeAll } : undefined;
+    await this.#feed.run<Delivery>({ shared, execute: async (delivery) => delivery }, this.#sink());
   }
 
-  #sink() {
+  #sink(): Sink<Delivery> {
     const reader = this;
     return {
+      get open() {
+        return !reader.ended;
+      },
       get ready() {
         return reader.#mayTake > 0 && !reader.ended;
       },
-      write(entry: LogEntry) {
+      drained: () => new Promise((resolve) => (this.#wake = resolve)),
+      write(delivery) {
         if (!this.ready) reader.overfed = true;
-        reader.handed.push(entry);
+        if (delivery.type === 'CaughtUp') reader.caughtUpAt.push({ seq: delivery.seq, tag: delivery.tag });
+        else reader.delivered.push(delivery);
         reader.#mayTake -= 1;
       },
     };
   }
 }
 
-/** What comes of an entry is the entry, a moment later; of every seventh each has to find out alone, and every eleventh fails. */
+/** Gives each entry itself, a moment later. Every seventh is to be executed alone, and every eleventh fails for all. */
 async function executeAll(entries: readonly LogEntry[]): Promise<readonly (LogEntry | undefined)[]> {
   await turn();
-  if (entries.some(({ seq }) => seq % 11 === 0)) throw new Error('It cannot be executed for all of them.');
+  if (entries.some(({ seq }) => seq % 11 === 0)) throw badInput('It cannot be executed for all of them.');
   return entries.map((entry) => (entry.seq % 7 === 0 ? undefined : entry));
 }
 
-/** What a bus hands over that nobody has sent: ahead of all, of another history, or out of place in this one. */
+/** An entry that nobody has sent: ahead of everything, of another history, or out of place in this one. */
 function garbage(entry: LogEntry, n: number): LogEntry {
   const forged = { ...entry, tag: newTag(), previousTag: newTag() };
   return [{ ...forged, seq: entry.seq + 1 + n }, forged, { ...forged, seq: Math.max(1, entry.seq - (n % 5)) }][n % 3] as LogEntry;
@@ -141,8 +136,8 @@ function garbage(entry: LogEntry, n: number): LogEntry {
 async function run(log: TestLog, remedy: Remedy, steps: readonly Command[]): Promise<void> {
   const bus = new FickleBus();
   bus.healthy = false;
-  const options = { backoff, checkIntervalMs: remedy === 'head check' ? checkIntervalMs : noCheckMs };
-  const liveRooms = new LiveRooms(log.source, bus, silentLog, options);
+  const options = { checkIntervalMs: remedy === 'head check' ? checkIntervalMs : noCheckMs };
+  const liveRooms = new LiveRooms(log.source, bus, retryFor({ backoff }), silentLog, options);
   const { floor } = await log.readAll();
   const written: LogEntry[] = [];
   const readers: Reader[] = [];
@@ -169,11 +164,11 @@ async function run(log: TestLog, remedy: Remedy, steps: readonly Command[]): Pro
       bus.deliver = (entry, send) => send(garbage(entry, n));
     },
     subscribe: () => open(),
-    // From anywhere that ever was, also what was undone or trimmed since.
+    // From any position that ever was, also one that was rolled back or trimmed since.
     resume: (n) => open([floor, ...written][n % (written.length + 1)]),
     disconnect: (_, reader) => void reader?.disconnect(),
     restore: async (n) => {
-      await log.undo(1 + (n % 6));
+      await log.rollBack(1 + (n % 6));
       head = (await log.readAll()).entries.at(-1) ?? (await log.readAll()).floor;
     },
     trim: async (n) => publish(await log.trim(1 + (n % 4))),
@@ -190,7 +185,7 @@ async function run(log: TestLog, remedy: Remedy, steps: readonly Command[]): Pro
     if (remedy === 'head check') bus.lose();
     if (remedy === 'newcomer') open(written.at(-3));
     for (const reader of readers) reader.pull(Infinity);
-    // The last is written while they read.
+    // The last entry is written while they read.
     for (let i = 0; i < steps.length % 5; i += 1) await turn();
     if (remedy !== 'none') publish(await log.append(1));
     const truth = await log.readAll();
@@ -215,13 +210,13 @@ async function settled(readers: readonly Reader[], end: Position): Promise<void>
   }
 }
 
-/** The oracle: the log, and all that was ever written. What the log does not hold now, it never will again. */
+/** The oracle is the log, and everything that was ever written. What the log does not hold now, it never will again. */
 function assertTrue(reader: Reader, truth: Awaited<ReturnType<TestLog['readAll']>>, ever: readonly Position[]): void {
   const tags = new Set([truth.floor, ...truth.entries].map(({ tag }) => tag));
   const holds = ({ tag }: Position) => tags.has(tag);
   const { start, after, error } = reader;
   if (start === undefined) {
-    if (error === undefined || isUnavailable(error)) return;
+    if (error === undefined || !isFinal(error)) return;
     assert.equal((error as GaplessError).code, 'CURSOR_EXPIRED', String(error));
     assert.ok(after && !holds(after), 'a cursor that the log holds was refused');
     return;
@@ -229,13 +224,16 @@ function assertTrue(reader: Reader, truth: Awaited<ReturnType<TestLog['readAll']
   if (after) assert.equal(start.tag, after.tag, 'it began elsewhere than asked for');
   else if (holds(reader.headThen)) assert.ok(start.seq >= reader.headThen.seq, 'it began in the past');
   let position = start;
-  for (const entry of reader.handed) {
-    assert.ok(follows(entry, position), `${entry.seq} was handed over behind ${position.seq}`);
-    assert.ok(ever.includes(entry) || ever.some(({ tag, seq }) => tag === entry.tag && seq === entry.seq), 'it was handed what never was');
+  for (const entry of reader.delivered) {
+    assert.ok(follows(entry, position), `${entry.seq} was delivered after ${position.seq}`);
+    assert.ok(
+      ever.includes(entry) || ever.some(({ tag, seq }) => tag === entry.tag && seq === entry.seq),
+      'it received what was never written',
+    );
     position = entry;
   }
-  assert.ok(!reader.overfed, 'it was handed more than it could take');
-  assert.ok(reader.caughtUpAt.length <= 1, 'it was told twice that it had caught up');
+  assert.ok(!reader.overfed, 'it received more than it was ready for');
+  assert.ok(reader.caughtUpAt.length <= 1, 'it received CaughtUp twice');
   const [caughtUp] = reader.caughtUpAt;
   if (caughtUp && holds(caughtUp) && holds(reader.headThen)) assert.ok(caughtUp.seq >= reader.headThen.seq, 'it had not caught up');
   if (error === undefined) return;
@@ -243,7 +241,7 @@ function assertTrue(reader: Reader, truth: Awaited<ReturnType<TestLog['readAll']
   assert.ok(!holds(position), 'it was ended, and could have gone on');
 }
 
-/** So many runs, several at a time: most of a run is spent waiting. */
+/** Several runs at a time: most of a run is spent waiting. */
 async function check(numRuns: number, maxSteps: number, open: () => Promise<TestLog>): Promise<void> {
   const seed = chooseSeed('the model of a feed');
   const atOnce = 8;

@@ -65,6 +65,25 @@ export const anomalies: readonly Anomaly[] = [
     },
   },
   {
+    name: 'an event of a subscription that was completed',
+    verdicts: ['stray'],
+    plant({ lines }, choose) {
+      const event = choose(lines.filter((line) => line.type === 'event'));
+      if (!event) return false;
+      const { at, watcher, event: name, cursor } = event;
+      return insertBehind(lines, event, { type: 'stray', at, watcher, event: name, cursor });
+    },
+  },
+  {
+    name: 'an event of which an error took a part',
+    verdicts: ['differing'],
+    plant: ({ lines }, choose) =>
+      replace(lines, choose(lines.filter((line) => line.type === 'event' && line.event !== 'CaughtUp')), (event) => ({
+        ...event,
+        error: 'INTERNAL',
+      })),
+  },
+  {
     name: 'an entry from in front of where a watcher began',
     verdicts: ['outOfOrder'],
     plant({ lines, rooms }, choose) {

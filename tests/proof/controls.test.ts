@@ -59,7 +59,8 @@ describe('a control', () => {
     const folders = readdirSync(join(import.meta.dirname, '../../proof/controls'), { withFileTypes: true }).filter((each) =>
       each.isDirectory(),
     );
-    assert.deepEqual(controls.map(({ name }) => name).sort(), folders.map(({ name }) => name).sort());
+    const broken = controls.filter(({ sound }) => !sound);
+    assert.deepEqual(broken.map(({ name }) => name).sort(), folders.map(({ name }) => name).sort());
   });
 
   it('names faults that there are', () => {
@@ -102,8 +103,8 @@ describe('a control', () => {
     assert.deepEqual(numbersOf(missed), []);
   });
 
-  it('history-before-listening passes over what comes between the two', async () => {
-    const { right, wrong } = await compare('history-before-listening', async (url) => {
+  it('read-before-listening skips what is committed between the two', async () => {
+    const { right, wrong } = await compare('read-before-listening', async (url) => {
       const ada = await Guest.signIn(url);
       const roomId = await ada.createRoom();
       let { cursor } = (await ada.send(roomId, 'first')).message;

@@ -41,7 +41,13 @@ describe('a run', () => {
 });
 
 describe('a control', () => {
-  for (const control of controls) {
+  it('that is sound may have no findings', () => {
+    const [control] = controls.filter(({ sound }) => sound);
+    assert.ok(control);
+    assert.deepEqual([caught({ control, run: sound }), caught({ control, run: withFindings('lost') })], [true, false]);
+  });
+
+  for (const control of controls.filter(({ sound }) => !sound)) {
     it(`${control.name} is caught by all of its verdicts, and by no fewer`, () => {
       assert.equal(caught({ control, run: withFindings(...control.verdicts) }), true);
       assert.equal(caught({ control, run: withFindings(...control.verdicts.slice(1)) }), false);

@@ -15,8 +15,8 @@ const roomId = await ada.createRoom({ memberIds: [bob.userId] });
 const otherRoomId = await ada.createRoom({ name: 'Other' });
 const { message } = await ada.send(roomId, 'hello');
 const membershipId = (await ada.must(gql.RoomDocument, { id: roomId })).room?.viewerMembership?.id as string;
-const rooms = (await ada.must(gql.RoomsDocument, { first: 1 })).rooms;
-const byName = (await ada.must(gql.RoomsDocument, { first: 1, orderBy: 'NAME' })).rooms;
+const rooms = await ada.rooms({ first: 1 });
+const byName = await ada.rooms({ first: 1, orderBy: 'NAME' });
 const members = (await ada.must(gql.MembersDocument, { id: roomId })).room?.members;
 const otherMembers = (await ada.must(gql.MembersDocument, { id: otherRoomId })).room?.members;
 const messages = (await ada.must(gql.MessagesDocument, { id: roomId })).room?.messages;
@@ -153,7 +153,7 @@ describe('an input', () => {
       input: { name: ' Nulls ', description: null, memberIds: null, subject: null },
     });
     assert.equal(createRoom?.room.name, 'Nulls');
-    const { rooms } = await ada.must(gql.RoomsDocument, {
+    const rooms = await ada.rooms({
       first: null,
       after: null,
       last: null,

@@ -112,7 +112,7 @@ for (const storage of storages) {
           for (const [filter, matches] of filters) {
             for (const guest of [ada, eva, zoe]) {
               const list = expected(guest, orderBy, (room) => matches(room, guest));
-              const read = async (args: object) => (await guest.must(gql.RoomsDocument, { ...args, filter, orderBy })).rooms;
+              const read = (args: object) => guest.rooms({ ...args, filter, orderBy });
               for (const size of guest === ada ? [3, 100] : [7]) await assertPages(read, size, list);
               assert.deepEqual(idsOf(await read({})), list.slice(0, 20));
             }
@@ -121,9 +121,9 @@ for (const storage of storages) {
 
         it(`by ${orderBy} lie between two cursors`, async () => {
           const list = expected(ada, orderBy, () => true);
-          const { edges } = (await ada.must(gql.RoomsDocument, { first: 100, orderBy })).rooms;
+          const { edges } = await ada.rooms({ first: 100, orderBy });
           const cursors = { after: edges[2]?.cursor as string, before: edges[9]?.cursor as string };
-          const read = async (args: object) => idsOf((await ada.must(gql.RoomsDocument, { ...args, ...cursors, orderBy })).rooms);
+          const read = async (args: object) => idsOf(await ada.rooms({ ...args, ...cursors, orderBy }));
           assert.deepEqual(await read({ first: 100 }), list.slice(3, 9));
           assert.deepEqual(await read({ first: 4 }), list.slice(3, 7));
           assert.deepEqual(await read({ last: 4 }), list.slice(5, 9));
@@ -132,7 +132,7 @@ for (const storage of storages) {
 
       it('are RECENTLY_ACTIVE first where nothing else is asked for, and move to the front with a message', async () => {
         const list = expected(eva, 'RECENTLY_ACTIVE', () => true);
-        const read = async () => idsOf(((await eva.must('{ rooms { edges { node { id } } } }', {})) as gql.RoomsQuery).rooms);
+        const read = async () => idsOf(((await eva.must('{ rooms { edges { node { id } } } }', {})) as gql.RoomsQuery).rooms ?? undefined);
         assert.deepEqual(await read(), list.slice(0, 20));
         assert.equal(list[0], shared);
       });

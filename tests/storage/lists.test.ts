@@ -91,33 +91,34 @@ describe('lists of thousands on PostgreSQL', () => {
   }
 
   const flat = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(flat)];
-  const page = async (args: object) => listMessages(opened.db, roomId, { first: 100, ...args });
+  const page = async (args: object) => listMessages(opened.db, userId, roomId, { first: 100, ...args });
   const rooms = (orderBy: RoomOrder, filter = {}, args = {}) => listRooms(db, userId, args, filter, orderBy);
   const inTheMiddle = async (orderBy: RoomOrder) => roomCursor(orderBy, await getRoom(opened.db, 'room_3001'));
 
   const lists: Record<string, () => Promise<unknown>> = {
-    'the last messages': () => listMessages(db, roomId, { last: 20 }),
-    'the first messages': () => listMessages(db, roomId, { first: 20 }),
-    'messages after one': async () => listMessages(db, roomId, { first: 20, after: messageCursor((await page({})).rows.at(-1) as never) }),
+    'the last messages': () => listMessages(db, userId, roomId, { last: 20 }),
+    'the first messages': () => listMessages(db, userId, roomId, { first: 20 }),
+    'messages after one': async () =>
+      listMessages(db, userId, roomId, { first: 20, after: messageCursor((await page({})).rows.at(-1) as never) }),
     'messages before one': async () => {
       const { rows } = await page({ last: 100, first: undefined });
-      return listMessages(db, roomId, { last: 20, before: messageCursor(rows[0] as never) });
+      return listMessages(db, userId, roomId, { last: 20, before: messageCursor(rows[0] as never) });
     },
-    'the last messages of many rooms': () => findLastMessages(db, [roomId, ...roomIds]),
+    'the last messages of many rooms': () => findLastMessages(db, userId, [roomId, ...roomIds]),
     'what sends of strangers ask for': () =>
       writeSends(
         db,
         range(1, 64).map((i) => ({ roomId: `room_${i}`, senderId: `user_${i + 100}`, body: 'hello', clientMessageId: `key ${i}` })),
       ),
-    'the log behind a position': async () => readLog(db, roomId, (await readAll(opened.db, roomId))[3000] as never, 50),
+    'the log after a position': async () => readLog(db, roomId, (await readAll(opened.db, roomId))[3000] as never, 50),
     'the heads of rooms': () => readHeads(db, [roomId, ...roomIds]),
-    members: () => listMembers(db, roomId, { first: 20 }),
-    'the last members': () => listMembers(db, roomId, { last: 20 }),
+    members: () => listMembers(db, userId, roomId, { first: 20 }),
+    'the last members': () => listMembers(db, userId, roomId, { last: 20 }),
     'members after one': async () => {
-      const { rows } = await listMembers(opened.db, roomId, { first: 100 });
-      return listMembers(db, roomId, { first: 20, after: memberCursor(rows[99] as never) });
+      const { rows } = await listMembers(opened.db, userId, roomId, { first: 100 });
+      return listMembers(db, userId, roomId, { first: 20, after: memberCursor(rows[99] as never) });
     },
-    'the memberships of a viewer': () => findMembershipsOf(db, userId, [roomId, ...roomIds]),
+    'the memberships of a viewer': () => findMembershipsOf(db, userId, userId, [roomId, ...roomIds]),
     peers: () => findPeers(db, userId, roomIds),
     'rooms by activity': () => rooms('RECENTLY_ACTIVE'),
     'the rooms that were silent longest': () => rooms('RECENTLY_ACTIVE', {}, { last: 20 }),
@@ -154,13 +155,13 @@ describe('lists of thousands on PostgreSQL', () => {
     const backwards: number[] = [];
     const { floorSeq: seq, floorTag: tag } = await getRoom(opened.db, roomId);
     for (let after = encodeCursor(roomId, { seq, tag }), more = true; more; ) {
-      const { rows, hasNextPage } = await listMessages(opened.db, roomId, { first: 100, after });
+      const { rows, hasNextPage } = await listMessages(opened.db, userId, roomId, { first: 100, after });
       forwards.push(...rows.map(({ number }) => number));
       after = messageCursor(rows.at(-1) as never);
       more = hasNextPage;
     }
     for (let before: string | undefined, more = true; more; ) {
-      const { rows, hasPreviousPage } = await listMessages(opened.db, roomId, { last: 100, before });
+      const { rows, hasPreviousPage } = await listMessages(opened.db, userId, roomId, { last: 100, before });
       backwards.unshift(...rows.map(({ number }) => number));
       before = messageCursor(rows[0] as never);
       more = hasPreviousPage;

@@ -12,11 +12,14 @@ import { LiveRooms } from '../../src/feed/live-rooms.ts';
 import { logSourceOf } from '../../src/feed/log-reader.ts';
 import { openFeed } from '../../src/feed/open-feed.ts';
 import { encodeCursor, type Position } from '../../src/storage/cursor.ts';
+import { lockRoom } from '../../src/storage/locked-room.ts';
 import { findMessages, listMessages } from '../../src/storage/messages.ts';
-import { lockRoom, readLog } from '../../src/storage/room-log.ts';
+import { readLog } from '../../src/storage/room-log.ts';
 import type { Db } from '../../src/storage/tables.ts';
+import { FeedReader } from '../support/feed-reader.ts';
 import { Lock } from '../support/lock.ts';
 import { until } from '../support/process.ts';
+import { retryFor } from '../support/retry.ts';
 import { silentLog, storages } from '../support/server.ts';
 import { chatOn, createOwnedRoom, fillRoom, getRoom, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
 
@@ -44,7 +47,8 @@ for (const name of storages) {
 
     const summary = async (roomId: string) =>
       (await readAll(db, roomId)).map((entry) => ('throughNumber' in entry ? `trimmed through ${entry.throughNumber}` : entry.type));
-    const numbers = async (roomId: string) => (await listMessages(db, roomId, { first: 100 })).rows.map(({ number }) => number);
+    const numbers = async (roomId: string) =>
+      (await listMessages(db, (await getRoom(db, roomId)).createdBy as string, roomId, { first: 100 })).rows.map(({ number }) => number);
 
     it('removes what is old from the front, and says so with one entry', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
@@ -89,10 +93,10 @@ for (const name of storages) {
       await retention.clean();
       const seqs = (await readLog(db, roomId, fifth, 10)).map(({ seq }) => seq);
       assert.deepEqual(seqs, [6, 7]);
-      const page = await listMessages(db, roomId, { first: 10, after: encodeCursor(roomId, fifth) });
+      const page = await listMessages(db, userId, roomId, { first: 10, after: encodeCursor(roomId, fifth) });
       assert.deepEqual([page.rows.map(({ number }) => number), page.hasPreviousPage], [[6], false]);
       await assert.rejects(readLog(db, roomId, fourth, 10), isExpired);
-      await assert.rejects(listMessages(db, roomId, { first: 10, after: encodeCursor(roomId, fourth) }), isExpired);
+      await assert.rejects(listMessages(db, userId, roomId, { first: 10, after: encodeCursor(roomId, fourth) }), isExpired);
       await assert.rejects(readLog(db, roomId, { ...fifth, tag: fifth.tag + 1 }, 10), isExpired);
     });
 
@@ -200,9 +204,9 @@ for (const name of storages) {
     it('is seen by those who watch', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 4, longAgo);
-      await using liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), chat.bus, silentLog);
+      await using liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), chat.bus, retryFor(), silentLog);
       const watch = { roomId, viewerId: userId, after: undefined, wants: (type: string) => type !== 'CaughtUp' };
-      await using feed = await openFeed(liveRooms, watch);
+      await using feed = new FeedReader(await openFeed(liveRooms, watch));
       const next = feed.next();
       await retention.clean();
       const { value } = await next;
@@ -214,10 +218,10 @@ for (const name of storages) {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 4, longAgo);
       const [first] = await readAll(db, roomId);
-      await using liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), chat.bus, silentLog);
+      await using liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), chat.bus, retryFor(), silentLog);
       const watch = { roomId, viewerId: userId, wants: (type: string) => type !== 'CaughtUp' };
-      const resume = () => openFeed(liveRooms, { ...watch, after: encodeCursor(roomId, first as Position) });
-      await using live = await openFeed(liveRooms, { ...watch, after: undefined });
+      const resume = async () => new FeedReader(await openFeed(liveRooms, { ...watch, after: encodeCursor(roomId, first as Position) }));
+      await using live = new FeedReader(await openFeed(liveRooms, { ...watch, after: undefined }));
       // By this, the node has read what lies in front.
       await using early = await resume();
       assert.equal((await early.next()).value?.seq, 2);

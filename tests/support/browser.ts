@@ -1,4 +1,4 @@
-// A real browser: Debian's Chromium, driven by Playwright's library, which downloads nothing.
+// Chromium from the PATH or from Debian's package, driven by playwright-core, which downloads no browser.
 
 import { type Browser, chromium } from 'playwright-core';
 import { findProgram } from './programs.ts';
@@ -12,11 +12,10 @@ export async function openBrowser(): Promise<Browser> {
 export interface WebChat extends AsyncDisposable {
   readonly browser: Browser;
   readonly server: Server;
-  /** Where the page is. */
   readonly origin: string;
 }
 
-/** A browser, and a server that has the page. */
+/** Starts a browser, and a server of the web chat. */
 export async function openWebChat(): Promise<WebChat> {
   await using opened = new AsyncDisposableStack();
   const server = opened.use(await startServer());

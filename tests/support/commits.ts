@@ -1,10 +1,10 @@
-// What the database itself says about the durability of each commit.
+// Records in the database how durable each commit is.
 
 import { sql } from 'kysely';
 import pg from 'pg';
 import type { Db } from '../../src/storage/tables.ts';
 
-/** What is recorded of each table. A room's row also changes with each entry. */
+/** The tables whose writes are recorded. A room's row also changes with each entry. */
 const written = {
   users: 'insert or update',
   rooms: 'insert',
@@ -13,7 +13,7 @@ const written = {
   secrets: 'insert',
 };
 
-/** Changes a default of the database, for sessions that begin after this. */
+/** Changes a default of the database for new sessions. */
 export async function setDefault(url: string, setting: string, value: string): Promise<void> {
   const client = new pg.Client(url);
   await client.connect();
@@ -24,7 +24,7 @@ export async function setDefault(url: string, setting: string, value: string): P
   }
 }
 
-/** From now on, each row that is written records with which synchronous_commit its transaction commits. */
+/** From now on, each written row records the synchronous_commit with which its transaction commits. */
 export async function recordCommits(db: Db): Promise<void> {
   await sql`create table commits (id bigserial, "table" text not null, setting text not null)`.execute(db);
   await sql`create function record_commit() returns trigger language plpgsql as $$

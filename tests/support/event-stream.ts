@@ -1,4 +1,4 @@
-// An event stream as it comes over the wire, event by event.
+// Reads server-sent events as they arrive on the wire, one by one.
 
 import { print } from 'graphql';
 import * as gql from '../gql/graphql.ts';
@@ -21,7 +21,7 @@ export class EventStream {
     this.#blocks = readEvents(response);
   }
 
-  /** Asks as EventSource does: by GET. */
+  /** Opens a stream with GET, as EventSource does. */
   static async open(
     guest: Pick<Guest, 'url' | 'token'>,
     query: string,
@@ -39,7 +39,7 @@ export class EventStream {
     return EventStream.open(guest, print(gql.MessageAddedDocument), { variables, headers });
   }
 
-  /** The next event; undefined once the stream has ended. */
+  /** The next event. Undefined once the stream has ended. */
   async next(): Promise<ServerEvent | undefined> {
     return (await this.#blocks.next()).value ?? undefined;
   }

@@ -1,13 +1,13 @@
-// A bus that does what the contract of `Bus` allows and a test asks for: entries are lost, repeated, delayed, reordered.
+// A bus that loses, repeats, delays and reorders entries as a test asks. The contract of `Bus` allows all of it.
 
 import type { Bus, Listener } from '../../src/bus/bus.ts';
 import { MemoryBus } from '../../src/bus/memory-bus.ts';
 import type { LogEntry } from '../../src/storage/room-log.ts';
 
 export class FickleBus implements Bus {
-  /** What becomes of an entry that is published. Lost where `send` is not called. */
+  /** Handles a published entry. The entry is lost unless `send` is called. */
   deliver: (entry: LogEntry, send: (entry: LogEntry) => void) => void = (entry, send) => send(entry);
-  /** While false, heads are checked each second: what is lost with nothing after it is found sooner. */
+  /** While false, heads are checked each second, so that a lost entry with nothing after it is found sooner. */
   healthy = true;
   readonly counts = {};
   readonly #bus = new MemoryBus();
@@ -17,7 +17,7 @@ export class FickleBus implements Bus {
     this.deliver(entry, (each) => this.#bus.publish(each));
   }
 
-  /** Keeps entries back from now on, until they are released in whatever order. */
+  /** Holds entries back until `release`. */
   hold(): void {
     this.deliver = (entry) => this.#held.push(entry);
   }

@@ -1,4 +1,4 @@
-// A lock in a server's database, held from outside: it makes work that is under way stand still where a test wants it.
+// A lock in a server's database, held by the test, so that work of the server waits at a known point.
 
 import pg from 'pg';
 
@@ -21,7 +21,7 @@ export class Lock implements AsyncDisposable {
     return lock;
   }
 
-  /** How many wait for a lock in this database. */
+  /** Number of backends of this database that wait for a lock. */
   async waiting(): Promise<number> {
     const { rows } = await this.#observer.query(
       `select count(*)::int as count from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,

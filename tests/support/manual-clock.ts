@@ -1,4 +1,4 @@
-// A clock that a test moves.
+// A clock that only moves when a test moves it.
 
 import type { Clock } from '../../src/clock.ts';
 
@@ -25,7 +25,7 @@ export class ManualClock implements Clock {
     return new Promise((resolve) => this.after(ms, resolve));
   }
 
-  /** Moves the clock, and runs each timer that is due at its time. Between two timers, what they resolved goes on. */
+  /** Moves the clock and runs each due timer at its time. Promises that a timer resolves settle before the next timer runs. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;
     for (;;) {

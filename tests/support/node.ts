@@ -1,11 +1,11 @@
-// A node as operators start it: `node src/main.js`, a process of its own that can be killed.
+// A node as operators start it: `node src/main.js`, in its own process, which can be killed.
 
 import { fileURLToPath } from 'node:url';
 import { freePort, type Program, start, until } from './process.ts';
 
 const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
-/** Starts the program with just these settings. `nodeArgs` is what Node is told before it. */
+/** Starts the program with these settings only. `nodeArgs` come before the program on the command line. */
 export function startProgram(env: Record<string, string>, nodeArgs: readonly string[] = []): Program {
   return start(process.execPath, [...nodeArgs, main], { env: { DRAIN_DELAY_MS: '0', ...env } });
 }
@@ -16,7 +16,7 @@ export interface ServerNode extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Starts a node, and waits until it is ready. */
+/** Starts a node and waits until it is ready. */
 export async function startNode(env: Record<string, string>): Promise<ServerNode> {
   const port = env['PORT'] ?? String(await freePort());
   const program = startProgram({ ...env, PORT: port });

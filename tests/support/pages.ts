@@ -1,4 +1,4 @@
-// Walks a connection page by page, the way a client does.
+// Pages through a connection as a client does.
 
 import assert from 'node:assert/strict';
 import type { PageViewFragment } from '../gql/graphql.ts';
@@ -21,8 +21,8 @@ type Read = (args: PageArguments) => Promise<Connection | undefined>;
 export const idsOf = (connection: Connection | undefined): string[] => connection?.edges.map(({ node }) => node.id) ?? [];
 
 /**
- * Reads a whole list in pages of `size`, forward and then backward, and checks that each way gives exactly `expected`,
- * in order, and that each page says rightly whether there is more.
+ * Reads a whole list in pages of `size`, forward and backward. Checks that both give exactly `expected`, in order, and that
+ * hasNextPage and hasPreviousPage are right on each page.
  */
 export async function assertPages(read: Read, size: number, expected: readonly string[]): Promise<void> {
   const forward: string[] = [];
@@ -52,7 +52,7 @@ export async function assertPages(read: Read, size: number, expected: readonly s
 
 async function readPage(read: Read, args: PageArguments): Promise<{ ids: string[]; pageInfo: PageViewFragment }> {
   const connection = await read(args);
-  if (!connection) throw new Error('There is no such list.');
+  if (!connection) throw new Error('The list is missing in the answer.');
   const { edges, nodes, pageInfo } = connection;
   assert.equal(pageInfo.startCursor, edges[0]?.cursor ?? null);
   assert.equal(pageInfo.endCursor, edges.at(-1)?.cursor ?? null);

@@ -1,4 +1,4 @@
-// Somebody in front of a browser: what they do on the page of the web chat, and what they see there.
+// A person who uses the web chat in a browser: their actions, and what they see.
 
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 
@@ -6,9 +6,10 @@ export class Person implements AsyncDisposable {
   readonly name: string;
   readonly context: BrowserContext;
   readonly page: Page;
-  /** Requests that left for another host, and what the page complained of. */
-  readonly strays: string[] = [];
-  readonly complaints: string[] = [];
+  /** Requests to other hosts. */
+  readonly foreignRequests: string[] = [];
+  /** Uncaught errors of the page, and violations of its content security policy. */
+  readonly pageErrors: string[] = [];
 
   private constructor(name: string, context: BrowserContext, page: Page) {
     this.name = name;
@@ -16,20 +17,20 @@ export class Person implements AsyncDisposable {
     this.page = page;
   }
 
-  /** Opens the page at `origin` as somebody new, and signs in. */
+  /** Opens the page at `origin` in a new browser context, and signs in. */
   static async arrive(browser: Browser, origin: string, name: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<Person> {
     const context = await browser.newContext({ locale: 'en-GB', baseURL: origin, reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
     const person = new Person(name, context, page);
     const host = new URL(origin).host;
     context.on('request', (request) => {
-      // What the page made itself has no host.
-      if (![host, ''].includes(new URL(request.url()).host)) person.strays.push(request.url());
+      // data: and blob: URLs have no host.
+      if (![host, ''].includes(new URL(request.url()).host)) person.foreignRequests.push(request.url());
     });
     context.on('console', (message) => {
-      if (/content.security.policy/i.test(message.text())) person.complaints.push(message.text());
+      if (/content.security.policy/i.test(message.text())) person.pageErrors.push(message.text());
     });
-    context.on('weberror', (error) => person.complaints.push(String(error.error())));
+    context.on('weberror', (error) => person.pageErrors.push(String(error.error())));
     await page.goto('/');
     await page.getByRole('textbox', { name: 'Your name' }).fill(name);
     await page.getByRole('button', { name: 'Sign in' }).click();
@@ -90,8 +91,8 @@ export class Person implements AsyncDisposable {
     return this.messages.filter({ hasText: body });
   }
 
-  /** Those of the drawn messages that begin with one of the words, in their order. */
-  async said(pattern: RegExp): Promise<string[]> {
+  /** The first match in each rendered message, in order. Messages without a match are left out. */
+  async matches(pattern: RegExp): Promise<string[]> {
     const texts = await this.messages.allInnerTexts();
     return texts.flatMap((text) => text.match(pattern)?.[0] ?? []);
   }

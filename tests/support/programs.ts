@@ -1,10 +1,10 @@
-// Programs that the tests need and npm does not have: from the PATH, or Debian's package where that may be installed.
+// Finds programs that tests need and npm does not provide: on the PATH, or in a Debian package that root may install.
 
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { run } from './process.ts';
 
-/** Where the first of the programs is that is there. Throws a sentence where none is, and none can be installed. */
+/** The path of the first program that exists. Throws if none exists and none can be installed. */
 export async function findProgram(names: readonly string[], debianPackage: string): Promise<string> {
   const find = () => names.map(onPath).find((path) => path !== undefined);
   const found = find();

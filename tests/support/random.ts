@@ -1,6 +1,6 @@
-// Chance that can be had again: the seed is printed, and GAPLESS_SEED sets it.
+// Reproducible random numbers. The seed is printed, and GAPLESS_SEED sets it.
 
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+/** Numbers from 0 to 1. The same seed gives the same numbers (mulberry32). */
 export function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -11,7 +11,7 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** The seed of this run: printed, so that a failure can be repeated. */
+/** Chooses and prints the seed of this run, so that a failure can be repeated. */
 export function chooseSeed(what: string): number {
   const seed = Number(process.env['GAPLESS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
   console.log(`${what}: GAPLESS_SEED=${seed}`);
@@ -25,5 +25,5 @@ export function shuffle<T>(items: readonly T[], random: () => number): T[] {
     .map(({ item }) => item);
 }
 
-/** One of them. */
+/** A random item. */
 export const pick = <T>(items: readonly T[], random: () => number): T => items[Math.floor(random() * items.length)] as T;

@@ -1,4 +1,4 @@
-// A Redis of our own: redis-server or valkey-server from the PATH, installed where that can be done, on a free port.
+// A Redis server for tests, on a free port: redis-server or valkey-server, from the PATH or from Debian's package.
 
 import { connect } from 'node:net';
 import { freePort, type Program, start, until } from './process.ts';
@@ -26,7 +26,7 @@ export class RedisServer implements AsyncDisposable {
     await until('Redis answers', () => accepts(this.port));
   }
 
-  /** SIGSTOP makes it silent, SIGCONT lets it go on. */
+  /** SIGSTOP makes it silent. SIGCONT resumes it. */
   signal(signal: NodeJS.Signals): void {
     this.#server?.child.kill(signal);
   }

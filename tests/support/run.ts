@@ -1,5 +1,5 @@
-// `npm test`: builds what is stale, starts PostgreSQL and Redis where the environment names none, runs every test against
-// them, and stops them.
+// `npm test`: builds what is stale, starts PostgreSQL and Redis unless the environment names them, runs the tests, and stops
+// both servers.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { globSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// A server as the tests start it: the same function as `npm start`, on a free port, with a client for its API.
+// A server inside the test process, opened by the same function as in `npm start`, and a client for its API.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,10 +8,9 @@ import { type GraphQLFormattedError, print } from 'graphql';
 import { type Client, createClient } from 'graphql-ws';
 import { pino } from 'pino';
 import { WebSocket } from 'ws';
-import { type App, openApp } from '../../src/app.ts';
+import { type App, type AppOptions, openApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { Log } from '../../src/log.ts';
-import type { Bounds } from '../../src/transport/connection.ts';
 import * as gql from '../gql/graphql.ts';
 import { createDatabase } from './postgres.ts';
 
@@ -21,15 +20,15 @@ export interface Server extends AsyncDisposable {
   readonly app: App;
   /** The GraphQL endpoint. */
   readonly url: string;
-  /** Closes it and opens it again on the same data and port. */
+  /** Closes the server and opens it again with the same data and port. */
   restart(): Promise<void>;
 }
 
-/** Where a test keeps its things: a folder of PGlite's, or a database of PostgreSQL's. */
+/** The storage of a test: PGlite in a temporary folder, or a PostgreSQL database. */
 export const storages = ['PGlite', 'PostgreSQL'] as const;
 export type StorageName = (typeof storages)[number];
 
-/** Settings for a place of its own, and how to be rid of it. */
+/** Creates storage for a test, and returns the settings that select it. Disposing removes it. */
 export async function createPlace(storage: StorageName): Promise<{ env: Record<string, string> } & AsyncDisposable> {
   if (storage === 'PGlite') {
     const folder = mkdtempSync(join(tmpdir(), 'gapless-data-'));
@@ -39,16 +38,16 @@ export async function createPlace(storage: StorageName): Promise<{ env: Record<s
   return { env: { DATABASE_URL: database.url, IDENTITY: 'guest' }, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
 }
 
-/** Opens a server in a place of its own, or with the settings that are given. */
+/** Opens a server with storage of its own, unless `env` selects one. */
 export async function startServer(
-  options: { storage?: StorageName; env?: Record<string, string>; log?: Log; bounds?: Partial<Bounds> } = {},
+  options: { storage?: StorageName; env?: Record<string, string>; log?: Log } & AppOptions = {},
 ): Promise<Server> {
   const cleanup = new AsyncDisposableStack();
   const place =
     options.env?.['DATABASE_URL'] || options.env?.['DATA_DIR'] ? undefined : cleanup.use(await createPlace(options.storage ?? 'PGlite'));
   let config: Config = readConfig({ PORT: '0', DRAIN_DELAY_MS: '0', ...place?.env, ...options.env });
   const log = options.log ?? silentLog;
-  let app = await openApp(config, log, options.bounds);
+  let app = await openApp(config, log, options);
   config = { ...config, port: Number(new URL(app.url).port) };
   return {
     get app() {
@@ -57,7 +56,7 @@ export async function startServer(
     url: `${app.url}/graphql`,
     async restart() {
       await app.close({ now: true });
-      app = await openApp(config, log, options.bounds);
+      app = await openApp(config, log, options);
     },
     async [Symbol.asyncDispose]() {
       await app.close({ now: true });
@@ -71,16 +70,19 @@ export interface Answer<Data> {
   readonly errors?: readonly (GraphQLFormattedError & { extensions: { code: string; field?: string; errorId?: string } })[];
 }
 
-/** A signed-in guest, and what they can do. Methods throw where the server answers with an error; `ask` does not. */
+/** A signed-in guest. Methods throw if the server answers with an error, except for `ask`. */
 export class Guest {
   readonly url: string;
   readonly token: string;
   readonly userId: string;
+  /** The id of `viewer`, which is not that of the user. */
+  readonly viewerId: string;
 
   constructor(url: string, token: string, userId: string) {
     this.url = url;
     this.token = token;
     this.userId = userId;
+    this.viewerId = userId.replace('user_', 'viewer_');
   }
 
   static async signIn(url: string, name = 'Ada'): Promise<Guest> {
@@ -88,7 +90,7 @@ export class Guest {
     return new Guest(url, signIn?.token as string, signIn?.viewer.user.id as string);
   }
 
-  /** The same guest at another node. */
+  /** The same guest, on another node. */
   at(url: string): Guest {
     return new Guest(url, this.token, this.userId);
   }
@@ -101,10 +103,15 @@ export class Guest {
     return must(this.ask(document, variables));
   }
 
-  /** The code of the first error; undefined where there is none. */
+  /** The code of the first error. Undefined if there is none. */
   async refusal(document: string, variables?: Record<string, unknown>): Promise<string | undefined> {
     // biome-ignore lint/suspicious/noExplicitAny: the document is a plain string
     return (await this.ask<any, any>(document, variables)).errors?.[0]?.extensions.code;
+  }
+
+  /** A page of rooms. */
+  async rooms(variables: gql.RoomsQueryVariables = {}): Promise<NonNullable<gql.RoomsQuery['rooms']>> {
+    return (await this.must(gql.RoomsDocument, variables)).rooms as NonNullable<gql.RoomsQuery['rooms']>;
   }
 
   async createRoom(input: Partial<gql.CreateRoomInput> = {}): Promise<string> {
@@ -117,7 +124,7 @@ export class Guest {
     return (await this.must(gql.SendMessageDocument, { input })).sendMessage as NonNullable<gql.SendMessageMutation['sendMessage']>;
   }
 
-  /** A graphql-ws client of theirs, which does not try again by itself unless told to. */
+  /** A graphql-ws client of the guest. It does not retry unless `options` say so. */
   connect(options: Partial<Parameters<typeof createClient>[0]> = {}): Client {
     return createClient({
       url: this.url.replace('http', 'ws'),

@@ -1,6 +1,7 @@
-// A bare WebSocket to the server: what it says, frame by frame, with nothing of a client library in between.
+// A bare WebSocket to the server. Tests see every frame, without a client library in between.
 
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import type { GraphQLFormattedError } from 'graphql';
 import { WebSocket } from 'ws';
 
@@ -18,7 +19,7 @@ export class RawSocket {
   readonly #socket: WebSocket;
   readonly #frames: Frame[] = [];
   #wake: () => void = () => {};
-  /** How it ended. */
+  /** The close code and reason. */
   readonly closed: Promise<{ code: number; reason: string }>;
 
   private constructor(socket: WebSocket) {
@@ -31,7 +32,7 @@ export class RawSocket {
     socket.on('error', () => {});
   }
 
-  /** Opens it; rejects where the upgrade is refused. `url` is that of the GraphQL endpoint. */
+  /** Opens a socket. Rejects if the upgrade is refused. `url` is the GraphQL endpoint. */
   static async open(url: string, options: { protocols?: string[]; headers?: Record<string, string> } = {}): Promise<RawSocket> {
     const socket = new WebSocket(url.replace('http', 'ws'), options.protocols ?? ['graphql-transport-ws'], { headers: options.headers });
     const raw = new RawSocket(socket);
@@ -39,7 +40,7 @@ export class RawSocket {
     return raw;
   }
 
-  /** Opens it and says who we are: acknowledged when this resolves. */
+  /** Opens a socket and sends `connection_init`. Resolves once that is acknowledged. */
   static async signedIn(url: string, token?: string): Promise<RawSocket> {
     const raw = await RawSocket.open(url);
     raw.send({ type: 'connection_init', ...(token === undefined ? {} : { payload: { authorization: `Bearer ${token}` } }) });
@@ -56,11 +57,19 @@ export class RawSocket {
     this.#socket.send(typeof message === 'string' || Buffer.isBuffer(message) ? message : JSON.stringify(message));
   }
 
+  /** Sends the messages in one packet, so that the server reads them in one turn. */
+  sendTogether(messages: readonly object[]): void {
+    const { _socket: stream } = this.#socket as unknown as { _socket: Socket };
+    stream.cork();
+    for (const message of messages) this.send(message);
+    stream.uncork();
+  }
+
   subscribe(id: string, query: string, variables: Record<string, unknown> = {}): void {
     this.send({ id, type: 'subscribe', payload: { query, variables } });
   }
 
-  /** The next frame. Rejects where the socket closes first. */
+  /** The next frame. Rejects if the socket closes first. */
   async next(): Promise<Frame> {
     while (this.#frames.length === 0) {
       const woken = new Promise<undefined>((resolve) => (this.#wake = () => resolve(undefined)));
@@ -70,7 +79,7 @@ export class RawSocket {
     return this.#frames.shift() as Frame;
   }
 
-  /** Runs one operation to its end: its first frame, whatever its type. */
+  /** Runs one operation to its end and returns its first frame, whatever its type. */
   async ask(id: string, query: string, variables?: Record<string, unknown>): Promise<Frame> {
     this.subscribe(id, query, variables);
     const frame = await this.next();
@@ -78,7 +87,7 @@ export class RawSocket {
     return frame;
   }
 
-  /** Stops reading, until told to go on. The kernel goes on for some megabytes. */
+  /** Stops reading until `resume`. The kernel still buffers some megabytes. */
   pause(): void {
     this.#socket.pause();
   }
@@ -91,7 +100,7 @@ export class RawSocket {
     this.#socket.close();
   }
 
-  /** Cuts the connection, as a lost network does. */
+  /** Drops the connection without a close frame, like a network failure. */
   terminate(): void {
     this.#socket.terminate();
   }

@@ -1,4 +1,4 @@
-// Storage without a server around it, and people and rooms to fill it with.
+// Storage without a server, and functions that fill it with users, rooms and messages.
 
 import { sql } from 'kysely';
 import type { Bus } from '../../src/bus/bus.ts';
@@ -19,7 +19,7 @@ export interface TestStorage extends AsyncDisposable {
   readonly config: Config['storage'];
 }
 
-/** Storage in a place of its own. */
+/** Opens storage of its own for a test. */
 export async function openTestStorage(name: StorageName): Promise<TestStorage> {
   await using opened = new AsyncDisposableStack();
   const place = opened.use(await createPlace(name));
@@ -29,10 +29,10 @@ export async function openTestStorage(name: StorageName): Promise<TestStorage> {
   return { storage, db: storage.db, config, [Symbol.asyncDispose]: () => cleanup.disposeAsync() };
 }
 
-/** A chat on that database, whose entries travel in process unless told otherwise. */
+/** A chat on this database, with an in-process bus by default. */
 export const chatOn = (db: Db, bus: Bus = new MemoryBus()): Chat => openChat(db, bus);
 
-/** A guest, and a room that they own. */
+/** Creates a guest and a room that the guest owns. */
 export async function createOwnedRoom(chat: Chat, kind: 'OPEN' | 'PRIVATE' = 'OPEN', memberIds: string[] = []) {
   const { id: userId } = await createGuest(chat.db, 'Ada');
   const { id: roomId } = await createRoom(chat, userId, { kind, name: 'Room', memberIds });
@@ -43,13 +43,13 @@ export async function getRoom(db: Db, roomId: string): Promise<RoomRow> {
   return db.selectFrom('rooms').selectAll().where('id', '=', roomId).executeTakeFirstOrThrow();
 }
 
-/** What the log holds, all of it. */
+/** All entries of a room's log. */
 export async function readAll(db: Db, roomId: string): Promise<readonly LogEntry[]> {
   const { floorSeq, floorTag } = await getRoom(db, roomId);
   return readLog(db, roomId, { seq: floorSeq, tag: floorTag }, 1_000_000);
 }
 
-/** Adds `count` messages to the end of a room in one go, as if they had been sent at `at`. Nobody is told. */
+/** Appends `count` messages to a room with one statement, as if they had been sent at `at`. Publishes nothing. */
 export async function fillRoom(db: Db, roomId: string, count: number, at = new Date()): Promise<Position> {
   const { rows } = await sql<RoomRow>`
     with room as (select * from rooms where id = ${roomId} for update),
@@ -71,8 +71,8 @@ export async function fillRoom(db: Db, roomId: string, count: number, at = new D
   return headOf(rows[0] as RoomRow);
 }
 
-/** Undoes the end of a room's log, as a failover that lost it does: what was behind `seq` has never been. */
-export async function undoBehind(db: Db, roomId: string, { seq, tag }: Position): Promise<void> {
+/** Removes everything after a position of a room's log, like a failover that lost it. */
+export async function rollBackTo(db: Db, roomId: string, { seq, tag }: Position): Promise<void> {
   await db.transaction().execute(async (trx) => {
     const { lastNumber } = await trx
       .selectFrom('messages')

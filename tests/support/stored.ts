@@ -1,9 +1,9 @@
-// What the database holds, read past the API: the oracle of what was written, and that nothing was.
+// Reads the database without the API, as the oracle of what was written and what was not.
 
 import assert from 'node:assert/strict';
 import type { Server } from './server.ts';
 
-/** What the log of a room says, oldest first: `MemberJoined`, `MessageAdded ENTER`. Throws where its seq has a hole. */
+/** The types of a room's entries, oldest first: `MemberJoined`, `MessageAdded ENTER`. Throws if `seq` has a gap. */
 export async function logOf({ app }: Server, roomId: string): Promise<string[]> {
   const entries = await app.storage.db
     .selectFrom('roomLog')
@@ -19,7 +19,7 @@ export async function logOf({ app }: Server, roomId: string): Promise<string[]> 
   return entries.map(({ type, kind }) => (kind === null ? type : `${type} ${kind}`));
 }
 
-/** Every row there is. Deep-equal to itself for as long as nothing is written; a seq that was burnt shows in its room. */
+/** All rows of all tables. The result is the same as long as nothing is written, not even a head of a room. */
 export async function everythingIn({ app: { storage } }: Server) {
   const all = (table: 'users' | 'rooms' | 'memberships' | 'messages') =>
     storage.db.selectFrom(table).selectAll().orderBy('id').execute() as Promise<object[]>;

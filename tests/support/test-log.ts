@@ -1,27 +1,29 @@
-// The log of one room that a test writes, undoes, trims and cuts off, in memory or in a database; and the reads of feeds.
+// The log of one room that a test writes, rolls back, trims and disconnects, in memory or in a database, as feeds read it.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { type LogSource, logPageSize, logSourceOf } from '../../src/feed/log-reader.ts';
 import { newTag, type Position } from '../../src/storage/cursor.ts';
+import type { LogEvent } from '../../src/storage/entry-types.ts';
 import { newId } from '../../src/storage/id.ts';
+import { lockRoom } from '../../src/storage/locked-room.ts';
 import { trimRoom } from '../../src/storage/retention.ts';
-import { floorOf, headOf, type LogEntry, type LogEvent, lockRoom, readLog } from '../../src/storage/room-log.ts';
+import { floorOf, headOf, type LogEntry, readLog } from '../../src/storage/room-log.ts';
 import type { Db } from '../../src/storage/tables.ts';
-import { fillRoom, getRoom, readAll, undoBehind } from './storage.ts';
+import { fillRoom, getRoom, readAll, rollBackTo } from './storage.ts';
 
 export interface TestLog {
   readonly roomId: string;
   readonly viewerId: string;
   readonly source: LogSource;
-  /** While true, every read fails as it does where nobody listens at the database's port. */
+  /** While true, every read fails with ECONNREFUSED. */
   away: boolean;
-  /** Writes messages. Resolves with their entries, which nobody has been told of. */
+  /** Writes messages. Resolves with their entries, which are not published. */
   append(count: number): Promise<readonly LogEntry[]>;
-  /** Undoes what is behind the newest entry but `count`, as a restore does. */
-  undo(count: number): Promise<void>;
-  /** Removes the oldest entries, `count` at most, and resolves with the entry that says so. */
+  /** Removes the newest `count` entries, as a restore does. */
+  rollBack(count: number): Promise<void>;
+  /** Removes at most `count` of the oldest entries, and resolves with the HistoryTrimmed entry. */
   trim(count: number): Promise<readonly LogEntry[]>;
-  /** What it holds, and the position in front of that. */
+  /** The entries that it holds, and the position before them. */
   readAll(): Promise<{ floor: Position; entries: readonly LogEntry[] }>;
 }
 
@@ -31,7 +33,7 @@ async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) await turn();
 }
 
-/** A log in memory, by the rules of the one in the database. A read takes up to eight turns, and is of a moment in between. */
+/** A log in memory with the rules of the database. A read takes up to eight turns of the event loop, and returns the state at a moment in between. */
 export class MemoryLog implements TestLog {
   readonly roomId = newId('room');
   readonly viewerId = newId('user');
@@ -61,7 +63,7 @@ export class MemoryLog implements TestLog {
     return this.#entries.slice(-count);
   }
 
-  async undo(count: number): Promise<void> {
+  async rollBack(count: number): Promise<void> {
     this.#entries.splice(Math.max(0, this.#entries.length - count));
   }
 
@@ -103,7 +105,7 @@ export class DatabaseLog implements TestLog {
   readonly source: LogSource;
   away = false;
   readonly #db: Db;
-  /** When the next message was written: a second behind the one before, so that a trim can be told where to end. */
+  /** Time of the newest message. Messages are a second apart, so that a trim can end between two of them. */
   #at = Date.parse('2026-01-01');
 
   constructor(db: Db, feedDb: Db, room: { roomId: string; userId: string }) {
@@ -129,9 +131,9 @@ export class DatabaseLog implements TestLog {
     return readLog(this.#db, this.roomId, head, count);
   }
 
-  async undo(count: number): Promise<void> {
+  async rollBack(count: number): Promise<void> {
     const { floor, entries } = await this.readAll();
-    await undoBehind(this.#db, this.roomId, entries.at(-1 - count) ?? floor);
+    await rollBackTo(this.#db, this.roomId, entries.at(-1 - count) ?? floor);
   }
 
   async trim(count: number): Promise<readonly LogEntry[]> {

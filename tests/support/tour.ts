@@ -1,10 +1,10 @@
-// What someone does with a client library from beginning to end, whichever library it is.
+// A complete session with any client library.
 
 import assert from 'node:assert/strict';
 import { print } from 'graphql';
 import * as gql from '../gql/graphql.ts';
 
-/** As graphql-ws and graphql-sse have it. */
+/** The common interface of graphql-ws and graphql-sse clients. */
 export interface Client {
   iterate<Data = Record<string, unknown>>(payload: {
     query: string;
@@ -19,7 +19,7 @@ export async function ask<Data>(client: Client, document: Document, variables: R
   return value.data as Data;
 }
 
-/** Creates a room, watches it, sends, sees it arrive, pages back, and watches no more. */
+/** Creates a room, subscribes to it, sends messages and receives them, pages back, and ends the subscription. */
 export async function tour(client: Client): Promise<void> {
   const { createRoom } = await ask<gql.CreateRoomMutation>(client, gql.CreateRoomDocument, { input: { name: 'Hello' } });
   const roomId = createRoom?.room.id as string;

@@ -1,4 +1,4 @@
-// A subscription as the tests hold one: what it was handed so far, and how it ended.
+// A subscription that records its results and how it ended.
 
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { type GraphQLFormattedError, print } from 'graphql';
@@ -7,14 +7,14 @@ import { until } from './process.ts';
 import { type Answer, Guest } from './server.ts';
 
 export class Watch<Data> implements AsyncDisposable {
-  /** What was handed over, oldest first. */
+  /** The results so far, oldest first. */
   readonly results: Data[] = [];
-  /** Resolves at the end: with nothing where the server has completed the stream, with its errors where it refused or could not go on. */
+  /** Resolves when the stream ends: with undefined if the server completed it, with its errors if it was refused or failed. */
   readonly ended: Promise<Answer<Data>['errors']>;
   readonly #stop: () => void;
   readonly #client: Client | undefined;
 
-  /** Watches as a guest, on a socket of its own, or on the socket of a client. */
+  /** Subscribes as a guest on a new socket, or on the socket of a client. */
   constructor(watcher: Guest | Client, document: TypedDocumentNode<Data, never> | string, variables: object) {
     this.#client = watcher instanceof Guest ? watcher.connect() : undefined;
     const client = watcher instanceof Guest ? (this.#client as Client) : watcher;
@@ -25,7 +25,7 @@ export class Watch<Data> implements AsyncDisposable {
     this.#stop = client.subscribe<Data>(
       { query, variables: variables as Record<string, unknown> },
       {
-        // A refusal comes either way: as a result that is all errors, or as an error of the protocol.
+        // A refusal is a result with errors, or an error message of the protocol.
         next: ({ data, errors }) => (errors ? ended.resolve(formatted(errors)) : this.results.push(data as Data)),
         error: (error) => (Array.isArray(error) ? ended.resolve(formatted(error)) : ended.reject(error)),
         complete: () => ended.resolve(undefined),
@@ -33,14 +33,14 @@ export class Watch<Data> implements AsyncDisposable {
     );
   }
 
-  /** The first `count` results, once they are there. Throws where the stream ends before. */
+  /** The first `count` results, once they have arrived. Throws if the stream ends before. */
   async take(count: number): Promise<Data[]> {
     let ended = false;
     this.ended.then(
       () => (ended = true),
       () => (ended = true),
     );
-    await until(`the stream has handed over ${count}`, () => this.results.length >= count || ended);
+    await until(`the stream has delivered ${count} results`, () => this.results.length >= count || ended);
     if (this.results.length < count)
       throw new Error(`The stream ended after ${this.results.length} of ${count}: ${JSON.stringify(await this.ended)}.`);
     return this.results.slice(0, count);
@@ -54,7 +54,7 @@ export class Watch<Data> implements AsyncDisposable {
 
 const formatted = (errors: unknown) => errors as readonly (GraphQLFormattedError & { extensions: { code: string; field?: string } })[];
 
-/** What a subscription over server-sent events is refused with: the status of HTTP, and the errors. */
+/** Opens a subscription over server-sent events that is expected to be refused. Returns the HTTP status and the errors. */
 export async function refuseEventStream(
   url: string,
   token: string | undefined,

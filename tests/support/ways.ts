@@ -1,4 +1,4 @@
-// The ways by which a client’s subscriptions can travel, and somebody who watches a room by one of them.
+// The transports of the client kit, and a watcher that uses one of them.
 
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
@@ -7,10 +7,10 @@ import { resumable } from '../../src/client/resumable.ts';
 import type { Payload, Subscriber } from '../../src/client/subscriber.ts';
 import type { ResumableOptions, Status } from '../../src/client/subscription.ts';
 
-/** So that tests need not wait for long. */
+/** A short backoff, so that tests are fast. */
 export const quick = { firstMs: 20, maxMs: 200 };
 
-/** `token` is asked for at every try. */
+/** `token` is called for each connection attempt. */
 export const ways: Record<string, (url: string, token: () => string) => Subscriber> = {
   'graphql-ws': (url, token) =>
     createClient({
@@ -35,12 +35,12 @@ interface Event {
   readonly message?: { readonly number: number };
 }
 
-/** What somebody was handed and told. */
+/** A subscription with the client kit that records events, statuses and its end. */
 export class Watcher implements Disposable {
   readonly numbers: number[] = [];
   readonly events: Event[] = [];
   readonly statuses: Status[] = [];
-  /** How it ended: nothing, an error, or 'complete'. */
+  /** How it ended: errors, or 'complete'. Empty while it is open. */
   readonly ends: unknown[] = [];
   readonly #end: () => void;
 

@@ -1,22 +1,28 @@
-// What is written to one connection, when it leaves, and in which form.
+// When the bytes that are written to a connection leave, in which form, and which clients are disconnected.
 
 import assert from 'node:assert/strict';
-import { Socket } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import * as ws from 'ws';
-import { Connection } from '../../src/transport/connection.ts';
+import { realClock } from '../../src/clock.ts';
+import { Connection, checksToStall } from '../../src/transport/connection.ts';
+import { Connections } from '../../src/transport/connections.ts';
 import { encode, textFrame, toBytes } from '../../src/transport/encode.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { until } from '../support/process.ts';
+import { silentLog } from '../support/server.ts';
 
-// The types of ws do not know what its own clients read with.
+// @types/ws lacks the class that reads frames.
 const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Writable };
 
-const bounds = { enoughBytes: 1000, maxBytes: 10_000, maxNodeBytes: 100_000, stalledMs: 1000, pingMs: 1000 };
+const bounds = { highWaterMarkBytes: 1000, maxBytes: 10_000, maxNodeBytes: 100_000, stalledMs: 1000, pingMs: 1000 };
 
-/** A connection whose kernel takes nothing, and what is written to it. */
-function connect() {
-  const node = { bounds, waitingBytes: 0, heldUp: 0, stalled: 0 };
+/** A connection whose kernel takes nothing, and what was written to it. */
+function fullKernel() {
+  const node = { bounds, log: silentLog, clock: realClock, waitingBytes: 0, backpressured: 0, stalled: 0 };
   const connection = new Connection(node, new Socket());
   const written: string[] = [];
   connection.outlet = { write: (bytes) => written.push(bytes) };
@@ -24,8 +30,8 @@ function connect() {
 }
 
 describe('what is written to a connection', () => {
-  it('in one turn of the event loop leaves together at its end', async () => {
-    const [one, other] = [connect(), connect()];
+  it('in one turn of the event loop leaves in one piece at the end of the turn', async () => {
+    const [one, other] = [fullKernel(), fullKernel()];
     for (const text of ['a', 'b', 'c']) {
       one.connection.write(text);
       other.connection.write(text.toUpperCase());
@@ -39,8 +45,8 @@ describe('what is written to a connection', () => {
     assert.deepEqual(one.written, ['abc', 'd']);
   });
 
-  it('leaves at once where as much waits as may', async () => {
-    const { connection, written } = connect();
+  it('leaves at once at the high-water mark', async () => {
+    const { connection, written } = fullKernel();
     connection.write('x'.repeat(999));
     assert.deepEqual(written, []);
     connection.write('y');
@@ -49,17 +55,79 @@ describe('what is written to a connection', () => {
     assert.equal(written.length, 1);
   });
 
-  it('leaves in front of what is written past it', () => {
-    const { connection, written } = connect();
+  it('leaves at once when it is flushed', () => {
+    const { connection, written } = fullKernel();
     connection.write('a');
     connection.flush();
     assert.deepEqual(written, ['a']);
   });
 });
 
+describe('a client', () => {
+  const stalledMs = 1000;
+  const checkMs = stalledMs / checksToStall;
+  const answer = 'x'.repeat(128 * 1024 * 1024);
+
+  /** A client that was sent one long answer and reads nothing of it yet. */
+  async function connectClient() {
+    const clock = new ManualClock();
+    const connections = new Connections(silentLog, { stalledMs }, clock);
+    const server = createServer((stream) => connections.add(stream.on('error', () => {})));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const accepted = once(server, 'connection');
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
+    // The server cuts it while it is being answered.
+    client.on('error', () => {});
+    const [stream] = (await accepted) as [Socket & { readonly _handle: { readonly writeQueueSize: number } }];
+    connections.of(stream).write(answer);
+    await until('the kernel takes no more', () => stream._handle.writeQueueSize > 0);
+    return {
+      clock,
+      connections,
+      client,
+      stream,
+      [Symbol.dispose]() {
+        client.destroy();
+        connections[Symbol.dispose]();
+        server.close();
+      },
+    };
+  }
+
+  it('that takes one long answer slowly is not disconnected', async () => {
+    using slow = await connectClient();
+    for (let check = 0; check < 3 * checksToStall; check += 1) {
+      const left = slow.stream._handle.writeQueueSize;
+      while (slow.stream._handle.writeQueueSize === left) {
+        const chunk = once(slow.client, 'data');
+        slow.client.resume();
+        await chunk;
+        slow.client.pause();
+        await setImmediate();
+      }
+      await slow.clock.advance(checkMs);
+    }
+    assert.ok(slow.stream._handle.writeQueueSize > 0);
+    assert.equal(slow.connections.counts.stalled, 0);
+    assert.equal(slow.stream.destroyed, false);
+  });
+
+  it('that takes nothing is disconnected at the tenth check, and not before', async () => {
+    using stalled = await connectClient();
+    // The first check only notes how far it is.
+    await stalled.clock.advance(checkMs);
+    for (let check = 1; check <= checksToStall; check += 1) {
+      assert.equal(stalled.stream.destroyed, false);
+      await stalled.clock.advance(checkMs);
+    }
+    assert.deepEqual(stalled.connections.counts, { waitingBytes: 0, backpressured: 0, stalled: 1 });
+    assert.equal(stalled.stream.destroyed, true);
+  });
+});
+
 describe('a frame', () => {
   for (const length of [0, 1, 125, 126, 127, 65_535, 65_536, 200_000]) {
-    it(`of ${length} bytes is what a WebSocket client reads`, async () => {
+    it(`of ${length} bytes is read by a WebSocket client`, async () => {
       const text = 'ä'.repeat(length >> 1) + 'x'.repeat(length & 1);
       const receiver = new Receiver({ isServer: false });
       const read = new Promise<string>((resolve) => receiver.once('message', (data: Buffer) => resolve(String(data))));
@@ -68,7 +136,7 @@ describe('a frame', () => {
     });
   }
 
-  it('holds a result in any script, encoded once', () => {
+  it('holds a result in any script, which is encoded once', () => {
     const result = { data: { body: 'Grüße, 안녕하세요, 😀, \u{d800} and \u2028' } };
     const bytes = encode(result);
     assert.deepEqual(JSON.parse(Buffer.from(bytes, 'latin1').toString()), result);

@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { sql } from 'kysely';
+import { schema } from '../../src/schema/index.ts';
 import * as gql from '../gql/graphql.ts';
 import { collectLog } from '../support/log.ts';
 import { startPostgres } from '../support/postgres.ts';
@@ -11,15 +12,15 @@ import { freePort, until } from '../support/process.ts';
 import { createPlace, Guest, type Server, startServer } from '../support/server.ts';
 import { RawSocket } from '../support/socket.ts';
 
-const me = '{ viewer { id } }';
+const me = '{ viewer { user { id } } }';
 const createRoom = 'mutation { createRoom(input: { name: "Written" }) { room { id } } }';
 
 interface Body {
-  readonly data?: { viewer?: { id: string } | null } | null;
+  readonly data?: { viewer?: { user: { id: string } } | null } | null;
   readonly errors?: readonly { message: string; extensions: { code: string; errorId?: string } }[];
 }
 
-describe('the HTTP door', () => {
+describe('the HTTP endpoint', () => {
   let server: Server;
   let ada: Guest;
   let headers: Record<string, string>;
@@ -41,7 +42,7 @@ describe('the HTTP door', () => {
     fetch(server.url, { method: 'POST', headers: { ...headers, ...more }, body, duplex: 'half' } as RequestInit);
   const codeOf = async (response: Response) => ((await response.json()) as Body).errors?.[0]?.extensions.code;
 
-  describe('by what a body is', () => {
+  describe('by the type of a body', () => {
     const form = new FormData();
     form.set('operations', JSON.stringify({ query: createRoom, variables: {} }));
     form.set('map', '{}');
@@ -50,12 +51,12 @@ describe('the HTTP door', () => {
       ['multipart', undefined, form],
       ['text/plain', 'text/plain', JSON.stringify({ query: createRoom })],
       ['application/graphql', 'application/graphql', createRoom],
-      ['of no type', '', JSON.stringify({ query: createRoom })],
-      ['of a type that only begins like JSON', 'application/jsonp', JSON.stringify({ query: createRoom })],
+      ['without a type', '', JSON.stringify({ query: createRoom })],
+      ['of a type that only starts like JSON', 'application/jsonp', JSON.stringify({ query: createRoom })],
       ['of two types', 'text/plain, application/json', JSON.stringify({ query: createRoom })],
     ];
     for (const [what, type, body] of bodies) {
-      it(`refuses a mutation ${what} with 415, and writes nothing`, async () => {
+      it(`refuses a mutation whose body is ${what} with 415, and writes nothing`, async () => {
         const before = await roomCount();
         const response = await fetch(server.url, {
           method: 'POST',
@@ -67,7 +68,7 @@ describe('the HTTP door', () => {
       });
     }
 
-    it('takes JSON with a charset, however it is written', async () => {
+    it('takes JSON with a charset, in every spelling', async () => {
       for (const type of ['application/json; charset=utf-8', 'Application/JSON;charset="UTF-8"']) {
         assert.equal((await post(JSON.stringify({ query: me }), { 'content-type': type })).status, 200);
       }
@@ -79,10 +80,10 @@ describe('the HTTP door', () => {
       ['a list of operations', JSON.stringify([{ query: me }])],
       ['a number', '42'],
       ['null', 'null'],
-      ['a query that is no text', '{"query": 42}'],
-      ['variables that are no object', '{"query": "{ viewer { id } }", "variables": "x"}'],
-      ['what the parser cannot nest', JSON.stringify({ query: '{a'.repeat(60_000) })],
-      ['more tokens than anyone needs', JSON.stringify({ query: `{ ${'viewer { id } '.repeat(8000)} }` })],
+      ['a query that is no string', '{"query": 42}'],
+      ['variables that are no object', '{"query": "{ viewer { user { id } } }", "variables": "x"}'],
+      ['a query nested deeper than the parser can recurse', JSON.stringify({ query: '{a'.repeat(60_000) })],
+      ['more than 2,000 tokens', JSON.stringify({ query: `{ ${'viewer { id } '.repeat(8000)} }` })],
     ] as const) {
       it(`answers BAD_USER_INPUT to ${what}`, async () => {
         const response = await post(body, { accept: 'application/graphql-response+json' });
@@ -91,11 +92,11 @@ describe('the HTTP door', () => {
     }
   });
 
-  describe('by how large a body is', () => {
+  describe('by the size of a body', () => {
     const limit = 128 * 1024;
     const sized = (bytes: number) => JSON.stringify({ query: me }).padEnd(bytes);
 
-    /** Sends the body in pieces, without saying how long it is. */
+    /** Sends the body in chunks, without its length. */
     async function postInPieces(body: string): Promise<number | undefined> {
       const outgoing = request(server.url, { method: 'POST', headers: { ...headers, 'transfer-encoding': 'chunked' } });
       for (let from = 0; from < body.length; from += 16_384) outgoing.write(body.slice(from, from + 16_384));
@@ -105,18 +106,18 @@ describe('the HTTP door', () => {
       return response.statusCode;
     }
 
-    it('takes one of 128 KiB, with its length and without', async () => {
+    it('takes a body of 128 KiB, with Content-Length and without', async () => {
       assert.equal((await post(sized(limit))).status, 200);
       assert.equal(await postInPieces(sized(limit)), 200);
     });
 
-    it('refuses one of a byte more with 413, with its length and without', async () => {
+    it('refuses a body of one byte more with 413, with Content-Length and without', async () => {
       const response = await post(sized(limit + 1));
       assert.deepEqual([response.status, await codeOf(response)], [413, 'BAD_USER_INPUT']);
       assert.equal(await postInPieces(sized(limit + 1)), 413);
     });
 
-    it('refuses one of many megabytes without reading it', async () => {
+    it('refuses a body of many megabytes without reading it', async () => {
       const socket = connect(Number(at('/').port), '127.0.0.1');
       socket.write(`POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${1e9}\r\n\r\n`);
       const [answer] = await once(socket, 'data');
@@ -127,7 +128,7 @@ describe('the HTTP door', () => {
 
   describe('by method', () => {
     it('runs a query by GET', async () => {
-      assert.deepEqual(await (await get(me)).json(), { data: { viewer: { id: ada.userId } } });
+      assert.deepEqual(await (await get(me)).json(), { data: { viewer: { user: { id: ada.userId } } } });
     });
 
     it('refuses a mutation by GET with 405, and writes nothing', async () => {
@@ -163,7 +164,7 @@ describe('the HTTP door', () => {
       'junk',
     ];
 
-    it('refuses a foreign one with 403: by POST, by GET, before the request, and at the upgrade', async () => {
+    it('refuses a foreign origin with 403: for POST, GET, preflight requests and upgrades', async () => {
       const before = await roomCount();
       for (const origin of foreign()) {
         const answers = [
@@ -182,7 +183,7 @@ describe('the HTTP door', () => {
       assert.equal(await roomCount(), before);
     });
 
-    it('takes an allowed one and its own, and lets their pages read the answer', async () => {
+    it('takes an allowed origin and its own, and lets their pages read the answer', async () => {
       for (const origin of ['https://app.example', 'https://other.example', own()]) {
         for (const response of [await post(JSON.stringify({ query: me }), { origin }), await get(me, { origin })]) {
           assert.equal(response.status, 200);
@@ -195,7 +196,7 @@ describe('the HTTP door', () => {
       }
     });
 
-    it('tells an allowed one before the request what it may send', async () => {
+    it('tells an allowed origin in the preflight what it may send', async () => {
       const response = await fetch(server.url, {
         method: 'OPTIONS',
         headers: {
@@ -213,7 +214,7 @@ describe('the HTTP door', () => {
       }
     });
 
-    it('lets pages of an allowed one read refusals and event streams too', async () => {
+    it('lets pages of an allowed origin read refusals and event streams, too', async () => {
       const origin = 'https://app.example';
       const answers = [
         await post(JSON.stringify({ query: me }), { origin, authorization: 'Bearer junk' }),
@@ -233,7 +234,7 @@ describe('the HTTP door', () => {
       }
     });
 
-    it('takes its own behind a proxy that speaks https for it', async () => {
+    it('takes its own origin behind a proxy that terminates TLS', async () => {
       const outgoing = request(server.url, {
         headers: { host: 'chat.example', origin: 'https://chat.example', accept: 'text/html' },
       }).end();
@@ -242,7 +243,7 @@ describe('the HTTP door', () => {
       assert.equal(response.statusCode, 200);
     });
 
-    it('asks for none: what sends none is no page', async () => {
+    it('takes requests without an origin, which do not come from a page', async () => {
       const response = await post(JSON.stringify({ query: me }));
       assert.equal(response.status, 200);
       assert.equal(response.headers.get('access-control-allow-origin'), null);
@@ -250,7 +251,7 @@ describe('the HTTP door', () => {
   });
 
   describe('by path', () => {
-    it('lives at /health, and is ready at /ready', async () => {
+    it('answers /health, and shows its state at /ready', async () => {
       assert.deepEqual(await (await fetch(at('/health'))).json(), { status: 'ok' });
       assert.deepEqual(await (await fetch(at('/ready'))).json(), {
         ready: true,
@@ -261,7 +262,7 @@ describe('the HTTP door', () => {
         counts: {
           redis: {},
           feed: { gapsFound: 0, missedFound: 0, rollbacksFound: 0, reads: 0, retries: 0, stuck: 0 },
-          sockets: { waitingBytes: 0, heldUp: 0, stalled: 0 },
+          sockets: { waitingBytes: 0, backpressured: 0, stalled: 0 },
         },
       });
     });
@@ -272,7 +273,7 @@ describe('the HTTP door', () => {
       });
     }
 
-    /** What the server answers to these bytes, up to the end of the headers. */
+    /** The status line that the server answers these bytes with. */
     async function answerTo(text: string): Promise<string> {
       const socket = connect(Number(at('/').port), '127.0.0.1');
       socket.write(text);
@@ -283,7 +284,7 @@ describe('the HTTP door', () => {
 
     for (const target of ['//', '///', '//%', 'http://', 'http://[', '/%', '/\\', '*', '/graphql%00', 'x:y']) {
       for (const upgrade of [false, true]) {
-        it(`survives the address ${target}${upgrade ? ' at an upgrade' : ''}`, async () => {
+        it(`answers 4xx to the address ${target}${upgrade ? ' of an upgrade' : ''}, and goes on`, async () => {
           const more = upgrade ? 'Connection: Upgrade\r\nUpgrade: websocket\r\n' : '';
           assert.match(await answerTo(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`), /^HTTP\/1\.1 4\d\d /);
           assert.equal((await fetch(at('/health'))).status, 200);
@@ -291,7 +292,7 @@ describe('the HTTP door', () => {
       }
     }
 
-    it('answers whatever the Host header says, and an address that is whole', async () => {
+    it('answers with any Host header, and to an absolute address', async () => {
       const path = `/graphql?${new URLSearchParams({ query: me })}`;
       for (const [target, host] of [
         [path, 'a%b'],
@@ -305,7 +306,7 @@ describe('the HTTP door', () => {
   });
 
   describe('to a browser', () => {
-    it('shows GraphiQL, which comes from nowhere else and has its tabs ready', async () => {
+    it('shows GraphiQL, which loads nothing from other hosts and has its tabs ready', async () => {
       const response = await get('', { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' });
       assert.equal(response.status, 200);
       assert.match(response.headers.get('content-type') ?? '', /^text\/html/);
@@ -326,8 +327,8 @@ describe('the HTTP door', () => {
   });
 });
 
-describe('an error that nobody foresaw', () => {
-  it('is masked and logged once, under the id that the client is told, over HTTP, WebSocket and SSE', async () => {
+describe('an unforeseen failure of the database', () => {
+  it('is UNAVAILABLE over HTTP, WebSocket and SSE, and logged once with nothing of what was sent', async () => {
     const { log, lines } = collectLog();
     await using place = await createPlace('PostgreSQL');
     await using server = await startServer({ env: place.env, log });
@@ -335,6 +336,44 @@ describe('an error that nobody foresaw', () => {
     const roomId = await ada.createRoom();
     using socket = await RawSocket.signedIn(server.url, ada.token);
     await sql`drop table messages cascade`.execute(server.app.storage.db);
+
+    const view = 'query ($roomId: ID!) { room(id: $roomId) { messages(first: 1) { syncCursor } } }';
+    const send = 'mutation ($roomId: ID!) { sendMessage(input: { roomId: $roomId, body: "Between us" }) { message { id } } }';
+    const sse = await fetch(`${server.url}?${new URLSearchParams({ query: view, variables: JSON.stringify({ roomId }) })}`, {
+      headers: { authorization: `Bearer ${ada.token}`, accept: 'text/event-stream' },
+    });
+    const answers = [
+      (await ada.ask(send, { roomId })).errors,
+      (await ada.ask(view, { roomId })).errors,
+      (await socket.ask('1', send, { roomId })).payload.errors,
+      JSON.parse(/data: (\{.*\})/.exec(await sse.text())?.[1] ?? '{}').errors,
+    ];
+    for (const [error, ...more] of answers) {
+      assert.deepEqual(more, []);
+      assert.deepEqual(error.extensions, { code: 'UNAVAILABLE', retryAfterMs: 1000 });
+      assert.doesNotMatch(JSON.stringify(error), /messages.*does not exist|relation|42P01|at .*\.ts/);
+    }
+    const logged = lines.filter(({ level }) => level === 'warn' || level === 'error');
+    assert.equal(logged.length, 1);
+    assert.match(JSON.stringify(logged), /does not exist/);
+    assert.doesNotMatch(JSON.stringify(lines), /Between us/);
+  });
+});
+
+describe('an unforeseen error', () => {
+  it('is masked and logged once, under the id that the client gets, over HTTP, WebSocket and SSE', async (t) => {
+    const { log, lines } = collectLog();
+    await using place = await createPlace('PostgreSQL');
+    await using server = await startServer({ env: place.env, log });
+    const ada = await Guest.signIn(server.url);
+    const roomId = await ada.createRoom();
+    using socket = await RawSocket.signedIn(server.url, ada.token);
+    // As an error of the database does, it carries what was sent.
+    const fail = () => {
+      throw Object.assign(new Error('relation "messages" does not exist'), { parameters: ['Between us'] });
+    };
+    for (const field of [schema.getQueryType()?.getFields()['room'], schema.getMutationType()?.getFields()['sendMessage']])
+      t.mock.method(field as unknown as { resolve: () => never }, 'resolve', fail);
 
     const view = 'query ($roomId: ID!) { room(id: $roomId) { messages(first: 1) { syncCursor } } }';
     const send = 'mutation ($roomId: ID!) { sendMessage(input: { roomId: $roomId, body: "Between us" }) { message { id } } }';
@@ -361,7 +400,7 @@ describe('an error that nobody foresaw', () => {
 });
 
 describe('a server whose database goes away', () => {
-  it('lives, is ready, says UNAVAILABLE at every door, and goes on when it is back', async () => {
+  it('lives, stays ready, answers UNAVAILABLE everywhere, and goes on when the database is back', async () => {
     await using postgres = await startPostgres();
     await using server = await startServer({ env: { DATABASE_URL: postgres.url, IDENTITY: 'guest' } });
     const ada = await Guest.signIn(server.url);
@@ -387,7 +426,7 @@ describe('a server whose database goes away', () => {
     assert.deepEqual([response.status, errors[0]?.extensions], [503, { code: 'UNAVAILABLE', retryAfterMs: 1000 }]);
     const overSocket = await anonymous.ask('1', 'mutation { signIn(input: { name: "Bea" }) { token } }');
     assert.equal(overSocket.payload.errors[0].extensions.code, 'UNAVAILABLE');
-    // 1013 has a client of graphql-ws try again; it takes 1011 and 44xx as final.
+    // Clients of graphql-ws retry after 1013; 1011 and 44xx are final for them.
     using socket = await RawSocket.open(server.url);
     socket.send({ type: 'connection_init', payload: { authorization: `Bearer ${ada.token}` } });
     assert.equal((await socket.closed).code, 1013);
@@ -400,7 +439,7 @@ describe('a server whose database goes away', () => {
 });
 
 describe('a server that stops', () => {
-  it('hangs up at once where a connection waits for its next request, or its first', async () => {
+  it('closes connections at once that wait for their next request, or their first', async () => {
     const server = await startServer({ storage: 'PostgreSQL' });
     const port = Number(new URL(server.url).port);
     const connections = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
@@ -411,12 +450,12 @@ describe('a server that stops', () => {
     await once(used as Socket, 'data');
     const from = performance.now();
     await server[Symbol.asyncDispose]();
-    // What is under way may take 12 seconds.
+    // Requests that are under way may take 12 seconds.
     assert.ok(performance.now() - from < 6000);
     await Promise.all(ended);
   });
 
-  it('is not held up by requests that never end', async () => {
+  it('does not wait for requests that never end', async () => {
     const server = await startServer({ storage: 'PostgreSQL' });
     const { port } = new URL(server.url);
     const send = async (text: string) => {
@@ -437,7 +476,7 @@ describe('a server that stops', () => {
     assert.ok(performance.now() - from < 20_000);
     await Promise.all(ended);
     await assert.rejects(fetch(server.url));
-    // Its port is free again.
+    // The port is free again.
     assert.notEqual(await freePort(), Number(port));
   });
 });

@@ -11,7 +11,7 @@ import { createPlace, type Server, silentLog, startServer } from '../support/ser
 
 const guests: Pick<Config, 'identity'> = { identity: { mode: 'guest' } };
 
-/** As it travels: fetch would take it apart. */
+/** The compressed response, which fetch would decompress. */
 const getCompressed = (url: string, encoding: string): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => get(url, { headers: { 'accept-encoding': encoding } }, resolve).once('error', reject));
 
@@ -27,18 +27,18 @@ describe('the page of the web chat', () => {
   const page = () => fetch(origin);
   const script = async () => /src="(\/assets\/[^"]+\.js)"/.exec(await (await page()).text())?.[1] as string;
 
-  it('is at /, asked for anew each time, and says nothing to any other host', async () => {
+  it('is at /, is revalidated each time, and loads nothing from other hosts', async () => {
     const answer = await page();
     const html = await answer.text();
     assert.deepEqual([answer.status, answer.headers.get('content-type')], [200, 'text/html; charset=utf-8']);
     assert.equal(answer.headers.get('cache-control'), 'no-cache');
     assert.match(answer.headers.get('content-security-policy') ?? '', /^default-src 'self';/);
     assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
-    // What the policy would not let run, or load.
+    // Anything that its content security policy would block.
     assert.doesNotMatch(html, /<script>|<style|\son\w+=|style=|https?:\/\//);
   });
 
-  it('has assets that are kept for ever, and come compressed', async () => {
+  it('has assets that are cached for ever and served compressed', async () => {
     const path = await script();
     for (const encoding of ['br', 'gzip']) {
       const { headers, statusCode } = (await getCompressed(origin + path, encoding)).resume();
@@ -54,7 +54,7 @@ describe('the page of the web chat', () => {
     assert.ok(bytes > 0 && bytes <= 150_000, `${bytes} bytes`);
   });
 
-  it('knows how people sign in', async () => {
+  it('knows how users sign in', async () => {
     assert.match(await (await page()).text(), /data-identity="guest"/);
     await using place = await createPlace('PGlite');
     await using hosted = await startServer({
@@ -63,7 +63,7 @@ describe('the page of the web chat', () => {
     assert.match(await (await fetch(new URL('/', hosted.url))).text(), /data-identity="jwt"/);
   });
 
-  it('gives no file but its own', async () => {
+  it('serves no other files', async () => {
     for (const path of [
       '/assets/',
       '/assets/nothing.js',
@@ -77,7 +77,7 @@ describe('the page of the web chat', () => {
     }
   });
 
-  it('is left out with a word to the operator where it is not built', () => {
+  it('is left out with a warning if it is not built', () => {
     const folder = mkdtempSync(join(tmpdir(), 'gapless-page-'));
     const { log, lines } = collectLog();
     assert.equal(openPage(guests, log, join(folder, 'web')), undefined);

@@ -1,9 +1,8 @@
-// Clients that read slowly or not at all: what they cost the node, what becomes of them, and that nobody else notices.
+// Clients that read slowly or not at all: what they cost the node, how they are disconnected, and that nobody else notices.
 
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bounds } from '../../src/transport/connection.ts';
 import * as gql from '../gql/graphql.ts';
 import { EventStream } from '../support/event-stream.ts';
@@ -14,18 +13,18 @@ import { range } from '../support/storage.ts';
 
 /** 12,000 bytes. */
 const body = '界'.repeat(4000);
-/** Shows a message `times` times, so that a few of them are many bytes. */
+/** Selects the body `times` times, so that a few messages are many bytes. */
 const watching = (times: number) => `subscription ($roomId: ID!, $after: String) {
   messageAdded(roomId: $roomId, after: $after) { number cursor ${range(1, times).map((i) => `body${i}: body`)} }
 }`;
 const watch = watching(8);
 const eventBytes = 8 * Buffer.byteLength(body) + 1000;
-/** Events that are more than the kernel takes for a client that does not read: some megabytes. */
+/** More events than the kernel buffers for a client that does not read, which is some megabytes. */
 const kernelFull = 150;
 
 interface Counts {
   readonly waitingBytes: number;
-  readonly heldUp: number;
+  readonly backpressured: number;
   readonly stalled: number;
 }
 
@@ -36,7 +35,7 @@ describe('a client that does not read', { timeout: 120_000 }, () => {
   });
   after(() => place[Symbol.asyncDispose]());
 
-  /** A server with bounds of its own, a room, and someone who watches it and reads. */
+  /** A server with bounds of its own, a room, and a watcher that reads. */
   async function watched(bounds: Partial<Bounds> = {}) {
     const server: Server = await startServer({ env: place.env, bounds });
     const ada = await Guest.signIn(server.url);
@@ -55,7 +54,7 @@ describe('a client that does not read', { timeout: 120_000 }, () => {
       roomId,
       after: syncCursor as string,
       counts,
-      /** Sends messages, and sees that whoever reads is handed each of them. */
+      /** Sends messages, and asserts that the watcher receives each of them. */
       async send(count: number) {
         const first = sent + 1;
         sent += count;
@@ -80,7 +79,7 @@ describe('a client that does not read', { timeout: 120_000 }, () => {
     return numbers;
   }
 
-  it('over WebSocket costs 64 KiB and one event, holds up nobody, and goes on where it stopped', async () => {
+  it('over WebSocket costs 64 KiB and one event, delays nobody, and continues where it stopped', async () => {
     await using room = await watched();
     using stopped = await RawSocket.signedIn(room.server.url, room.ada.token);
     stopped.subscribe('watch', watch, { roomId: room.roomId, after: room.after });
@@ -88,17 +87,17 @@ describe('a client that does not read', { timeout: 120_000 }, () => {
     assert.deepEqual(await read(stopped, 1), [1]);
     stopped.pause();
     await room.send(kernelFull);
-    const { waitingBytes, heldUp } = await room.counts();
+    const { waitingBytes, backpressured } = await room.counts();
     assert.ok(waitingBytes >= 64 * 1024 && waitingBytes < 64 * 1024 + 2 * eventBytes, `${waitingBytes} bytes wait`);
-    assert.ok(heldUp > 0);
+    assert.ok(backpressured > 0);
     stopped.resume();
     assert.deepEqual(await read(stopped, kernelFull), range(2, kernelFull + 1));
     await room.send(1);
     assert.deepEqual(await read(stopped, 1), [kernelFull + 2]);
-    assert.deepEqual(await room.counts(), { waitingBytes: 0, heldUp: (await room.counts()).heldUp, stalled: 0 });
+    assert.deepEqual(await room.counts(), { waitingBytes: 0, backpressured: (await room.counts()).backpressured, stalled: 0 });
   });
 
-  it('over server-sent events costs as much, and goes on where it stopped', async () => {
+  it('over server-sent events costs as much, and continues where it stopped', async () => {
     await using room = await watched();
     using stopped = await EventStream.open(room.ada, watch, { variables: { roomId: room.roomId, after: room.after } });
     await room.send(kernelFull);
@@ -117,8 +116,8 @@ describe('a client that does not read', { timeout: 120_000 }, () => {
     const seen = [1];
     stopped.pause();
     await room.send(kernelFull);
-    await until('it is given up', async () => (await room.counts()).stalled === 1);
-    // It comes back to find what the kernel kept for it, and why it was closed.
+    await until('it is disconnected', async () => (await room.counts()).stalled === 1);
+    // It still receives what the kernel has buffered, and the close frame.
     stopped.resume();
     assert.deepEqual(await stopped.closed, { code: 1013, reason: 'Try again later' });
     for (;;) {
@@ -140,7 +139,7 @@ describe('a client that does not read', { timeout: 120_000 }, () => {
     {
       using stopped = await EventStream.open(room.ada, watch, { variables: { roomId: room.roomId, after: room.after } });
       await room.send(kernelFull);
-      await until('it is given up', async () => (await room.counts()).stalled === 1);
+      await until('it is disconnected', async () => (await room.counts()).stalled === 1);
       await assert.rejects(async () => {
         for (;;) {
           const { number, eventId } = await stopped.nextMessage();
@@ -158,7 +157,7 @@ describe('a client that does not read', { timeout: 120_000 }, () => {
     assert.deepEqual(seen, range(1, kernelFull));
   });
 
-  it('leaves nothing behind where it never reads its close', async () => {
+  it('leaves nothing behind if it never reads its close frame', async () => {
     await using room = await watched({ stalledMs: 500 });
     const lonely = await room.ada.createRoom();
     using stopped = await RawSocket.signedIn(room.server.url, room.ada.token);
@@ -168,7 +167,8 @@ describe('a client that does not read', { timeout: 120_000 }, () => {
     stopped.pause();
     await room.send(kernelFull);
     await until('its own room is left', () => room.server.app.liveRooms.size === 1);
-    assert.deepEqual(await room.counts(), { waitingBytes: 0, heldUp: 1, stalled: 1 });
+    await until('nothing waits', async () => (await room.counts()).waitingBytes === 0);
+    assert.deepEqual(await room.counts(), { waitingBytes: 0, backpressured: 1, stalled: 1 });
   });
 
   it('costs no more for 500 subscriptions on its socket', async () => {
@@ -193,9 +193,9 @@ describe('a client that does not read', { timeout: 120_000 }, () => {
     for (const id of ids) assert.deepEqual(numbers.get(id), range(2, 21));
   });
 
-  it('is served no further once all of them together have as much waiting as the node may hold', async () => {
+  it('receives nothing more once as many bytes wait at all clients as the node may hold', async () => {
     const maxNodeBytes = 1024 * 1024;
-    await using room = await watched({ enoughBytes: 4 * maxNodeBytes, maxNodeBytes });
+    await using room = await watched({ highWaterMarkBytes: 4 * maxNodeBytes, maxNodeBytes });
     const stopped = await Promise.all(range(1, 4).map(() => RawSocket.signedIn(room.server.url, room.ada.token)));
     for (const socket of stopped) socket.subscribe('watch', watch, { roomId: room.roomId, after: room.after });
     await room.send(1);
@@ -211,7 +211,7 @@ describe('a client that does not read', { timeout: 120_000 }, () => {
 
   const ping = { type: 'ping', payload: { text: 'x'.repeat(60_000) } };
 
-  it('is not heard while 1 MiB of answers waits, and is answered everything once it reads', async () => {
+  it('is not read from while 1 MiB of answers waits, and gets every answer once it reads', async () => {
     await using room = await watched();
     using asking = await RawSocket.signedIn(room.server.url, room.ada.token);
     asking.pause();
@@ -223,64 +223,27 @@ describe('a client that does not read', { timeout: 120_000 }, () => {
     for (let i = 0; i < 600; i += 1) assert.equal((await asking.next()).type, 'pong');
   });
 
-  it('is closed with 1013 where it goes on asking and takes no answer', async () => {
+  it('is closed with 1013 if it goes on asking and takes no answers', async () => {
     await using room = await watched({ stalledMs: 500 });
     using asking = await RawSocket.signedIn(room.server.url, room.ada.token);
     asking.pause();
     for (let i = 0; i < 600; i += 1) asking.send(ping);
-    await until('it is given up', async () => (await room.counts()).stalled === 1);
+    await until('it is disconnected', async () => (await room.counts()).stalled === 1);
     asking.resume();
     assert.equal((await asking.closed).code, 1013);
   });
 
-  it('is cut off where it takes no answer over HTTP', async () => {
+  it('is cut off if it takes no answers over HTTP', async () => {
     await using room = await watched({ stalledMs: 500 });
     const { port, pathname } = new URL(room.server.url);
     const client = connect(Number(port), '127.0.0.1').pause();
     const query = encodeURIComponent('{ __schema { types { name description fields { name description type { name } } } } }');
     const request = `GET ${pathname}?query=${query} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
     client.on('error', () => {}).write(request.repeat(1000));
-    await until('it is given up', async () => (await room.counts()).stalled === 1);
+    await until('it is disconnected', async () => (await room.counts()).stalled === 1);
     const closed = new Promise((resolve) => client.once('close', resolve));
     client.resume();
     await closed;
     assert.equal((await room.counts()).waitingBytes, 0);
-  });
-
-  it('is closed with 1013 where it answers no ping, though nothing waits for it, and not before', async () => {
-    await using room = await watched({ pingMs: 200 });
-    using stopped = await RawSocket.signedIn(room.server.url, room.ada.token);
-    using answering = await RawSocket.signedIn(room.server.url, room.ada.token);
-    stopped.pause();
-    await until('it is given up', async () => (await room.counts()).stalled === 1);
-    assert.deepEqual(await room.counts(), { waitingBytes: 0, heldUp: 0, stalled: 1 });
-    stopped.resume();
-    assert.equal((await stopped.closed).code, 1013);
-    await sleep(1000);
-    assert.ok(answering.open);
-  });
-
-  it('is not given up while it takes one long answer, however slowly', async () => {
-    const stalledMs = 400;
-    await using room = await watched({ stalledMs });
-    await room.send(100);
-    using slow = await RawSocket.signedIn(room.server.url, room.ada.token);
-    const page = `room(id: "${room.roomId}") { messages(last: 100) { nodes { body } } }`;
-    slow.subscribe('long', `{ ${range(1, 40).map((i) => `page${i}: ${page}`)} }`);
-    slow.pause();
-    await until('the answer waits', async () => (await room.counts()).waitingBytes > 0);
-    const from = performance.now();
-    const answer = slow.next();
-    let answered = false;
-    void answer.then(() => (answered = true));
-    while (!answered) {
-      slow.resume();
-      await new Promise(setImmediate);
-      slow.pause();
-      await sleep(30);
-    }
-    assert.equal(Object.keys((await answer).payload.data).length, 40);
-    assert.ok(performance.now() - from > 2 * stalledMs);
-    assert.equal((await room.counts()).stalled, 0);
   });
 });

@@ -25,7 +25,7 @@ describe('an event stream', () => {
   });
   const unwatched = () => until('nobody watches', () => server.app.liveRooms.size === 0);
 
-  it('gives each message the cursor behind it as its id', async () => {
+  it('gives each message the cursor after it as its id', async () => {
     const roomId = await ada.createRoom();
     using stream = await EventStream.watch(ada, { roomId });
     assert.match(stream.response.headers.get('content-type') ?? '', /^text\/event-stream/);
@@ -38,7 +38,7 @@ describe('an event stream', () => {
     }
   });
 
-  it('gives its start as an id before anything has happened, so that a browser resumes from there', async () => {
+  it('starts with the id of its position, so that a browser resumes from there before anything has happened', async () => {
     const roomId = await ada.createRoom();
     const stream = await EventStream.watch(ada, { roomId });
     const { id } = (await stream.next()) ?? {};
@@ -48,7 +48,7 @@ describe('an event stream', () => {
     assert.equal((await resumed.nextMessage()).number, 1);
   });
 
-  it('goes on behind Last-Event-ID, whatever after says', async () => {
+  it('continues after Last-Event-ID, whatever the variable after is', async () => {
     const roomId = await ada.createRoom();
     const sent = [];
     for (let i = 0; i < 5; i += 1) sent.push((await ada.send(roomId, `message ${i + 1}`)).message);
@@ -59,7 +59,7 @@ describe('an event stream', () => {
     for (const number of [4, 5]) assert.equal((await byId.nextMessage()).number, number);
   });
 
-  it('resumes through a cut with no gap and no repeat', async () => {
+  it('resumes after a cut with no gap and no repeat', async () => {
     const roomId = await ada.createRoom();
     const seen: number[] = [];
     let lastEventId: string | undefined;
@@ -91,7 +91,7 @@ describe('an event stream', () => {
     ['a bad cookie', {}, { authorization: '', cookie: 'gapless_token=junk' }, 401, 'UNAUTHENTICATED'],
   ];
   for (const [what, variables, headers, status, code] of refusals) {
-    it(`is refused with ${status}, so that a browser does not come back: ${what}`, async () => {
+    it(`is refused with ${status}, so that a browser does not reconnect: ${what}`, async () => {
       const roomId = await ada.createRoom();
       const { response } = await EventStream.open(ada, events, { variables: { roomId, ...variables }, headers });
       const { errors } = (await response.json()) as { errors: { extensions: { code: string } }[] };
@@ -99,12 +99,12 @@ describe('an event stream', () => {
     });
   }
 
-  it('is refused with 400 where the operation does not parse, and cannot carry a mutation', async () => {
+  it('is refused with 400 if the operation does not parse, and with 405 for a mutation by GET', async () => {
     assert.equal((await EventStream.open(ada, 'subscription {')).response.status, 400);
     assert.equal((await EventStream.open(ada, 'mutation { signOut { signedOut } }')).response.status, 405);
   });
 
-  it('completes when the room is deleted; a browser that comes back is told by 204 to stop', async () => {
+  it('completes when the room is deleted; a browser that reconnects is told by 204 to stop', async () => {
     const roomId = await ada.createRoom();
     using stream = await EventStream.open(ada, events, { variables: { roomId } });
     assert.match((await stream.nextData())?.data ?? '', /CaughtUp/);
@@ -118,9 +118,9 @@ describe('an event stream', () => {
     await unwatched();
   });
 
-  it('of a query is its result and complete', async () => {
-    using stream = await EventStream.open(ada, '{ viewer { id } }');
-    assert.deepEqual(JSON.parse((await stream.nextData())?.data ?? ''), { data: { viewer: { id: ada.userId } } });
+  it('of a query holds its result and complete', async () => {
+    using stream = await EventStream.open(ada, '{ viewer { user { id } } }');
+    assert.deepEqual(JSON.parse((await stream.nextData())?.data ?? ''), { data: { viewer: { user: { id: ada.userId } } } });
     assert.equal((await stream.next())?.event, 'complete');
     assert.equal(await stream.next(), undefined);
   });
@@ -135,7 +135,7 @@ describe('an event stream', () => {
     ['multipart/mixed', 406, ''],
   ];
   for (const [accept, status, type] of accepted) {
-    it(`is what a subscription is answered with, ${status} where a client accepts ${accept || 'anything'}`, async () => {
+    it(`answers a subscription, with status ${status} if the client accepts ${accept || 'anything'}`, async () => {
       const roomId = await ada.createRoom();
       using stream = await EventStream.watch(ada, { roomId }, { accept });
       assert.equal(stream.response.status, status);
@@ -157,14 +157,14 @@ describe('an event stream', () => {
     ['text/event-stream, application/json', 'text/event-stream'],
     ['*/*', 'application/json'],
   ] as const) {
-    it(`is not what a query is answered with unless it is asked for first: ${accept}`, async () => {
-      const { response } = await EventStream.open(ada, '{ viewer { id } }', { headers: { accept } });
+    it(`answers a query only if it is preferred: ${accept}`, async () => {
+      const { response } = await EventStream.open(ada, '{ viewer { user { id } } }', { headers: { accept } });
       assert.ok(response.headers.get('content-type')?.startsWith(type), response.headers.get('content-type') ?? '');
       await response.body?.cancel();
     });
   }
 
-  it('leaves nothing behind when its client goes', async () => {
+  it('leaves nothing behind when its client leaves', async () => {
     const roomId = await ada.createRoom();
     const streams = await Promise.all(Array.from({ length: 5 }, () => EventStream.watch(ada, { roomId })));
     for (const stream of streams) await stream.next();
@@ -173,7 +173,7 @@ describe('an event stream', () => {
     await unwatched();
   });
 
-  it('is refused on a connection that has yet to answer something else, where nobody would know of its end', async () => {
+  it('is refused on a connection that still has other requests to answer', async () => {
     const roomId = await ada.createRoom();
     const { host, port, pathname } = new URL(server.url);
     const query = new URLSearchParams({ query: events, variables: JSON.stringify({ roomId }) });
@@ -189,7 +189,7 @@ describe('an event stream', () => {
     await server.restart();
   });
 
-  it('leaves nothing behind when its client goes while the room is being looked up', async () => {
+  it('leaves nothing behind when its client leaves while the room is looked up', async () => {
     const roomId = await ada.createRoom();
     await using lock = await Lock.take(place.env['DATABASE_URL'] as string, 'lock table rooms in access exclusive mode');
     const url = new URL(server.url);
@@ -200,7 +200,7 @@ describe('an event stream', () => {
     await until('the subscription waits', async () => (await lock.waiting()) === 1);
     gone.abort();
     await assert.rejects(asking);
-    // The server has heard of it once it has answered another.
+    // The server has noticed it once it has answered another request.
     await fetch(new URL('/health', server.url));
     await lock.release();
     await until('the lookup is over', async () => (await lock.waiting()) === 0);
@@ -208,7 +208,7 @@ describe('an event stream', () => {
     await unwatched();
   });
 
-  it('ends without complete when the server stops, and resumes at the next one', async () => {
+  it('ends without complete when the server stops, and resumes at the next server', async () => {
     const roomId = await ada.createRoom();
     using stream = await EventStream.watch(ada, { roomId });
     await ada.send(roomId, 'Before');

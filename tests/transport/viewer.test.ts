@@ -1,4 +1,4 @@
-// One token, every door: the Authorization header, the cookie, and the payload of connection_init.
+// Tokens, in the Authorization header, the cookie, and the payload of connection_init.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -8,13 +8,16 @@ import { until } from '../support/process.ts';
 import { createPlace, Guest, type Server, startServer } from '../support/server.ts';
 import { RawSocket } from '../support/socket.ts';
 
-const me = '{ viewer { id } }';
+const me = '{ viewer { user { id } } }';
 const signIn = 'mutation { signIn(input: { name: "Ada" }) { token } }';
 
 interface Reply {
   readonly status: number;
   readonly setCookie: string | null;
-  readonly body: { data?: { viewer?: { id: string } | null; signIn?: { token: string } }; errors?: { extensions: { code: string } }[] };
+  readonly body: {
+    data?: { viewer?: { user: { id: string } } | null; signIn?: { token: string } };
+    errors?: { extensions: { code: string } }[];
+  };
 }
 
 async function post(url: string, query: string, headers: Record<string, string> = {}): Promise<Reply> {
@@ -43,37 +46,37 @@ describe('a token', () => {
     assert.equal(signedOut.setCookie, 'gapless_token=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax');
   });
 
-  it('is set as a cookie that stays on https where a proxy says that the browser came by it', async () => {
+  it('is set as a secure cookie if a proxy says that the browser uses https', async () => {
     for (const proto of ['https', 'https,http', 'HTTPS']) {
       assert.match((await post(server.url, signIn, { 'x-forwarded-proto': proto })).setCookie ?? '', /; Secure$/);
     }
     assert.doesNotMatch((await post(server.url, signIn, { 'x-forwarded-proto': 'http' })).setCookie ?? '', /Secure/);
   });
 
-  it('is taken from the header, by POST and GET, whatever the case of Bearer', async () => {
+  it('is taken from the header, for POST and GET, whatever the case of Bearer', async () => {
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
       const headers = { authorization: `${scheme} ${ada.token}` };
-      assert.equal((await post(server.url, me, headers)).body.data?.viewer?.id, ada.userId);
+      assert.equal((await post(server.url, me, headers)).body.data?.viewer?.user.id, ada.userId);
     }
     const response = await fetch(`${server.url}?query=${encodeURIComponent(me)}`, { headers: { authorization: `Bearer ${ada.token}` } });
-    assert.deepEqual(await response.json(), { data: { viewer: { id: ada.userId } } });
+    assert.deepEqual(await response.json(), { data: { viewer: { user: { id: ada.userId } } } });
   });
 
   it('is taken from the cookie, among others', async () => {
     for (const cookie of [`gapless_token=${ada.token}`, `a=b; gapless_token=${ada.token}; c=d`]) {
       const { body, setCookie } = await post(server.url, me, { cookie });
-      assert.equal(body.data?.viewer?.id, ada.userId);
+      assert.equal(body.data?.viewer?.user.id, ada.userId);
       assert.equal(setCookie, null);
     }
     assert.equal((await post(server.url, me, { cookie: `not_gapless_token=${ada.token}` })).body.data?.viewer, null);
   });
 
-  it('is taken from connection_init, however the key is written', async () => {
+  it('is taken from connection_init, with the key in lower case or not', async () => {
     for (const key of ['authorization', 'Authorization']) {
       using socket = await RawSocket.open(server.url);
       socket.send({ type: 'connection_init', payload: { [key]: `Bearer ${ada.token}` } });
       assert.equal((await socket.next()).type, 'connection_ack');
-      assert.equal((await viewerOverSocket(socket)).id, ada.userId);
+      assert.equal((await viewerOverSocket(socket)).user.id, ada.userId);
     }
   });
 
@@ -85,46 +88,46 @@ describe('a token', () => {
       using socket = await RawSocket.open(server.url, { headers: headers(ada.token) });
       socket.send({ type: 'connection_init' });
       assert.equal((await socket.next()).type, 'connection_ack');
-      assert.equal((await viewerOverSocket(socket)).id, ada.userId);
+      assert.equal((await viewerOverSocket(socket)).user.id, ada.userId);
     });
   }
 
-  it('that was said on purpose goes before the cookie', async () => {
+  it('in the header or connection_init takes precedence over the cookie', async () => {
     const bea = await Guest.signIn(server.url, 'Bea');
     const cookie = `gapless_token=${ada.token}`;
-    assert.equal((await post(server.url, me, { cookie, authorization: `Bearer ${bea.token}` })).body.data?.viewer?.id, bea.userId);
+    assert.equal((await post(server.url, me, { cookie, authorization: `Bearer ${bea.token}` })).body.data?.viewer?.user.id, bea.userId);
     using socket = await RawSocket.open(server.url, { headers: { cookie } });
     socket.send({ type: 'connection_init', payload: { authorization: `Bearer ${bea.token}` } });
     await socket.next();
-    assert.equal((await viewerOverSocket(socket)).id, bea.userId);
+    assert.equal((await viewerOverSocket(socket)).user.id, bea.userId);
   });
 
-  it('is not needed to ask who one is', async () => {
+  it('is not needed to ask for the viewer', async () => {
     assert.deepEqual((await post(server.url, me)).body, { data: { viewer: null } });
     using socket = await RawSocket.signedIn(server.url);
     assert.equal(await viewerOverSocket(socket), null);
   });
 
-  it('that is bad is refused in the header, with 401, and says how to come back', async () => {
+  it('that is invalid is refused in the header with 401 and WWW-Authenticate', async () => {
     const { status, body } = await post(server.url, me, { authorization: 'Bearer junk', cookie: `gapless_token=${ada.token}` });
     assert.deepEqual([status, body.errors?.[0]?.extensions.code, body.data], [401, 'UNAUTHENTICATED', undefined]);
     const response = await fetch(server.url, { headers: { authorization: 'Bearer junk', accept: 'text/event-stream' } });
     assert.deepEqual([response.status, response.headers.get('www-authenticate')], [401, 'Bearer']);
   });
 
-  it('that is bad is refused in the header of a handshake, with 401', async () => {
+  it('that is invalid is refused in the header of a handshake with 401', async () => {
     await assert.rejects(RawSocket.open(server.url, { headers: { authorization: 'Bearer junk' } }), /401/);
   });
 
-  for (const authorization of ['Bearer junk', 'junk', '', 42]) {
-    it(`that is bad closes the socket with 4403: ${JSON.stringify(authorization)}`, async () => {
+  for (const authorization of ['Bearer junk', 'junk', '', 42, false, {}, { toString: 1 }, ['Bearer junk']]) {
+    it(`that is invalid closes the socket with 4403: ${JSON.stringify(authorization)}`, async () => {
       using socket = await RawSocket.open(server.url, { headers: { cookie: `gapless_token=${ada.token}` } });
       socket.send({ type: 'connection_init', payload: { authorization } });
       assert.deepEqual(await socket.closed, { code: 4403, reason: 'Forbidden' });
     });
   }
 
-  it('that is bad counts as none in the cookie, and is cleared', async () => {
+  it('that is invalid counts as none in the cookie, and is cleared', async () => {
     for (const bad of ['junk', '', `${ada.token}x`]) {
       const { status, body, setCookie } = await post(server.url, me, { cookie: `gapless_token=${bad}` });
       assert.deepEqual([status, body], [200, { data: { viewer: null } }]);
@@ -136,15 +139,15 @@ describe('a token', () => {
     assert.equal(await viewerOverSocket(socket), null);
   });
 
-  it('of a new sign-in replaces a bad cookie', async () => {
+  it('of a new sign-in replaces an invalid cookie', async () => {
     const { setCookie, body } = await post(server.url, signIn, { cookie: 'gapless_token=junk' });
     assert.ok(setCookie?.startsWith(`gapless_token=${body.data?.signIn?.token};`));
   });
 
-  it('of 30 days keeps its socket open, though no timer reaches that far', async () => {
+  it('of 30 days keeps its socket open, although no timer can be that long', async () => {
     using socket = await RawSocket.signedIn(server.url, ada.token);
-    // A timer that overflowed would fire a millisecond later.
-    for (let i = 0; i < 20; i += 1) assert.equal((await viewerOverSocket(socket)).id, ada.userId);
+    // A timer that overflows fires after a millisecond.
+    for (let i = 0; i < 20; i += 1) assert.equal((await viewerOverSocket(socket)).user.id, ada.userId);
     assert.equal(socket.open, true);
   });
 });
@@ -168,7 +171,7 @@ describe('a token that expires', () => {
   });
 
   for (const door of ['connection_init', 'cookie'] as const) {
-    it(`ends the socket that it opened by ${door} with 4403, and not before`, async () => {
+    it(`of ${door} ends its socket with 4403 when it expires, and not before`, async () => {
       const expiresAt = inSeconds(3);
       const token = await tokenFor(expiresAt);
       using socket = await RawSocket.open(server.url, door === 'cookie' ? { headers: { cookie: `gapless_token=${token}` } } : {});
@@ -182,14 +185,14 @@ describe('a token that expires', () => {
     });
   }
 
-  it('ends its event stream with UNAUTHENTICATED, and not before', async () => {
+  it('ends its event stream with UNAUTHENTICATED when it expires, and not before', async () => {
     const expiresAt = inSeconds(3);
     using events = await EventStream.watch(new Guest(server.url, await tokenFor(expiresAt), ''), { roomId });
     assert.equal(events.response.status, 200);
     const last = await events.nextData();
     assert.deepEqual([last?.event, JSON.parse(last?.data ?? '').errors[0].extensions], ['next', { code: 'UNAUTHENTICATED' }]);
     assert.ok(Date.now() >= expiresAt * 1000);
-    // Not complete: whoever has a new token by now comes back and goes on, and who has none is refused.
+    // Without complete, so that a client with a new token resumes. One without is refused.
     assert.equal(await events.next(), undefined);
     await until('nobody watches', () => server.app.liveRooms.size === 0);
   });

@@ -1,4 +1,4 @@
-// The web chat in a real browser, in front of a real server.
+// The web chat in a real browser, with a real server.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -10,7 +10,7 @@ import { until } from '../support/process.ts';
 import type { Server } from '../support/server.ts';
 import { fillRoom, range } from '../support/storage.ts';
 
-const words = (what: string, first: number, last: number) => range(first, last).map((i) => `${what} ${i}.`);
+const numbered = (what: string, first: number, last: number) => range(first, last).map((i) => `${what} ${i}.`);
 
 describe('the web chat', { timeout: 300_000 }, () => {
   let opened: WebChat;
@@ -23,7 +23,7 @@ describe('the web chat', { timeout: 300_000 }, () => {
   });
   after(() => opened[Symbol.asyncDispose]());
 
-  it('has two people talk, and shows both the same', async () => {
+  it('shows two people the same conversation', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await using bob = await Person.arrive(browser, origin, 'Bob');
     await ada.createRoom('Garden');
@@ -33,12 +33,13 @@ describe('the web chat', { timeout: 300_000 }, () => {
       await ada.say(`Ada ${i}.`);
       await bob.say(`Bob ${i}.`);
     }
-    for (const person of [ada, bob]) await until('all are there', async () => (await person.said(/(Ada|Bob) \d\./)).length === 10);
-    assert.deepEqual(await ada.said(/(Ada|Bob) \d\./), await bob.said(/(Ada|Bob) \d\./));
-    for (const person of [ada, bob]) assert.deepEqual([person.strays, person.complaints], [[], []]);
+    for (const person of [ada, bob])
+      await until('all messages are shown', async () => (await person.matches(/(Ada|Bob) \d\./)).length === 10);
+    assert.deepEqual(await ada.matches(/(Ada|Bob) \d\./), await bob.matches(/(Ada|Bob) \d\./));
+    for (const person of [ada, bob]) assert.deepEqual([person.foreignRequests, person.pageErrors], [[], []]);
   });
 
-  it('shows somebody whose network was away what they missed, once and in order', async () => {
+  it('shows a person whose network was down what they missed, once and in order', async () => {
     await using link = await Link.open({ port: Number(new URL(origin).port) });
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await using bob = await Person.arrive(browser, `http://127.0.0.1:${link.port}`, 'Bob');
@@ -49,37 +50,36 @@ describe('the web chat', { timeout: 300_000 }, () => {
     link.impair({ refusing: true });
     link.reset();
     await bob.status('Reconnecting');
-    await ada.say(...words('Missed', 1, 5));
-    // Written while there is no network, and kept until there is.
-    await bob.say(...words('Unsent', 1, 3));
+    await ada.say(...numbered('Missed', 1, 5));
+    await bob.say(...numbered('Unsent', 1, 3));
     assert.equal(await bob.messages.filter({ hasText: 'Sending' }).count(), 3);
     link.heal();
     await bob.status('Live');
-    const expected = ['Before 1.', ...words('Missed', 1, 5), ...words('Unsent', 1, 3)];
+    const expected = ['Before 1.', ...numbered('Missed', 1, 5), ...numbered('Unsent', 1, 3)];
     for (const person of [ada, bob]) {
-      await until('all are there', async () => (await person.said(/\w+ \d\./)).length === expected.length, 40_000);
-      assert.deepEqual(await person.said(/\w+ \d\./), expected);
+      await until('all messages are shown', async () => (await person.matches(/\w+ \d\./)).length === expected.length, 40_000);
+      assert.deepEqual(await person.matches(/\w+ \d\./), expected);
     }
   });
 
-  it('goes on where the server is started again under both, with nothing lost and nothing twice', async () => {
+  it('continues after a restart of the server, with nothing lost and nothing twice', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await using bob = await Person.arrive(browser, origin, 'Bob');
     await ada.createRoom('Island');
     await bob.enter('Island');
     for (const round of [1, 2]) {
-      await Promise.all([server.restart(), ada.say(...words(`Ada ${round}`, 1, 4)), bob.say(...words(`Bob ${round}`, 1, 4))]);
+      await Promise.all([server.restart(), ada.say(...numbered(`Ada ${round}`, 1, 4)), bob.say(...numbered(`Bob ${round}`, 1, 4))]);
       for (const person of [ada, bob]) {
-        await until('all are there', async () => (await person.said(/\w+ \d \d\./)).length === 8 * round, 40_000);
+        await until('all messages are shown', async () => (await person.matches(/\w+ \d \d\./)).length === 8 * round, 40_000);
         await person.status('Live');
       }
     }
-    const shown = await ada.said(/\w+ \d \d\./);
-    assert.deepEqual(shown, await bob.said(/\w+ \d \d\./));
+    const shown = await ada.matches(/\w+ \d \d\./);
+    assert.deepEqual(shown, await bob.matches(/\w+ \d \d\./));
     assert.equal(new Set(shown).size, 16);
   });
 
-  it('scrolls back through 2,000 messages, and stays where it is while it loads', async () => {
+  it('scrolls back through 2,000 messages without skipping one', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await ada.createRoom('Archive');
     const { db } = server.app.storage;
@@ -102,13 +102,13 @@ describe('the web chat', { timeout: 300_000 }, () => {
       await ada.page.mouse.wheel(0, -box.height * 0.8);
       await ada.page.waitForTimeout(20);
     }
-    // Of what has been scrolled through, it has drawn a window only.
+    // Only a window of the list is rendered.
     assert.ok((await ada.messages.count()) < 200);
     const missing = range(1, 2000).filter((number) => !seen.has(number));
     assert.deepEqual(missing, []);
   });
 
-  it('shows what is said as text, whatever it looks like', async () => {
+  it('shows every message as text, even if it looks like markup or a script', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await ada.createRoom('Mischief');
     const bodies = [
@@ -121,6 +121,6 @@ describe('the web chat', { timeout: 300_000 }, () => {
     for (const body of bodies) await ada.message(body).first().waitFor();
     assert.equal(await ada.page.locator('[href^="javascript:"], [role=log] img, [role=log] script').count(), 0);
     assert.ok(!/^\d$/.test(await ada.page.title()));
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.pageErrors, []);
   });
 });

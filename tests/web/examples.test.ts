@@ -1,4 +1,4 @@
-// The examples, as they stand, built by a bundler and run in a browser against a server of another origin.
+// The examples, built unchanged by a bundler and run in a browser against a server of another origin.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { createPlace, Guest, startServer } from '../support/server.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-/** What an application would build, on an origin of its own. */
+/** Builds an example and serves it from its own origin. */
 async function serveExample(name: string) {
   const folder = mkdtempSync(join(tmpdir(), 'gapless-example-'));
   await build({
@@ -39,7 +39,9 @@ async function serveExample(name: string) {
 }
 
 for (const name of ['urql', 'apollo']) {
-  it(`the example for ${name} shows what is said, and what was missed while the connection was away`, { timeout: 120_000 }, async () => {
+  it(`the example for ${name} shows new messages, and those that were missed while the connection was down`, {
+    timeout: 120_000,
+  }, async () => {
     await using example = await serveExample(name);
     await using place = await createPlace('PGlite');
     await using server = await startServer({ env: { ...place.env, ALLOWED_ORIGINS: example.origin } });
@@ -54,10 +56,10 @@ for (const name of ['urql', 'apollo']) {
       await page.goto(`${example.origin}/?${address}`);
       const items = page.getByRole('listitem');
       const shown = async () => (await items.allInnerTexts()).map((text) => text.replace(/^Ada\s*/, ''));
-      await until('the page is there', async () => (await shown()).length === 1);
+      await until('the page shows the first message', async () => (await shown()).length === 1);
       await page.getByRole('textbox', { name: 'Message' }).fill('Said here.');
       await page.getByRole('button', { name: 'Send' }).click();
-      await until('it is shown', async () => (await shown()).length === 2);
+      await until('the message is shown', async () => (await shown()).length === 2);
       link.impair({ refusing: true });
       link.reset();
       await ada.send(room, 'Missed one.');
@@ -66,9 +68,9 @@ for (const name of ['urql', 'apollo']) {
       await page.getByRole('button', { name: 'Send' }).click();
       await page.getByText('Not sent').waitFor();
       link.heal();
-      await until('what was missed is shown', async () => (await shown()).length === 4, 40_000);
+      await until('the missed messages are shown', async () => (await shown()).length === 4, 40_000);
       await page.getByRole('button', { name: 'Send' }).click();
-      await until('what was written is shown', async () => (await shown()).length === 5);
+      await until('the message that was written offline is shown', async () => (await shown()).length === 5);
       assert.deepEqual(await shown(), ['Said before.', 'Said here.', 'Missed one.', 'Missed two.', 'Written without a connection.']);
     } finally {
       await browser.close();

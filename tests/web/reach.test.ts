@@ -1,4 +1,4 @@
-// Whoever comes: by keyboard alone, with a screen reader, on a small screen, in the dark, in Korean, with a token.
+// Accessibility and reach: keyboard only, screen reader, small screen, dark mode, Korean, and tokens of a host application.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -13,10 +13,10 @@ import { createPlace, startServer } from '../support/server.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What axe-core finds that is serious or worse. */
-async function faultsOf(page: Page): Promise<string[]> {
+/** The violations that axe-core rates as serious or critical. */
+async function violationsOf(page: Page): Promise<string[]> {
   await page.evaluate(axe);
-  // biome-ignore lint/suspicious/noExplicitAny: what was just loaded into the page
+  // biome-ignore lint/suspicious/noExplicitAny: axe was loaded into the page above
   const { violations } = await page.evaluate(() => (globalThis as any).axe.run());
   const serious = violations.filter(({ impact }: { impact: string }) => impact === 'serious' || impact === 'critical');
   return serious.map(({ id, nodes }: { id: string; nodes: { html: string }[] }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
@@ -32,7 +32,7 @@ describe('the web chat', { timeout: 180_000 }, () => {
   });
   after(() => opened[Symbol.asyncDispose]());
 
-  it('is there to be used within a second', async () => {
+  it('can be used within a second', async () => {
     const times: number[] = [];
     for (const _ of [1, 2, 3]) {
       const context = await browser.newContext({ locale: 'en-GB', baseURL: origin });
@@ -45,12 +45,12 @@ describe('the web chat', { timeout: 180_000 }, () => {
     assert.ok(Math.min(...times) < 1000, `${times} ms`);
   });
 
-  it('does everything by keyboard', async () => {
+  it('can be used by keyboard alone', async () => {
     const context = await browser.newContext({ locale: 'en-GB', baseURL: origin });
     const page = await context.newPage();
     await page.goto('/');
     const { keyboard } = page;
-    /** Goes on by Tab until what has this role and name has the focus. */
+    /** Presses Tab until the element with this role and name has the focus. */
     const reach = async (role: Parameters<Page['getByRole']>[0], name: string | RegExp, within: Page | Locator = page) => {
       const target = within.getByRole(role, { name }).first();
       await target.waitFor();
@@ -94,7 +94,7 @@ describe('the web chat', { timeout: 180_000 }, () => {
     await keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     const focused = await page.evaluate(() => globalThis.document.activeElement?.getAttribute('aria-label'));
-    assert.equal(focused, 'Room settings', 'the focus is back where it was');
+    assert.equal(focused, 'Room settings', 'closing the dialog restores the focus');
     await reach('link', /^Meadow/);
     await context.close();
   });
@@ -103,58 +103,58 @@ describe('the web chat', { timeout: 180_000 }, () => {
     'on a wide screen': { viewport: { width: 1280, height: 800 } },
     'on a phone, in the dark': { viewport: { width: 360, height: 640 }, colorScheme: 'dark' as const },
   })) {
-    it(`has nothing serious against it ${where}, and nothing beside the screen`, async () => {
+    it(`has no serious accessibility violation and no horizontal overflow ${where}`, async () => {
       const context = await browser.newContext({ locale: 'en-GB', baseURL: origin, ...options });
       const page = await context.newPage();
       await page.goto('/');
       await page.getByRole('button', { name: 'Sign in' }).waitFor();
-      assert.deepEqual(await faultsOf(page), []);
+      assert.deepEqual(await violationsOf(page), []);
       await context.close();
       await using ada = await Person.arrive(browser, origin, 'Ada', options);
-      assert.deepEqual(await faultsOf(ada.page), []);
+      assert.deepEqual(await violationsOf(ada.page), []);
       await ada.createRoom(`Room ${where}`);
       await ada.say('Hello.', 'A-word-that-is-far-too-long-for-any-screen'.repeat(20));
       await ada.message('Hello.').waitFor();
-      assert.deepEqual(await faultsOf(ada.page), []);
+      assert.deepEqual(await violationsOf(ada.page), []);
       await ada.page.getByRole('button', { name: 'Room settings' }).click();
       await ada.page.getByRole('dialog').waitFor();
-      assert.deepEqual(await faultsOf(ada.page), []);
-      const beside = await ada.page.evaluate(() => {
+      assert.deepEqual(await violationsOf(ada.page), []);
+      const overflow = await ada.page.evaluate(() => {
         const { scrollWidth, clientWidth } = globalThis.document.documentElement;
         return scrollWidth - clientWidth;
       });
-      assert.equal(beside, 0);
+      assert.equal(overflow, 0);
     });
   }
 
-  it('reads out what others say', async () => {
+  it('announces messages of others to screen readers', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await using bob = await Person.arrive(browser, origin, 'Bob');
     await ada.createRoom('Theatre');
     await bob.enter('Theatre');
     await bob.say('Can you hear me?');
-    await until('it is said in a live region', async () => {
+    await until('the message is in a live region', async () => {
       const regions = await ada.page.locator('[aria-live="polite"]').allInnerTexts();
       return regions.some((text) => text.includes('Bob') && text.includes('Can you hear me?'));
     });
   });
 
-  it('speaks Korean to who reads it, and the other language where it is chosen', async () => {
+  it('is Korean in a Korean browser, and English once English is chosen', async () => {
     const context = await browser.newContext({ locale: 'ko-KR', baseURL: origin });
     const page = await context.newPage();
     await page.goto('/');
     await page.getByRole('button', { name: '로그인' }).waitFor();
     assert.equal(await page.evaluate(() => globalThis.document.documentElement.lang), 'ko');
     await page.getByRole('combobox', { name: '언어' }).selectOption({ label: 'English' });
-    for (const again of [false, true]) {
-      if (again) await page.reload();
+    for (const isReloaded of [false, true]) {
+      if (isReloaded) await page.reload();
       await page.getByRole('button', { name: 'Sign in' }).waitFor();
       assert.equal(await page.evaluate(() => globalThis.document.documentElement.lang), 'en');
     }
     await context.close();
   });
 
-  it('takes the token of an application from the address, leaves none there, and asks for another when it is old', async () => {
+  it('takes the token of the host application from the address, removes it there, and asks for a new one when it expires', async () => {
     const secret = 'a secret that is long enough for HS256';
     const tokenFor = (seconds: number) =>
       new SignJWT({ name: 'Ada of the application' })

@@ -1,4 +1,4 @@
-// What people do with rooms: who may find them, who is in them, and how they end.
+// Rooms in the web chat: finding, creating, inviting, leaving and deleting.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -21,21 +21,21 @@ describe('rooms of the web chat', { timeout: 180_000 }, () => {
   const button = (person: Person, name: string) => person.page.getByRole('button', { name, exact: true });
   const dialog = (person: Person) => person.page.getByRole('dialog');
 
-  it('come with the newest activity first, and are found by name', async () => {
+  it('are listed by newest activity, and found by name', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await using bob = await Person.arrive(browser, origin, 'Bob');
     for (const name of ['Alder', 'Birch', 'Cedar']) await ada.createRoom(name);
     const trees = async () => (await roomsOf(bob).allInnerTexts()).flatMap((text) => text.match(/Alder|Birch|Cedar/)?.[0] ?? []);
-    await until('the newest is first', async () => (await trees()).join() === 'Cedar,Birch,Alder');
+    await until('the newest room is first', async () => (await trees()).join() === 'Cedar,Birch,Alder');
     await ada.openRoom('Alder');
     await ada.say('Under the alder.');
-    await until('the one in which something was said is', async () => (await trees()).join() === 'Alder,Cedar,Birch');
+    await until('the room with the newest message is first', async () => (await trees()).join() === 'Alder,Cedar,Birch');
     assert.match(await roomsOf(bob).filter({ hasText: 'Alder' }).innerText(), /Under the alder\./);
     await bob.page.getByRole('searchbox', { name: 'Search rooms' }).fill('birc');
-    await until('only the one that is meant is there', async () => (await trees()).join() === 'Birch');
+    await until('only the room that was searched is listed', async () => (await trees()).join() === 'Birch');
   });
 
-  it('of one’s own are renamed and deleted, and everyone there is told', async () => {
+  it('are renamed and deleted by their owner, and everyone in them sees it', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await using bob = await Person.arrive(browser, origin, 'Bob');
     await ada.createRoom('Mill');
@@ -54,10 +54,10 @@ describe('rooms of the web chat', { timeout: 180_000 }, () => {
     await bob.page.getByRole('alert').filter({ hasText: 'deleted' }).waitFor();
   });
 
-  it('by invitation are seen by those who are brought in, until they are removed', async () => {
+  it('that are private are visible to people who were added, until they are removed', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await using bob = await Person.arrive(browser, origin, 'Bob');
-    // Where the two have met.
+    // Ada can add people whom her page has seen in another room.
     await ada.createRoom('Square');
     await bob.enter('Square');
     await ada.message('Bob').first().waitFor();
@@ -77,10 +77,10 @@ describe('rooms of the web chat', { timeout: 180_000 }, () => {
     await ada.message('It is dark in here.').waitFor();
     await button(ada, 'Remove Bob').click();
     await dialog(ada).getByRole('button', { name: 'Remove' }).click();
-    await bob.page.getByRole('alert').filter({ hasText: 'not see it any more' }).waitFor();
+    await bob.page.getByRole('alert').filter({ hasText: 'no longer see it' }).waitFor();
   });
 
-  it('for two are opened from the list of members, and left ones are as they were', async () => {
+  it('that are direct are opened from the list of members, and leaving a room is shown to the others', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await using bob = await Person.arrive(browser, origin, 'Bob');
     await ada.createRoom('Pier');
@@ -97,11 +97,11 @@ describe('rooms of the web chat', { timeout: 180_000 }, () => {
     await ada.message('Bob left').waitFor();
   });
 
-  it('lead to GraphiQL by one click, which runs here', async () => {
+  it('link to GraphiQL, which loads nothing from another host', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await ada.page.getByRole('link', { name: /GraphiQL/ }).click();
     await ada.page.getByRole('tab').first().waitFor();
     assert.match(await ada.page.locator('body').innerText(), /signIn/);
-    assert.deepEqual(ada.strays, []);
+    assert.deepEqual(ada.foreignRequests, []);
   });
 });

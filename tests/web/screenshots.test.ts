@@ -1,5 +1,5 @@
-// The pictures of the README, taken of the page as it is. `SCREENSHOTS=docs/images npm test -- tests/web/screenshots.test.ts`
-// keeps them; by themselves the tests only see that they can be taken.
+// Takes the screenshots of the README. `SCREENSHOTS=docs/images npm test -- tests/web/screenshots.test.ts` saves them. Otherwise
+// the test only checks that they can be taken.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
@@ -18,7 +18,7 @@ const talk = [
   ['Linus', 'Even though your phone sent it four times.'],
 ] as const;
 
-it('shows a room on a wide screen, and on a phone in the dark', { timeout: 120_000 }, async () => {
+it('the web chat is shown on a wide screen, and on a phone in dark mode', { timeout: 120_000 }, async () => {
   const folder = process.env['SCREENSHOTS'] ?? mkdtempSync(join(tmpdir(), 'gapless-screenshots-'));
   await using chat = await openWebChat();
   const { browser, origin } = chat;

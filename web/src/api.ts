@@ -1,21 +1,21 @@
-// How the page talks to the server: queries and mutations over HTTP, streams beside them.
+// The page's connection to the server: queries and mutations over HTTP, and subscriptions.
 
 import { type AnyVariables, createClient, fetchExchange, type OperationResult, type TypedDocumentNode } from '@urql/core';
 import { errorCode, type Resumable, resumable } from 'gapless/client';
 import { openStreams } from './streams.ts';
 
-/** The server answers within 5 seconds, whatever state it is in. */
+/** The server answers within 5 seconds, so a request that takes longer than this is lost. */
 const answerTimeoutMs = 12_000;
 
 export interface ApiOptions {
-  /** Where identity is by token. A cookie travels by itself. */
+  /** Undefined if a cookie identifies the viewer. */
   readonly token: string | undefined;
-  /** Called when the server does not know, or know any more, who asks. */
+  /** Called when the server answers UNAUTHENTICATED. */
   readonly onRefused: () => void;
 }
 
 export class Api {
-  /** Streams that go on where they broke off. */
+  /** Subscriptions that resume after a break. */
   readonly streams: Resumable;
   readonly #client: ReturnType<typeof createClient>;
   readonly #onRefused: () => void;
@@ -38,7 +38,7 @@ export class Api {
     this.streams = resumable(subscriber, { backoff: { maxMs: 10_000 } });
   }
 
-  /** Throws whatever is wrong, as urql's CombinedError. */
+  /** Throws urql's CombinedError. */
   async query<Data, Variables extends AnyVariables>(document: TypedDocumentNode<Data, Variables>, variables: Variables): Promise<Data> {
     return this.#dataOf(await this.#client.query(document, variables, { requestPolicy: 'network-only' }).toPromise());
   }
@@ -47,8 +47,8 @@ export class Api {
     return this.#dataOf(await this.#client.mutation(document, variables).toPromise());
   }
 
-  /** Has it be known that the server refused who asks, wherever it was said. */
-  heard(error: unknown): void {
+  /** Calls `onRefused` if the error is UNAUTHENTICATED. */
+  reportRefusal(error: unknown): void {
     if (errorCode(error) === 'UNAUTHENTICATED') this.#onRefused();
   }
 
@@ -58,10 +58,10 @@ export class Api {
 
   #dataOf<Data>({ data, error }: Pick<OperationResult<Data>, 'data' | 'error'>): Data {
     if (error) {
-      this.heard(error);
+      this.reportRefusal(error);
       throw error;
     }
-    if (data == null) throw new Error('The server answered nothing.');
+    if (data == null) throw new Error('The server answered without data.');
     return data;
   }
 }

@@ -1,11 +1,11 @@
-// What is on the screen: the door, or the rooms beside the room that is open.
+// The root component: the sign-in page, or the list of rooms with the open room.
 
 import { useLanguage, useWords } from './language.ts';
 import { RoomPage } from './room/room-page.tsx';
 import { Sidebar } from './rooms/sidebar.tsx';
 import { openList, useRoomId } from './route.ts';
-import { Door } from './session/door.tsx';
 import type { Session } from './session/session.ts';
+import { SignIn } from './session/sign-in.tsx';
 import { ChatProvider } from './session/signed-in.ts';
 import { useStore } from './store.ts';
 
@@ -15,12 +15,12 @@ export function App({ session }: { session: Session }) {
   const roomId = useRoomId();
   if (state.at === 'opening') {
     return (
-      <main className="door">
+      <main className="sign-in">
         <p role="status">{state.failing ? words.failing : words.opening}</p>
       </main>
     );
   }
-  if (state.at === 'door') return <Door session={session} refused={state.refused} />;
+  if (state.at === 'signedOut') return <SignIn session={session} refused={state.refused} />;
   return (
     <ChatProvider value={state.chat}>
       <SkipLink />
@@ -37,12 +37,12 @@ export function App({ session }: { session: Session }) {
 function SkipLink() {
   const words = useWords();
   return (
-    // biome-ignore lint/a11y/useValidAnchor: it leads to a place of the page, without saying so in the address
+    // biome-ignore lint/a11y/useValidAnchor: it moves the focus and does not change the address
     <a
       className="skip"
       href="#main"
       onClick={(event) => {
-        // The address is that of the room that is open.
+        // The fragment of the address names the open room.
         event.preventDefault();
         document.getElementById('main')?.focus();
       }}

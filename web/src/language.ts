@@ -1,6 +1,6 @@
-// Which language the page speaks: the browser’s, or the one that was chosen.
+// The language of the page: the chosen one, or the first of the browser's languages that the page has.
 
-import { local } from './keep.ts';
+import { local } from './storage.ts';
 import { Store, useStore } from './store.ts';
 import { type Language, languages, type Words, words } from './words.ts';
 
@@ -13,13 +13,13 @@ function find(): Language {
   return wanted.find((tag): tag is Language => languages.includes(tag as Language)) ?? 'en';
 }
 
-/** Has the document say, from now on, which language it is in. */
+/** Keeps the `lang` attribute of the document current. */
 export function keepLanguage(): void {
-  const say = () => {
+  const setLang = () => {
     document.documentElement.lang = language.value;
   };
-  say();
-  language.subscribe(say);
+  setLang();
+  language.subscribe(setLang);
 }
 
 export function chooseLanguage(chosen: Language): void {

@@ -1,4 +1,4 @@
-// Where the page begins: opens the session, and draws it.
+// The entry point of the page: opens the session and renders the app.
 
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';

@@ -1,11 +1,11 @@
-// Messages on their way. Each is kept under its key until the server has acknowledged it, and sent with that key as often
-// as it takes, so it arrives once; those of one room leave in the order in which they were written.
+// Unsent messages. Each is stored under its key until the server has acknowledged it, and retried with that key, so that it
+// arrives once. The messages of a room are sent in the order in which they were written.
 
 import { errorCode } from 'gapless/client';
 import type { Api } from './api.ts';
 import { SendMessageDocument } from './gql/graphql.ts';
-import { local } from './keep.ts';
 import { untilAnswered } from './retry.ts';
+import { local } from './storage.ts';
 import { Store } from './store.ts';
 import { uniqueId } from './unique-id.ts';
 
@@ -13,11 +13,11 @@ export interface Unsent {
   readonly clientMessageId: string;
   readonly roomId: string;
   readonly body: string;
-  /** When it was written, in milliseconds. */
+  /** When it was written, in milliseconds since 1970. */
   readonly at: number;
-  /** Why it was refused for good, as the code of the error. It waits for its writer to decide. */
+  /** The error code, if the server refused it. It is not retried until the viewer decides. */
   readonly refusal?: string;
-  /** Its number in the room: it was acknowledged. Drawn until the room's view has come so far. */
+  /** Its number in the room, once it was acknowledged. Shown until the room's view has reached this number. */
   readonly number?: number;
 }
 
@@ -42,7 +42,7 @@ export class Outbox {
     for (const roomId of new Set(this.unsent.value.map((unsent) => unsent.roomId))) this.#start(roomId);
   }
 
-  /** Hands what one guest did not get sent to whom they are now. It waits for their word: it may have arrived as theirs. */
+  /** Moves the unsent messages of a former guest to the current one. They are not sent by themselves: they may have arrived already. */
   static inherit(fromViewerId: string, toViewerId: string): void {
     for (const key of local.keys(prefixOf(fromViewerId))) {
       const unsent = parse(local.get(key));
@@ -56,7 +56,7 @@ export class Outbox {
     this.#start(roomId);
   }
 
-  /** Sends once more what was refused. */
+  /** Sends a refused message again. */
   retry({ refusal: _, ...unsent }: Unsent): void {
     this.#keep(unsent);
     this.#start(unsent.roomId);
@@ -67,7 +67,7 @@ export class Outbox {
     this.unsent.set(this.unsent.value.filter((unsent) => unsent.clientMessageId !== clientMessageId));
   }
 
-  /** The view of a room has come to this number, and shows by itself what was acknowledged so far. */
+  /** Drops the acknowledged messages up to this number: the view of the room shows them now. */
   settle(roomId: string, throughNumber: number): void {
     const left = this.unsent.value.filter((unsent) => unsent.roomId !== roomId || (unsent.number ?? Infinity) > throughNumber);
     if (left.length < this.unsent.value.length) this.unsent.set(left);
@@ -99,16 +99,16 @@ export class Outbox {
     if (this.#sending.has(roomId)) return;
     this.#sending.add(roomId);
     this.#sendAll(roomId)
-      // It was closed, or nobody is signed in any more: what is left goes out next time.
+      // The outbox was closed, or the viewer is signed out. The rest is sent when they come back.
       .catch(() => {})
       .finally(() => {
         this.#sending.delete(roomId);
-        // Written after the last look.
+        // A message may have been added after the last read.
         if (!this.#stop.signal.aborted && this.#next(roomId)) this.#start(roomId);
       });
   }
 
-  /** One tab at a time. The one that waited finds nothing left to send. */
+  /** A lock lets one tab send at a time. The next tab finds nothing left. */
   async #sendAll(roomId: string): Promise<void> {
     const { signal } = this.#stop;
     const send = async () => {

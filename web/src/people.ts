@@ -1,10 +1,10 @@
-// The people whom this page has seen. The API has no search for them: whom to bring into a room is chosen from these.
+// The people whom this page has seen. The API has no search for users, so people to add to a room are picked from these.
 
 import type { PersonFragment } from './gql/graphql.ts';
-import { local } from './keep.ts';
+import { local } from './storage.ts';
 import { Store } from './store.ts';
 
-/** Those met last. */
+/** Maximum number of people kept. The least recently met are dropped. */
 const maxKept = 300;
 
 export class People {

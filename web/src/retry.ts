@@ -1,21 +1,16 @@
-// Asks again until it is answered: a failure of the network is no answer, a refusal is one.
+// Retries a request until the server answers. A refusal is an answer. A network failure is not.
 
 import { errorCode } from 'gapless/client';
 import { waitBefore } from '../../src/client/backoff.ts';
-import { retryAfterMs } from '../../src/client/error-code.ts';
+import { isFinal, retryAfterMs } from '../../src/client/error-code.ts';
 
 const backoff = { firstMs: 500, maxMs: 10_000 };
-/** What the server says of itself, not of what it was asked. */
-const passingCodes = ['INTERNAL', 'RATE_LIMITED', 'UNAVAILABLE'];
-
-export function isPassing(error: unknown): boolean {
-  const code = errorCode(error);
-  return code === undefined || passingCodes.includes(code);
-}
+/** Whether a retry may help. Without a new token, it does not help against UNAUTHENTICATED. */
+export const isPassing = (error: unknown): boolean => !isFinal(error) && errorCode(error) !== 'UNAUTHENTICATED';
 
 /**
- * What `task` answers, tried again with full jitter as long as it fails in passing. Throws what is final, and the reason
- * of `signal` once that is aborted.
+ * Runs `task`, and retries it with full-jitter backoff after failures that may pass. Throws a final error, and the reason of
+ * `signal` if that is aborted.
  */
 export async function untilAnswered<Answer>(
   task: () => Promise<Answer>,
@@ -36,7 +31,7 @@ export async function untilAnswered<Answer>(
   }
 }
 
-/** Waits, but no longer than until the browser is online again, or the signal is aborted. */
+/** Waits. Resolves early when the browser is online again or the signal is aborted. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   const over = new AbortController();
   await new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-// Which room is open, as the address says it: `#/room_…`. The server serves one page.
+// The open room, as the address names it: `#/room_…`. The server serves a single page.
 
 import { useSyncExternalStore } from 'react';
 

@@ -1,4 +1,4 @@
-// A value that is watched. What lives longer than a component keeps its state in one.
+// An observable value. Objects that outlive a component keep their state in one.
 
 import { useSyncExternalStore } from 'react';
 

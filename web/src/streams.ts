@@ -1,4 +1,4 @@
-// What streams go through: a WebSocket, or server-sent events in a network that lets no WebSocket pass.
+// The transport of subscriptions: a WebSocket, or server-sent events in a network that blocks WebSockets.
 
 import { eventStreams, type Sink, type Subscriber } from 'gapless/client';
 import { createClient } from 'graphql-ws/client';
@@ -7,9 +7,9 @@ import type { ApiOptions } from './api.ts';
 const path = '/graphql';
 const pingEveryMs = 10_000;
 const openWithinMs = 10_000;
-/** How long an unused socket stays open for the next room. */
+/** An unused socket closes after this time. */
 const idleMs = 15_000;
-/** Sockets that fail to open, one after the other, while HTTP passes. */
+/** Consecutive sockets that fail to open, although HTTP works, before server-sent events are used. */
 const failuresBeforeFallback = 2;
 const forbidden = 4403;
 
@@ -48,12 +48,12 @@ export function openStreams({ token, onRefused }: ApiOptions): { subscriber: Sub
     if (answer?.ok && !connected) fallenBack = true;
   }
 
-  // A socket outlives the network that it went through, and says nothing of it.
+  // When the network changes, an open socket may be dead without an event.
   const onNetworkChange = () => sockets.terminate();
   window.addEventListener('online', onNetworkChange);
   window.addEventListener('offline', onNetworkChange);
   return {
-    // With all that a client of graphql-ws has: the kit ends it where its pings are not answered.
+    // Passes on all methods of the graphql-ws client: the kit terminates the socket if its pings are not answered.
     subscriber: { ...sockets, subscribe: (payload: never, sink: Sink) => (fallenBack ? events : sockets).subscribe(payload, sink) },
     close() {
       window.removeEventListener('online', onNetworkChange);

@@ -1,4 +1,4 @@
-// Times as people of a language write them.
+// Formats times in a language.
 
 import type { Language } from './words.ts';
 
@@ -30,10 +30,10 @@ export const isSameDay = (a: string, b: string): boolean => midnightOf(new Date(
 /** 14:05 */
 export const timeOf = (at: string, language: Language): string => clockOf(language).time.format(new Date(at));
 
-/** Everything about when it was. */
+/** March 3, 2026 at 14:05 */
 export const momentOf = (at: string, language: Language): string => clockOf(language).moment.format(new Date(at));
 
-/** 14:05 today, Mar 3 before. */
+/** 14:05 for today, Mar 3 for earlier days. */
 export function briefly(at: string, language: Language): string {
   const date = new Date(at);
   const { time, day } = clockOf(language);

@@ -1,4 +1,4 @@
-// A UUID, version 4 (RFC 9562), also on a page that came over plain HTTP, where browsers withhold randomUUID.
+// A UUID, version 4 (RFC 9562). Browsers lack crypto.randomUUID on a page that was loaded over plain HTTP.
 
 export function uniqueId(): string {
   if (typeof crypto.randomUUID === 'function') return crypto.randomUUID();

@@ -1,10 +1,10 @@
-// What the bare loop over ws speaks: a line of JSON for everything.
+// The protocol of the bare ws loop: JSON texts.
 
 import { body, type Protocol } from '../protocol.ts';
 
 export const bare: Protocol = {
   path: '/',
-  async greet() {},
+  async authenticate() {},
   async subscribe(connection, room) {
     connection.send(JSON.stringify({ join: room }));
     await connection.nextText((text) => text.includes('"joined"'));

@@ -2,16 +2,16 @@
 
 import { body, type HttpProtocol, type Protocol } from '../protocol.ts';
 
-/** How a schema has its messages sent. */
+/** How messages are sent in a schema. */
 export interface Dialect {
   readonly sendMutation: string;
   sendVariables(room: string): object;
 }
 
-/** What is asked of every message, of every contender. */
+/** The selection of a message, the same for all contenders. */
 export const selection = 'id body createdAt sender { id name }';
 
-/** That of the contenders of which nothing more is asked than to send. */
+/** The dialect of all contenders but Gapless. */
 export const plainDialect: Dialect = {
   sendMutation: `mutation ($roomId: ID!, $body: String!) { sendMessage(roomId: $roomId, body: $body) { ${selection} } }`,
   sendVariables: (roomId) => ({ roomId, body }),
@@ -24,12 +24,12 @@ const resumption = `subscription ($roomId: ID!, $after: String) { messageAdded(r
 export const graphqlOverWebSocket = ({ sendMutation, sendVariables }: Dialect): Protocol => ({
   path,
   subprotocol: 'graphql-transport-ws',
-  async greet(connection, ticket) {
-    const payload = ticket === undefined ? {} : { authorization: `Bearer ${ticket}` };
+  async authenticate(connection, token) {
+    const payload = token === undefined ? {} : { authorization: `Bearer ${token}` };
     connection.send(JSON.stringify({ type: 'connection_init', payload }));
     await connection.nextText((text) => text.includes('"connection_ack"'));
   },
-  // The protocol has no word for it: whoever wants to know sends something, and sees whether it arrives.
+  // The protocol does not acknowledge a subscription. A watcher knows it from the first message that arrives.
   async subscribe(connection, roomId, after) {
     const payload =
       after === undefined ? { query: subscription, variables: { roomId } } : { query: resumption, variables: { roomId, after } };

@@ -2,7 +2,7 @@
 
 import { body, type Protocol } from '../protocol.ts';
 
-/** Engine.IO's message, and in it Socket.IO's packets. */
+/** Socket.IO packets in messages of Engine.IO. */
 const connectPacket = '40';
 const eventPacket = '42';
 const ackPacket = '43';
@@ -10,7 +10,7 @@ const joinId = 0;
 
 export const socketIo: Protocol = {
   path: '/socket.io/?EIO=4&transport=websocket',
-  async greet(connection) {
+  async authenticate(connection) {
     connection.send(connectPacket);
     await connection.nextText((text) => text.startsWith(connectPacket));
   },

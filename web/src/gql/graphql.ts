@@ -197,7 +197,7 @@ export type RoomsQueryVariables = Exact<{
 }>;
 
 
-export type RoomsQuery = { mine: { edges: Array<{ node: { id: string, kind: RoomKind, name: string, lastActiveAt: string, memberCount: number, peer: { id: string, name: string } | null, lastMessage: { body: string | null, sender: { id: string, name: string } | null } | null } }>, pageInfo: { hasNextPage: boolean } }, others: { edges: Array<{ node: { id: string, kind: RoomKind, name: string, lastActiveAt: string, memberCount: number, peer: { id: string, name: string } | null, lastMessage: { body: string | null, sender: { id: string, name: string } | null } | null } }>, pageInfo: { hasNextPage: boolean } } };
+export type RoomsQuery = { mine: { edges: Array<{ node: { id: string, kind: RoomKind, name: string, lastActiveAt: string, memberCount: number, peer: { id: string, name: string } | null, lastMessage: { body: string | null, sender: { id: string, name: string } | null } | null } }>, pageInfo: { hasNextPage: boolean } } | null, others: { edges: Array<{ node: { id: string, kind: RoomKind, name: string, lastActiveAt: string, memberCount: number, peer: { id: string, name: string } | null, lastMessage: { body: string | null, sender: { id: string, name: string } | null } | null } }>, pageInfo: { hasNextPage: boolean } } | null };
 
 export type CreateRoomMutationVariables = Exact<{
   input: CreateRoomInput;

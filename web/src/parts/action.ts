@@ -1,4 +1,4 @@
-// Something that is done at the press of a button: whether it is under way, and in plain words why it failed.
+// The state of an action that a button starts: whether it is running, and the message of its failure.
 
 import { errorCode } from 'gapless/client';
 import { useState } from 'react';
@@ -9,7 +9,7 @@ export function useAction() {
   const words = useWords();
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string>();
-  /** Whether it was done. */
+  /** Returns whether the task succeeded. */
   const run = async (task: () => Promise<unknown>): Promise<boolean> => {
     setBusy(true);
     setProblem(undefined);
@@ -29,10 +29,10 @@ export function useAction() {
 export const problemOfCode = (code: string, { errors }: Words): string =>
   code in errors ? errors[code as keyof typeof errors] : errors.other;
 
-/** A request that is at fault is described best by who refused it. */
+/** For invalid input, the message of the server is the most precise. */
 function problemOf(error: unknown, words: Words): string {
   const code = errorCode(error);
   if (code === undefined) return words.errors.network;
-  const said = (error as { graphQLErrors?: { message: string }[] }).graphQLErrors?.[0]?.message;
-  return code === 'BAD_USER_INPUT' && said ? said : problemOfCode(code, words);
+  const message = (error as { graphQLErrors?: { message: string }[] }).graphQLErrors?.[0]?.message;
+  return code === 'BAD_USER_INPUT' && message ? message : problemOfCode(code, words);
 }

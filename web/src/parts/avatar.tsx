@@ -1,4 +1,4 @@
-// A person, by their initials, in a colour that stays theirs.
+// The initials of a person, in a colour that is always the same for this person.
 
 const colours = 8;
 

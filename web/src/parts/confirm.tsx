@@ -1,4 +1,4 @@
-// Asks before what cannot be taken back.
+// Asks for confirmation before an action that cannot be undone.
 
 import { useWords } from '../language.ts';
 import { useAction } from './action.ts';
@@ -6,7 +6,7 @@ import { Dialog } from './dialog.tsx';
 import { Problem } from './problem.tsx';
 
 interface Props {
-  /** What the button says that does it. */
+  /** Label of the button that confirms. */
   action: string;
   question: string;
   onConfirm: () => Promise<unknown>;

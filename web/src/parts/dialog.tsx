@@ -1,5 +1,5 @@
-// A modal dialog: the browser keeps the focus inside, closes it with Escape, and gives the focus back. What has
-// `data-first` in it has the focus at first.
+// A modal dialog. The browser keeps the focus inside, closes the dialog on Escape, and then restores the focus. The element
+// with `data-first` gets the focus first.
 
 import { type ReactNode, useId, useLayoutEffect, useRef } from 'react';
 import { useWords } from '../language.ts';

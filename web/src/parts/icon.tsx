@@ -1,4 +1,4 @@
-// Icons, drawn with lines in the colour of the text. They say nothing by themselves: what they stand on is labelled.
+// Line icons in the colour of the text. They are hidden from screen readers: the button around them has a label.
 
 const paths = {
   add: 'M12 5v14M5 12h14',

@@ -1,4 +1,4 @@
-// The switch between the languages of the page.
+// Selects the language of the page.
 
 import { chooseLanguage, useLanguage, useWords } from '../language.ts';
 import { type Language, languages, words } from '../words.ts';

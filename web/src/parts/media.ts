@@ -1,4 +1,4 @@
-// Whether the screen is of a kind.
+// Whether a media query matches.
 
 import { useSyncExternalStore } from 'react';
 

@@ -1,4 +1,4 @@
-// What someone wrote, as they wrote it. Web addresses can be followed; nothing else in it is anything but text.
+// The text of a message. Web addresses become links. Everything else stays text.
 
 import { Fragment } from 'react';
 
@@ -6,7 +6,7 @@ const address = /(https?:\/\/[^\s<>"'`]+)/g;
 const trailing = /[.,;:!?)\]}…]+$/;
 
 export function Text({ children }: { children: string }) {
-  // Split by a group, every second part is what the group matched.
+  // `split` with a group returns the matches at odd indexes.
   return children.split(address).map((part, index) => {
     const key = `${index}`;
     if (index % 2 === 0) return <Fragment key={key}>{part}</Fragment>;

@@ -1,4 +1,4 @@
-// Brings people into a room: those whom this page has met elsewhere, or anyone by their id.
+// The dialog that adds people to a room: people whom this page has seen, or anyone by id.
 
 import { type FormEvent, useState } from 'react';
 import { AddMemberDocument, type MemberFragment } from '../gql/graphql.ts';
@@ -16,7 +16,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** More than these are found by name. */
+/** Maximum number of people listed. A search finds the others. */
 const maxShown = 30;
 
 export function AddPeople({ roomId, members, onClose }: Props) {

@@ -1,4 +1,4 @@
-// Writes new messages: each goes into the outbox, which gets it sent.
+// The field for new messages. A submitted message goes into the outbox, which sends it.
 
 import { useWords } from '../language.ts';
 import { Icon } from '../parts/icon.tsx';
@@ -10,7 +10,7 @@ import { MessageField } from './message-field.tsx';
 interface Props {
   roomId: string;
   title: string;
-  /** Whether it has the focus at first; where there is a keyboard, it has anyway. */
+  /** Whether it gets the focus first. On a device with a keyboard, it always does. */
   focus: boolean;
   onEditLast: () => void;
 }

@@ -1,4 +1,4 @@
-// Asks, and leaves a tombstone.
+// Asks for confirmation and deletes a message. A tombstone stays.
 
 import { DeleteMessageDocument, type ShownMessageFragment } from '../gql/graphql.ts';
 import { useWords } from '../language.ts';

@@ -1,6 +1,6 @@
-// What someone is writing in a room, kept through reloads and signing in again.
+// The text that the viewer is writing in a room. It survives a reload and a new sign-in.
 
-import { tab } from '../keep.ts';
+import { tab } from '../storage.ts';
 import { Store } from '../store.ts';
 
 const prefixOf = (viewerId: string) => `gapless.draft.${viewerId}.`;
@@ -16,7 +16,7 @@ export function draftOf(viewerId: string, roomId: string): Store<string> {
   return draft;
 }
 
-/** Hands what one guest was writing to whom they are now. */
+/** Moves the drafts of a former guest to the current one. */
 export function inheritDrafts(fromViewerId: string, toViewerId: string): void {
   for (const key of tab.keys(prefixOf(fromViewerId))) {
     tab.set(prefixOf(toViewerId) + key.slice(prefixOf(fromViewerId).length), tab.get(key) ?? '');

@@ -1,4 +1,4 @@
-// Changes what a message says, as soon as the server can be reached. Escape leaves it as it is.
+// Edits a message. Saving retries until the server answers. Escape cancels.
 
 import { useEffect, useRef, useState } from 'react';
 import { EditMessageDocument, type ShownMessageFragment } from '../gql/graphql.ts';

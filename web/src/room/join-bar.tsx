@@ -1,4 +1,4 @@
-// In place of the composer, for who looks at an open room from outside.
+// Replaces the composer for a viewer who is not a member of an open room.
 
 import { JoinRoomDocument } from '../gql/graphql.ts';
 import { useWords } from '../language.ts';

@@ -1,4 +1,4 @@
-// Who is in the room. Its owner brings people in and removes them; anyone may write to one of them.
+// The members of a room. The owner adds and removes people. Everyone can start a direct conversation.
 
 import { useState } from 'react';
 import { type MemberFragment, OpenDirectRoomDocument, type PersonFragment, RemoveMemberDocument } from '../gql/graphql.ts';
@@ -20,9 +20,9 @@ export function Members({ opened, room }: { opened: Opened; room: OpenRoom }) {
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<PersonFragment>();
   const { run, busy, problem } = useAction();
-  const { view, mine, moreMembersAfter } = opened;
+  const { view, membership, moreMembersAfter } = opened;
   const { id, kind } = view.room;
-  const rules = mine?.role === 'OWNER' && kind !== 'DIRECT';
+  const canManage = membership?.role === 'OWNER' && kind !== 'DIRECT';
   const write = async (userId: string) => {
     const { openDirectRoom } = await api.mutate(OpenDirectRoomDocument, { userId });
     rooms.refresh();
@@ -31,7 +31,7 @@ export function Members({ opened, room }: { opened: Opened; room: OpenRoom }) {
   return (
     <>
       {moreMembersAfter === undefined ? <p className="quiet small">{words.memberCount(view.members.length)}</p> : null}
-      {rules ? (
+      {canManage ? (
         <button type="button" className="button" onClick={() => setAdding(true)}>
           <Icon name="add" />
           {words.addPeople}
@@ -45,7 +45,7 @@ export function Members({ opened, room }: { opened: Opened; room: OpenRoom }) {
             member={member}
             busy={busy}
             onWrite={kind === 'DIRECT' ? undefined : () => void run(() => write(member.user.id))}
-            onRemove={rules ? () => setRemoving(member.user) : undefined}
+            onRemove={canManage ? () => setRemoving(member.user) : undefined}
           />
         ))}
       </ul>

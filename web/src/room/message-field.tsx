@@ -1,16 +1,16 @@
-// Where a message is written. Enter sends, Shift+Enter begins a line.
+// The text field of a message. Enter submits, Shift+Enter starts a new line.
 
 import { type FormEvent, type KeyboardEvent, type ReactNode, useEffect, useRef } from 'react';
 import { useWords } from '../language.ts';
 
-/** Of the API: code points. */
+/** Limit of the API, in code points. */
 const maxLength = 4000;
 const maxRows = 8;
 
 interface Props {
   value: string;
   placeholder: string;
-  /** Whether it takes the focus as it appears. */
+  /** Whether it takes the focus when it appears. */
   focus: boolean;
   busy?: boolean;
   submit: ReactNode;
@@ -33,7 +33,7 @@ export function MessageField({ value, placeholder, focus, busy = false, submit, 
   const sendable = value.trim() !== '' && over <= 0 && !busy;
   const send = () => sendable && onSubmit(value.trim());
   const onKey = (event: KeyboardEvent<HTMLTextAreaElement>) => {
-    // Enter ends a syllable that is being composed, of Hangul for instance. Safari says so by the code alone.
+    // During composition (Hangul, for example), Enter ends a syllable. Safari reports it by key code 229 only.
     if (event.nativeEvent.isComposing || event.keyCode === 229) return;
     if (event.key === 'Enter' && !event.shiftKey) {
       event.preventDefault();

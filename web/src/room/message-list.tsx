@@ -1,5 +1,5 @@
-// The messages of a room, of which only those in sight are drawn. It stays where its reader is: older pages grow upwards
-// out of sight, and what is new moves it only where they are at the end.
+// The messages of a room. Only the visible ones are rendered. The scroll position stays: older pages are added above, and a
+// new message scrolls the list only if the reader is at the end.
 
 import { useCallback, useMemo, useRef } from 'react';
 import { Virtuoso, type VirtuosoHandle } from 'react-virtuoso';
@@ -8,7 +8,7 @@ import { useWords } from '../language.ts';
 import type { Unsent } from '../outbox.ts';
 import { Icon } from '../parts/icon.tsx';
 import { useChat } from '../session/signed-in.ts';
-import { isTogether, Message } from './message.tsx';
+import { isGrouped, Message } from './message.tsx';
 import { isDeletable, isEditable } from './message-rights.ts';
 import type { OpenRoom } from './open-room.ts';
 import { PendingMessage } from './pending-message.tsx';
@@ -25,27 +25,27 @@ interface Props {
 
 type Item = ShownMessageFragment | Unsent;
 
-/** An older page is asked for when so few messages are left above. */
+/** An older page is loaded when fewer messages than this are left above. */
 const nearTop = 20;
 const atEndWithinPx = 80;
 
 export function MessageList({ opened, room, onEdit, onDelete }: Props) {
   const words = useWords();
   const { viewer } = useChat();
-  const { view, mine, older } = opened;
+  const { view, membership, older } = opened;
   const list = useRef<VirtuosoHandle>(null);
   const pending = usePending(view.room.id, view.messages);
   const items: readonly Item[] = useMemo(
     () => (pending.length === 0 ? view.messages : [...view.messages, ...pending]),
     [view.messages, pending],
   );
-  // Numbers have no holes, so that of the first message tells how far the list has grown upwards.
+  // Numbers have no gaps, so the number of the first message works as an index that falls as older pages are added.
   const first = view.messages[0]?.number ?? 0;
   const { frame, atEnd, onAtEnd, unseen, toEnd } = useEnd(list, view.messages.at(-1)?.number ?? 0, pending.length);
 
   const keyOf = useCallback(
     (_index: number, item: Item) => {
-      // A message of one’s own stays the same element while it turns from pending into sent.
+      // The viewer's own message keeps its element when it changes from pending to sent.
       if ('roomId' in item) return `${viewer.id} ${item.clientMessageId}`;
       return item.clientMessageId && item.sender ? `${item.sender.id} ${item.clientMessageId}` : item.id;
     },
@@ -55,15 +55,15 @@ export function MessageList({ opened, room, onEdit, onDelete }: Props) {
     const before = items[index - first - 1];
     if ('roomId' in item) {
       const written = { sender: viewer, createdAt: new Date(item.at).toISOString() };
-      return <PendingMessage unsent={item} goesOn={before !== undefined && ('roomId' in before || isTogether(before, written))} />;
+      return <PendingMessage unsent={item} continues={before !== undefined && ('roomId' in before || isGrouped(before, written))} />;
     }
     return (
       <Message
         message={item}
         before={before && 'kind' in before ? before : undefined}
         own={item.sender?.id === viewer.id}
-        onEdit={mine && isEditable(item, viewer.id) ? onEdit : undefined}
-        onDelete={mine && isDeletable(item, viewer.id, mine) ? onDelete : undefined}
+        onEdit={membership && isEditable(item, viewer.id) ? onEdit : undefined}
+        onDelete={membership && isDeletable(item, viewer.id, membership) ? onDelete : undefined}
       />
     );
   };
@@ -81,7 +81,7 @@ export function MessageList({ opened, room, onEdit, onDelete }: Props) {
         firstItemIndex={first}
         initialTopMostItemIndex={{ index: 'LAST', align: 'end' }}
         alignToBottom
-        // Heights count in the frame that they are measured in, or that frame is drawn in the wrong place.
+        // Otherwise measured heights apply one frame late, and that frame is rendered at the wrong position.
         skipAnimationFrameInResizeObserver
         increaseViewportBy={{ top: 600, bottom: 300 }}
         computeItemKey={keyOf}
@@ -105,9 +105,9 @@ export function MessageList({ opened, room, onEdit, onDelete }: Props) {
 
 const components = { Header: Beginning, Footer: () => <div className="messages-end" /> };
 
-/** What lies in front of the first message: always of the same height, so that nothing moves as it changes. */
+/** Shown before the first message. Its height is constant, so that nothing moves when it changes. */
 function Beginning({ context }: { context?: { older: Opened['older'] } }) {
   const words = useWords();
-  const said = { none: words.beginning, more: '', loading: words.olderLoading, failing: words.olderFailing };
-  return <p className="beginning">{said[context?.older ?? 'more']}</p>;
+  const labels = { none: words.beginning, more: '', loading: words.olderLoading, failing: words.olderFailing };
+  return <p className="beginning">{labels[context?.older ?? 'more']}</p>;
 }

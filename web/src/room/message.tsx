@@ -1,4 +1,4 @@
-// One message as it stands in the room, or the note that someone came, went, or took it back.
+// One message, or the notice that someone joined, left or deleted it.
 
 import { memo } from 'react';
 import type { ShownMessageFragment } from '../gql/graphql.ts';
@@ -11,16 +11,16 @@ import { noticeOf } from './notice.ts';
 
 interface Props {
   message: ShownMessageFragment;
-  /** The one in front of it. Undefined for the first. */
+  /** The message before it. Undefined for the first one. */
   before: ShownMessageFragment | undefined;
   own: boolean;
-  /** Undefined where the viewer may not. */
+  /** Undefined if the viewer may not edit it. `onDelete` likewise. */
   onEdit: ((message: ShownMessageFragment) => void) | undefined;
   onDelete: ((message: ShownMessageFragment) => void) | undefined;
 }
 
-/** What one person says within this time stands together. */
-const togetherMs = 5 * 60_000;
+/** Consecutive messages of one person within this time form a group. */
+const groupWithinMs = 5 * 60_000;
 
 export const Message = memo(function Message({ message, before, own, onEdit, onDelete }: Props) {
   const words = useWords();
@@ -28,7 +28,7 @@ export const Message = memo(function Message({ message, before, own, onEdit, onD
   const { number, body, sender, createdAt, editedAt, kind, deletedAt } = message;
   const name = sender?.name ?? words.someone;
   const notice = noticeOf(message, words);
-  const goesOn = before !== undefined && isTogether(before, message);
+  const continues = before !== undefined && isGrouped(before, message);
   const day = before === undefined || !isSameDay(before.createdAt, createdAt) ? dayOf(createdAt, language) : undefined;
   if (kind !== 'TALK') {
     return (
@@ -47,11 +47,11 @@ export const Message = memo(function Message({ message, before, own, onEdit, onD
         className="message"
         data-number={number}
         data-own={own}
-        data-goes-on={goesOn}
+        data-continues={continues}
         aria-label={words.saidBy(name, notice ?? body ?? '')}
       >
-        {own || goesOn ? null : <Avatar id={sender?.id ?? ''} name={name} />}
-        {own || goesOn ? null : <span className="message-sender">{name}</span>}
+        {own || continues ? null : <Avatar id={sender?.id ?? ''} name={name} />}
+        {own || continues ? null : <span className="message-sender">{name}</span>}
         <div className="message-line">
           <p className="bubble" dir="auto" data-deleted={deletedAt !== null}>
             {notice ?? <Text>{body ?? ''}</Text>}
@@ -101,12 +101,12 @@ const Day = ({ children }: { children: string | undefined }) =>
     </p>
   );
 
-/** Whether one message goes on with what the other began. */
-export const isTogether = (
+/** Whether a message belongs to the group of the message before it. */
+export const isGrouped = (
   before: ShownMessageFragment,
   { sender, createdAt }: Pick<ShownMessageFragment, 'sender' | 'createdAt'>,
 ): boolean =>
   before.kind === 'TALK' &&
   before.sender?.id === sender?.id &&
   isSameDay(before.createdAt, createdAt) &&
-  Date.parse(createdAt) - Date.parse(before.createdAt) < togetherMs;
+  Date.parse(createdAt) - Date.parse(before.createdAt) < groupWithinMs;

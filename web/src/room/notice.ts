@@ -1,9 +1,9 @@
-// What stands in place of words where nobody said something: someone came or went, or a message was deleted.
+// The text of a message without a body: someone joined or left, or the message was deleted.
 
 import type { ShownMessageFragment } from '../gql/graphql.ts';
 import type { Words } from '../words.ts';
 
-/** Undefined for a message that says something. */
+/** Undefined for a message with a body. */
 export function noticeOf({ kind, sender, deletedAt, deletionReason }: ShownMessageFragment, words: Words): string | undefined {
   const name = sender?.name ?? words.someone;
   if (kind === 'ENTER') return words.entered(name);

@@ -1,4 +1,4 @@
-// One open room: a page of it, and from the position of that page on every event, folded into what is shown.
+// One open room: a page of it, and every event after the cursor of that page, applied to the page.
 
 import { stringifyDocument } from '@urql/core';
 import { applyRoomEvent, errorCode } from 'gapless/client';
@@ -14,10 +14,10 @@ import {
 import { pause, untilAnswered } from '../retry.ts';
 import type { SignedIn } from '../session/signed-in.ts';
 import { Store } from '../store.ts';
-import { type Opened, ownPlace, type RoomState, type View } from './room-state.ts';
+import { membershipAfter, type Opened, type RoomState, type View } from './room-state.ts';
 
-/** Events that come together are drawn together. */
-const drawEveryMs = 16;
+/** Events that arrive within this time are rendered together. */
+const renderEveryMs = 16;
 const reopenAfterMs = 1000;
 
 export class OpenRoom {
@@ -26,12 +26,12 @@ export class OpenRoom {
   readonly #id: string;
   #stop = new AbortController();
   #openings = 0;
-  /** Ahead of the state until the next drawing. */
-  #now: Opened | undefined;
-  #drawing: ReturnType<typeof setTimeout> | undefined;
-  /** Messages that changed while an older page is on its way, which may show them as they were. */
+  /** The newest state. `state` follows at the next render. */
+  #latest: Opened | undefined;
+  #renderTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Messages that changed while an older page is loading. The page may hold them as they were before. */
   #changed: Map<string, ShownMessageFragment> | undefined;
-  /** In front of which the next older page ends. */
+  /** Cursor before which the next older page ends. */
   #before = '';
 
   constructor(chat: SignedIn, id: string) {
@@ -39,7 +39,7 @@ export class OpenRoom {
     this.#id = id;
   }
 
-  /** Opens it, or opens it anew. */
+  /** Opens the room, or reloads it. */
   open(): void {
     this.#stop.abort();
     this.#stop = new AbortController();
@@ -52,13 +52,13 @@ export class OpenRoom {
 
   close(): void {
     this.#stop.abort();
-    clearTimeout(this.#drawing);
-    this.#drawing = undefined;
+    clearTimeout(this.#renderTimer);
+    this.#renderTimer = undefined;
   }
 
   async loadOlder(): Promise<void> {
-    const [first] = this.#now?.view.messages ?? [];
-    if (!first || (this.#now?.older !== 'more' && this.#now?.older !== 'failing') || this.#changed) return;
+    const [first] = this.#latest?.view.messages ?? [];
+    if (!first || (this.#latest?.older !== 'more' && this.#latest?.older !== 'failing') || this.#changed) return;
     const { signal } = this.#stop;
     this.#changed = new Map();
     this.#set({ older: 'loading' });
@@ -68,7 +68,7 @@ export class OpenRoom {
         signal,
         onFailure: () => this.#set({ older: 'failing' }),
       });
-      const now = this.#now;
+      const now = this.#latest;
       if (!room || !now) return;
       const { edges, pageInfo } = room.messages;
       const [shown] = now.view.messages;
@@ -82,17 +82,17 @@ export class OpenRoom {
         older: pageInfo.hasPreviousPage ? 'more' : 'none',
       });
     } catch (error) {
-      // Retention took what lies in front: nothing is left there.
+      // Retention removed everything before the first message.
       if (!signal.aborted) this.#set({ older: errorCode(error) === 'CURSOR_EXPIRED' ? 'none' : 'more' });
     } finally {
       if (!signal.aborted) this.#changed = undefined;
     }
   }
 
-  /** Throws what fails. */
+  /** Throws if the request fails. */
   async loadMoreMembers(): Promise<void> {
-    const { room } = await this.#chat.api.query(MembersDocument, { id: this.#id, after: this.#now?.moreMembersAfter ?? null });
-    const now = this.#now;
+    const { room } = await this.#chat.api.query(MembersDocument, { id: this.#id, after: this.#latest?.moreMembersAfter ?? null });
+    const now = this.#latest;
     if (!room || !now) return;
     const known = new Set(now.view.members.map(({ user }) => user.id));
     const page = room.members.edges.map(({ node }) => node).filter(({ user }) => !known.has(user.id));
@@ -102,9 +102,9 @@ export class OpenRoom {
     this.#set({ view: { ...now.view, members }, moreMembersAfter: hasNextPage && endCursor ? endCursor : undefined });
   }
 
-  /** What an answer said before its event arrives. */
-  joined(mine: MemberFragment): void {
-    this.#set({ mine });
+  /** Applies the answer to `joinRoom`, which may arrive before the event. */
+  joined(membership: MemberFragment): void {
+    this.#set({ membership });
   }
 
   async #load(signal: AbortSignal): Promise<void> {
@@ -127,41 +127,41 @@ export class OpenRoom {
     this.#chat.people.meet([head.peer, ...view.members.map(({ user }) => user)]);
     this.#openings += 1;
     this.#before = messages.pageInfo.startCursor ?? '';
-    this.#now = {
+    this.#latest = {
       at: 'open',
       view,
-      mine: viewerMembership ?? undefined,
+      membership: viewerMembership ?? undefined,
       status: 'connecting',
-      wasLive: this.#now?.wasLive ?? false,
+      wasLive: this.#latest?.wasLive ?? false,
       older: messages.pageInfo.hasPreviousPage ? 'more' : 'none',
       moreMembersAfter: members.pageInfo.hasNextPage ? (members.pageInfo.endCursor ?? undefined) : undefined,
       opening: this.#openings,
     };
-    this.#draw();
+    this.#render();
     this.#watch(messages.syncCursor, signal);
   }
 
   #watch(after: string, signal: AbortSignal): void {
     const payload = { query: stringifyDocument(RoomEventsDocument), variables: { roomId: this.#id, after } };
     const unsubscribe = this.#chat.api.streams.subscribe(payload, {
-      next: ({ data }: { data?: RoomEventsSubscription }) => data && this.#take(data.roomEvents),
-      status: (status) => this.#set({ status, wasLive: status === 'live' || (this.#now?.wasLive ?? false) }),
+      next: ({ data }: { data?: RoomEventsSubscription }) => data && this.#apply(data.roomEvents),
+      status: (status) => this.#set({ status, wasLive: status === 'live' || (this.#latest?.wasLive ?? false) }),
       error: (error) => {
-        this.#chat.api.heard(error);
+        this.#chat.api.reportRefusal(error);
         const code = errorCode(error);
         if (code === 'NOT_FOUND' || code === 'FORBIDDEN') this.#leave('unseen');
         else if (code === 'CURSOR_EXPIRED') this.open();
         else if (code !== 'UNAUTHENTICATED') void this.#reopen(signal);
       },
       complete: () => {
-        if (!this.#now?.view.deleted) void this.#reopen(signal);
+        if (!this.#latest?.view.deleted) void this.#reopen(signal);
       },
     });
     signal.addEventListener('abort', unsubscribe);
   }
 
-  #take(event: RoomEventsSubscription['roomEvents']): void {
-    const now = this.#now;
+  #apply(event: RoomEventsSubscription['roomEvents']): void {
+    const now = this.#latest;
     if (!now) return;
     const view: View = applyRoomEvent(now.view, event);
     if ('message' in event) {
@@ -169,11 +169,11 @@ export class OpenRoom {
       this.#meet([event.message]);
     }
     if ('membership' in event) this.#chat.people.meet([event.membership?.user]);
-    this.#set({ view, mine: ownPlace(this.#chat.viewer.id, event, view, now.mine) });
+    this.#set({ view, membership: membershipAfter(this.#chat.viewer.id, event, view, now.membership) });
     if (view.deleted) this.#leave('deleted');
   }
 
-  /** The stream ended without saying why: what the room is now is asked for. */
+  /** Reloads the room after its stream ended without a reason. */
   async #reopen(signal: AbortSignal): Promise<void> {
     await pause(Math.random() * reopenAfterMs, signal);
     if (!signal.aborted) this.open();
@@ -181,7 +181,7 @@ export class OpenRoom {
 
   #leave(why: 'deleted' | 'unseen'): void {
     this.close();
-    this.#now = undefined;
+    this.#latest = undefined;
     this.state.set({ at: 'gone', why });
     this.#chat.rooms.refresh();
   }
@@ -191,14 +191,14 @@ export class OpenRoom {
   }
 
   #set(changes: Partial<Opened>): void {
-    if (!this.#now) return;
-    this.#now = { ...this.#now, ...changes };
-    this.#drawing ??= setTimeout(() => this.#draw(), drawEveryMs);
+    if (!this.#latest) return;
+    this.#latest = { ...this.#latest, ...changes };
+    this.#renderTimer ??= setTimeout(() => this.#render(), renderEveryMs);
   }
 
-  #draw(): void {
-    clearTimeout(this.#drawing);
-    this.#drawing = undefined;
-    if (this.#now) this.state.set(this.#now);
+  #render(): void {
+    clearTimeout(this.#renderTimer);
+    this.#renderTimer = undefined;
+    if (this.#latest) this.state.set(this.#latest);
   }
 }

@@ -1,4 +1,4 @@
-// A message on its way, or one that was refused and waits for its writer: to send it again, change it, or let it go.
+// A message that is being sent, or that was refused. The viewer can retry, edit or remove a refused one.
 
 import { useLanguage, useWords } from '../language.ts';
 import type { Unsent } from '../outbox.ts';
@@ -8,7 +8,7 @@ import { useChat } from '../session/signed-in.ts';
 import { timeOf } from '../times.ts';
 import { draftOf } from './draft.ts';
 
-export function PendingMessage({ unsent, goesOn }: { unsent: Unsent; goesOn: boolean }) {
+export function PendingMessage({ unsent, continues }: { unsent: Unsent; continues: boolean }) {
   const words = useWords();
   const language = useLanguage();
   const { outbox, viewer } = useChat();
@@ -27,7 +27,7 @@ export function PendingMessage({ unsent, goesOn }: { unsent: Unsent; goesOn: boo
     <article
       className="message"
       data-own
-      data-goes-on={goesOn}
+      data-continues={continues}
       data-pending={number === undefined}
       data-number={number}
       aria-label={words.saidBy(viewer.name, body)}

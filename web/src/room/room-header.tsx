@@ -1,4 +1,4 @@
-// The head of a room: its name, what it is, whether it is live, and the ways to its members, its settings and out.
+// The header of a room: title, kind, connection status, and buttons for members, settings and leaving.
 
 import { useState } from 'react';
 import { LeaveRoomDocument, type RoomHeadFragment } from '../gql/graphql.ts';
@@ -23,7 +23,7 @@ export function RoomHeader({ opened, title, membersShown, onMembers, onBack, onL
   const words = useWords();
   const { api, rooms } = useChat();
   const [dialog, setDialog] = useState<'settings' | 'leave'>();
-  const { view, mine } = opened;
+  const { view, membership } = opened;
   const { id, kind, description } = view.room;
   const close = () => setDialog(undefined);
   const leave = async () => {
@@ -54,7 +54,7 @@ export function RoomHeader({ opened, title, membersShown, onMembers, onBack, onL
       >
         <Icon name="members" />
       </button>
-      {mine && (mine.role === 'OWNER' || kind === 'DIRECT') ? (
+      {membership && (membership.role === 'OWNER' || kind === 'DIRECT') ? (
         <button
           type="button"
           className="icon-button"
@@ -65,7 +65,7 @@ export function RoomHeader({ opened, title, membersShown, onMembers, onBack, onL
           <Icon name="settings" />
         </button>
       ) : null}
-      {mine && kind !== 'DIRECT' ? (
+      {membership && kind !== 'DIRECT' ? (
         <button type="button" className="icon-button" aria-label={words.leave} title={words.leave} onClick={() => setDialog('leave')}>
           <Icon name="leave" />
         </button>
@@ -87,8 +87,8 @@ function Connection({ opened: { status, wasLive } }: { opened: Opened }) {
   const words = useWords();
   const said = {
     connecting: wasLive ? words.reconnecting : words.connecting,
-    behind: words.behind,
-    expired: words.behind,
+    lagging: words.lagging,
+    expired: words.lagging,
     live: words.live,
   };
   return (

@@ -1,4 +1,4 @@
-// One room: what is said in it, who is in it, and what one may do there.
+// The page of one room: header, messages, composer and members.
 
 import { useEffect, useState } from 'react';
 import type { ShownMessageFragment } from '../gql/graphql.ts';
@@ -59,7 +59,7 @@ export function RoomPage({ id, onLeave }: { id: string; onLeave: () => void }) {
       </div>
     );
   }
-  const { view, mine } = state;
+  const { view, membership } = state;
   const viewerId = chat.viewer.id;
   const editLast = () => setEditing(lastEditable(view.messages, viewerId));
   const stopEditing = () => {
@@ -79,9 +79,9 @@ export function RoomPage({ id, onLeave }: { id: string; onLeave: () => void }) {
           onLeft={onLeave}
         />
         <MessageList key={state.opening} opened={state} room={room} onEdit={setEditing} onDelete={setDeleting} />
-        {mine === undefined ? <JoinBar room={room} roomId={id} /> : null}
-        {mine && editing ? <EditComposer key={editing.id} message={editing} onDone={stopEditing} /> : null}
-        {mine && !editing ? <Composer roomId={id} title={title} focus={edits > 0} onEditLast={editLast} /> : null}
+        {membership === undefined ? <JoinBar room={room} roomId={id} /> : null}
+        {membership && editing ? <EditComposer key={editing.id} message={editing} onDone={stopEditing} /> : null}
+        {membership && !editing ? <Composer roomId={id} title={title} focus={edits > 0} onEditLast={editLast} /> : null}
       </div>
       {membersShown && wide ? (
         <aside className="members" aria-label={words.members}>
@@ -100,7 +100,7 @@ export function RoomPage({ id, onLeave }: { id: string; onLeave: () => void }) {
   );
 }
 
-/** The button that had the focus goes with the message. */
+/** Moves the focus to the list: the button that had it disappears with the message. */
 function focusMessages(): void {
   setTimeout(() => document.querySelector<HTMLElement>('[role="log"]')?.focus({ preventScroll: true }), 100);
 }

@@ -1,4 +1,4 @@
-// What its owner may change of a room, and the end of it. Of a direct room there is just the end.
+// The dialog in which the owner changes or deletes a room. A direct room can only be deleted.
 
 import { type FormEvent, useState } from 'react';
 import { DeleteRoomDocument, type RoomHeadFragment, UpdateRoomDocument } from '../gql/graphql.ts';
@@ -26,7 +26,7 @@ export function RoomSettings({ room, onClose }: { room: RoomHeadFragment; onClos
     event.preventDefault();
     if (name.trim() !== '') void run(save);
   };
-  // Its last event tells this page as well.
+  // The page reacts to the RoomDeleted event.
   const remove = () => api.mutate(DeleteRoomDocument, { roomId: room.id });
   if (deleting) {
     return <Confirm action={words.deleteRoom} question={words.confirmDeleteRoom} onConfirm={remove} onClose={onClose} />;

@@ -1,4 +1,4 @@
-// What is known of an open room at any moment, as its components draw it.
+// The state of an open room, as its components render it.
 
 import type { RoomView, Status } from 'gapless/client';
 import type { MemberFragment, RoomEventsSubscription, RoomHeadFragment, ShownMessageFragment } from '../gql/graphql.ts';
@@ -8,16 +8,16 @@ export type View = RoomView<RoomHeadFragment, ShownMessageFragment, MemberFragme
 export interface Opened {
   readonly at: 'open';
   readonly view: View;
-  /** The place of the viewer. Undefined where they look at an OPEN room from outside. */
-  readonly mine: MemberFragment | undefined;
+  /** The viewer's membership. Undefined if they read an OPEN room without being a member. */
+  readonly membership: MemberFragment | undefined;
   readonly status: Status;
-  /** Whether it has been live: what connects now, reconnects. */
+  /** Whether it was live before. `connecting` then means reconnecting. */
   readonly wasLive: boolean;
-  /** What lies in front of the first message. */
+  /** Whether there are older messages before the first one, and the state of loading them. */
   readonly older: 'none' | 'more' | 'loading' | 'failing';
-  /** Behind which the members go on. Undefined: these are all. */
+  /** Cursor after which there are more members. Undefined if all are loaded. */
   readonly moreMembersAfter: string | undefined;
-  /** Grows when the view begins anew, with nothing of what it was. */
+  /** Grows each time the room is reloaded from scratch. */
   readonly opening: number;
 }
 
@@ -26,8 +26,13 @@ export type RoomState =
   | Opened
   | { readonly at: 'gone'; readonly why: 'deleted' | 'unseen' };
 
-/** The viewer’s place after an event. It may not be among the members, of whom only the first are loaded. */
-export function ownPlace(viewerId: string, event: RoomEventsSubscription['roomEvents'], view: View, before: MemberFragment | undefined) {
+/** The viewer's membership after an event. It may be missing in `members`, of which only the first are loaded. */
+export function membershipAfter(
+  viewerId: string,
+  event: RoomEventsSubscription['roomEvents'],
+  view: View,
+  before: MemberFragment | undefined,
+) {
   if (event.__typename === 'MemberLeft' && event.userId === viewerId) return undefined;
   return view.members.find(({ user }) => user.id === viewerId) ?? before;
 }

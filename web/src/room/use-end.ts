@@ -1,5 +1,5 @@
-// The end of the list: whether its reader is there, whether something has come since they were, and the way to it. Who is
-// there stays there while the screen turns, a keyboard opens, or the composer grows.
+// The end of the message list: whether the reader is there, whether there are unseen messages, and a way to scroll there. A
+// reader at the end stays there when the screen turns, a keyboard opens or the composer grows.
 
 import { type RefObject, useCallback, useEffect, useRef, useState } from 'react';
 import type { VirtuosoHandle } from 'react-virtuoso';
@@ -9,16 +9,16 @@ const sizeOf = (frame: HTMLElement | null) => (frame ? `${frame.clientWidth} ${f
 export function useEnd(list: RefObject<VirtuosoHandle | null>, newest: number, pending: number) {
   const frame = useRef<HTMLDivElement>(null);
   const size = useRef('');
-  const stays = useRef(true);
+  const pinned = useRef(true);
   const [atEnd, setAtEnd] = useState(true);
   const [seen, setSeen] = useState(newest);
   if (atEnd && seen < newest) setSeen(newest);
 
   const toEnd = useCallback(() => list.current?.scrollToIndex({ index: 'LAST', align: 'end' }), [list]);
   const onAtEnd = useCallback((value: boolean) => {
-    // It is the frame that moved away, not the reader.
-    if (!value && stays.current && sizeOf(frame.current) !== size.current) return;
-    stays.current = value;
+    // The frame was resized. The reader did not scroll.
+    if (!value && pinned.current && sizeOf(frame.current) !== size.current) return;
+    pinned.current = value;
     setAtEnd(value);
   }, []);
 
@@ -29,12 +29,12 @@ export function useEnd(list: RefObject<VirtuosoHandle | null>, newest: number, p
     let settling = 0;
     const observer = new ResizeObserver(() => {
       if (sizeOf(current) === size.current) return;
-      if (stays.current) toEnd();
-      // Until the list has measured itself anew.
+      if (pinned.current) toEnd();
+      // Once more after the list has measured itself.
       clearTimeout(settling);
       settling = setTimeout(() => {
         size.current = sizeOf(current);
-        if (stays.current) toEnd();
+        if (pinned.current) toEnd();
       }, 150);
     });
     observer.observe(current);
@@ -46,7 +46,7 @@ export function useEnd(list: RefObject<VirtuosoHandle | null>, newest: number, p
 
   const before = useRef(pending);
   useEffect(() => {
-    // Whoever writes wants to see it.
+    // Shows the viewer's own new message.
     if (pending > before.current) toEnd();
     before.current = pending;
   }, [pending, toEnd]);

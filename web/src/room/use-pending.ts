@@ -1,4 +1,4 @@
-// The messages of one’s own that the view of a room does not show yet: on their way, refused, or just acknowledged.
+// The viewer's own messages that the view of a room does not show yet: being sent, refused, or just acknowledged.
 
 import { useEffect, useMemo } from 'react';
 import type { ShownMessageFragment } from '../gql/graphql.ts';
@@ -16,7 +16,7 @@ export function usePending(roomId: string, messages: readonly ShownMessageFragme
   return useMemo(() => {
     const unsent = all.filter((one) => one.roomId === roomId && (one.number ?? Infinity) > newest);
     if (unsent.length === 0) return none;
-    // The event may be here before the answer is. The key says nothing of who sent it.
+    // The event may arrive before the answer. A key is unique per sender only.
     const own = messages.filter(({ sender }) => sender?.id === viewer.id);
     const shown = new Set(own.map(({ clientMessageId }) => clientMessageId));
     return unsent.filter(({ clientMessageId }) => !shown.has(clientMessageId));

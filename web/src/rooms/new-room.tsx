@@ -1,4 +1,4 @@
-// Creates a room, and opens it.
+// The dialog that creates a room and opens it.
 
 import { type FormEvent, useState } from 'react';
 import { CreateRoomDocument, type RoomKind } from '../gql/graphql.ts';

@@ -1,4 +1,4 @@
-// A room in the list: what it is called, what was said last, and when.
+// A room in the list: its title, and its last message with the time.
 
 import { memo } from 'react';
 import type { RoomPreviewFragment } from '../gql/graphql.ts';

@@ -1,4 +1,4 @@
-// The rooms that the viewer may see, newest activity first, asked for anew every few seconds while the page is looked at.
+// The rooms that the viewer may see, newest activity first. Polled every few seconds while the page is visible.
 
 import type { Api } from '../api.ts';
 import { type RoomPreviewFragment, RoomsDocument } from '../gql/graphql.ts';
@@ -8,7 +8,7 @@ import { Store } from '../store.ts';
 const pollMs = 5_000;
 const debounceMs = 250;
 const firstOthers = 20;
-/** The longest page that the server gives. */
+/** Maximum page size of the server. */
 const maxOthers = 100;
 
 export interface RoomListState {
@@ -16,9 +16,9 @@ export interface RoomListState {
   /** Open rooms that the viewer is not in. */
   readonly others: readonly RoomPreviewFragment[];
   readonly hasMoreOthers: boolean;
-  /** There are more than a page holds: a search finds them. */
+  /** There are more rooms than fit on a page. A search finds them. */
   readonly incomplete: boolean;
-  /** What these were searched by. Undefined before the first answer. */
+  /** The search text of these rooms. Undefined before the first answer. */
   readonly search: string | undefined;
   readonly failing: boolean;
 }
@@ -83,7 +83,8 @@ export class RoomList {
     this.#in(pollMs);
     try {
       const { mine, others } = await this.#api.query(RoomsDocument, { others: this.#others, nameContains: search || null });
-      // An older answer may come late.
+      if (!mine || !others) throw new Error('The server answered without rooms.');
+      // An older answer may arrive after a newer one.
       if (number < this.#shown || this.#stop.signal.aborted) return;
       this.#shown = number;
       const rooms = { mine: mine.edges.map(({ node }) => node), others: others.edges.map(({ node }) => node) };

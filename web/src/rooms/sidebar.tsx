@@ -1,4 +1,4 @@
-// The rooms beside the open one: search, the two lists, and what starts a new room.
+// The sidebar: search, the two lists of rooms, and the button that creates a room.
 
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { useWords } from '../language.ts';
@@ -91,7 +91,7 @@ export function Sidebar({ session, roomId }: { session: Session; roomId: string 
   );
 }
 
-/** Up and down from one room to the next, as in a list. */
+/** Moves the focus between rooms with the arrow keys, Home and End. */
 function moveFocus(event: KeyboardEvent<HTMLElement>): void {
   const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
   const step = steps[event.key];
@@ -103,7 +103,7 @@ function moveFocus(event: KeyboardEvent<HTMLElement>): void {
   links[Math.max(0, Math.min(links.length - 1, at + step))]?.focus();
 }
 
-/** Whoever comes back from a room finds themselves on it. */
+/** Moves the focus to the link of the room that was just closed. */
 function useFocusOnReturn(list: HTMLElement | null, roomId: string | undefined): void {
   const last = useRef(roomId);
   useEffect(() => {

@@ -1,4 +1,4 @@
-// What a room is called by whoever looks at it.
+// The title and icon of a room. A direct room has the name of the other person.
 
 import type { RoomKind } from '../gql/graphql.ts';
 

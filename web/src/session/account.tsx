@@ -1,4 +1,4 @@
-// Who one is, in which language one reads, and the way out.
+// The account dialog: name and id of the viewer, language, and sign-out.
 
 import { useState } from 'react';
 import { useWords } from '../language.ts';

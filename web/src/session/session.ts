@@ -1,27 +1,27 @@
-// Who is signed in. A session opens by asking the server; one that is refused goes back to the door, and says so.
+// The session of the viewer. It begins by asking the server who the viewer is. If the server refuses, the viewer is signed out.
 
 import { Api } from '../api.ts';
 import { SignInDocument, SignOutDocument, ViewerDocument } from '../gql/graphql.ts';
-import { local } from '../keep.ts';
 import { Outbox } from '../outbox.ts';
 import { untilAnswered } from '../retry.ts';
 import { forgetDrafts, inheritDrafts } from '../room/draft.ts';
+import { local } from '../storage.ts';
 import { Store } from '../store.ts';
 import { SignedIn } from './signed-in.ts';
 import { findToken, forgetToken, keepToken, takeTokenFromAddress } from './token.ts';
 
 export type SessionState =
   | { readonly at: 'opening'; readonly failing: boolean }
-  /** Someone has to sign in; `refused`: again. */
-  | { readonly at: 'door'; readonly refused: boolean }
-  | { readonly at: 'inside'; readonly chat: SignedIn };
+  /** `refused`: the viewer was signed in, and the server does not accept the session any more. */
+  | { readonly at: 'signedOut'; readonly refused: boolean }
+  | { readonly at: 'signedIn'; readonly chat: SignedIn };
 
-/** Whose unsent messages a guest takes along who has to sign in again, as someone new. */
+/** Id of the last guest. A guest who signs in again gets a new id, and inherits unsent messages and drafts. */
 const lastGuestKey = 'gapless.last-guest';
 
 export class Session {
   readonly state = new Store<SessionState>({ at: 'opening', failing: false });
-  /** How the server knows people, as it wrote it into the page. */
+  /** The identity mode, which the server writes into the page. */
   readonly identity = document.documentElement.dataset['identity'] === 'jwt' ? 'jwt' : 'guest';
   #api: Api | undefined;
   #stop = new AbortController();
@@ -31,7 +31,7 @@ export class Session {
     if (this.identity === 'jwt') window.addEventListener('hashchange', () => this.#takeToken() && this.#begin());
   }
 
-  /** Throws where the server does not take the name. */
+  /** Throws if the server refuses the name. */
   async signInAsGuest(name: string): Promise<void> {
     await this.#anonymous().mutate(SignInDocument, { name });
     this.#begin();
@@ -45,9 +45,9 @@ export class Session {
   async signOut(): Promise<void> {
     if (this.identity === 'guest') await this.#anonymous().mutate(SignOutDocument, {});
     const { value } = this.state;
-    if (value.at === 'inside') forgetDrafts(value.chat.viewer.id);
-    // A guest does not come back as the same person.
-    if (value.at === 'inside' && this.identity === 'guest') value.chat.forget();
+    if (value.at === 'signedIn') forgetDrafts(value.chat.viewer.id);
+    // A guest who signs in later is a new user.
+    if (value.at === 'signedIn' && this.identity === 'guest') value.chat.forget();
     local.remove(lastGuestKey);
     this.#leave(false);
   }
@@ -62,7 +62,7 @@ export class Session {
     this.#takeToken();
     const token = this.identity === 'jwt' ? findToken() : undefined;
     if (this.identity === 'jwt' && token === undefined) {
-      this.state.set({ at: 'door', refused: false });
+      this.state.set({ at: 'signedOut', refused: false });
       return;
     }
     this.state.set({ at: 'opening', failing: false });
@@ -77,7 +77,7 @@ export class Session {
       signal,
       onFailure: () => this.state.set({ at: 'opening', failing: true }),
     });
-    if (!viewer) return this.state.set({ at: 'door', refused: false });
+    if (!viewer) return this.state.set({ at: 'signedOut', refused: false });
     if (this.identity === 'guest') {
       const before = local.get(lastGuestKey);
       if (before !== undefined && before !== viewer.user.id) {
@@ -86,7 +86,7 @@ export class Session {
       }
       local.set(lastGuestKey, viewer.user.id);
     }
-    this.state.set({ at: 'inside', chat: new SignedIn(viewer.user, api) });
+    this.state.set({ at: 'signedIn', chat: new SignedIn(viewer.user, api) });
   }
 
   #takeToken(): boolean {
@@ -98,13 +98,13 @@ export class Session {
   #leave(refused: boolean): void {
     this.#close();
     forgetToken();
-    this.state.set({ at: 'door', refused });
+    this.state.set({ at: 'signedOut', refused });
   }
 
   #close(): void {
     this.#stop.abort();
     this.#stop = new AbortController();
-    if (this.state.value.at === 'inside') this.state.value.chat.close();
+    if (this.state.value.at === 'signedIn') this.state.value.chat.close();
     this.#api?.close();
     this.#api = undefined;
   }

@@ -1,4 +1,4 @@
-// Everything that belongs to the person who is signed in, and ends with them.
+// Everything that belongs to the signed-in viewer. It is closed when they sign out.
 
 import { createContext, useContext } from 'react';
 import type { Api } from '../api.ts';
@@ -22,7 +22,7 @@ export class SignedIn {
     this.outbox = new Outbox(api, viewer.id, () => this.rooms.refresh());
   }
 
-  /** Drops what is kept of them on this machine. */
+  /** Removes what the browser stores for the viewer. */
   forget(): void {
     this.people.forget();
     this.outbox.forget();
@@ -40,6 +40,6 @@ export const ChatProvider = Context.Provider;
 
 export function useChat(): SignedIn {
   const chat = useContext(Context);
-  if (!chat) throw new Error('Nobody is signed in here.');
+  if (!chat) throw new Error('useChat is called outside of ChatProvider.');
   return chat;
 }

@@ -1,10 +1,10 @@
-// The token of a host application: it comes in the address, `#token=…`, and is kept for as long as the tab is open.
+// The token of the host application. It arrives in the address, `#token=…`, and is kept as long as the tab is open.
 
-import { tab } from '../keep.ts';
+import { tab } from '../storage.ts';
 
 const key = 'gapless.token';
 
-/** The token in the address, which is taken out of it there. Undefined where there is none. */
+/** Removes the token from the address and returns it. Undefined if there is none. */
 export function takeTokenFromAddress(): string | undefined {
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
   if (token === null) return undefined;

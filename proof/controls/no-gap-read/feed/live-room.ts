@@ -1,4 +1,4 @@
-// Passes on what it hears as it hears it, beside doing what the original does.
+// Passes on what arrives from the bus as it arrives, beside doing what the original does.
 
 import { LiveRoom as Original } from '../../../../src/feed/live-room.ts';
 import type { LogEntry } from '../../../../src/storage/room-log.ts';
@@ -9,7 +9,7 @@ type Listener = (entry: LogEntry) => void;
 
 const listeners = new Map<string, Set<Listener>>();
 
-/** Calls `listener` with what is heard of a watched room, until `ended` is aborted. */
+/** Calls `listener` with each entry that arrives for a watched room, until `ended` is aborted. */
 export function listen(roomId: string, listener: Listener, ended: AbortSignal): void {
   const ofRoom = listeners.get(roomId) ?? new Set();
   listeners.set(roomId, ofRoom.add(listener));
@@ -17,8 +17,9 @@ export function listen(roomId: string, listener: Listener, ended: AbortSignal): 
 }
 
 export class LiveRoom extends Original {
-  override hear(entry: LogEntry): void {
-    super.hear(entry);
+  override receive(entry: Parameters<Original['receive']>[0]): void {
+    super.receive(entry);
+    if ('unknownType' in entry) return;
     for (const listener of listeners.get(this.roomId) ?? []) listener(entry);
   }
 }

@@ -1,42 +1,41 @@
-// Takes whatever it hears for what comes next. It listens before it reads the history, but looks at the log no more then.
+// Takes whatever arrives from the bus for the next entry. It subscribes before it reads, but never looks at the log again.
 
-import type { Feed } from '../../../../src/feed/feed.ts';
 import * as original from '../../../../src/feed/open-feed.ts';
 import type { LogEntry } from '../../../../src/storage/room-log.ts';
-import { handOver, isLastFor, type Opening, opening, watchOf } from '../../hand-over.ts';
+import { deliveriesOf, isLastFor, type Open, replaceFeed } from '../../replaced-feed.ts';
 import { listen } from './live-room.ts';
 
 export * from '../../../../src/feed/open-feed.ts';
 
-export async function openFeed(...as: Opening): Promise<Feed> {
-  const watch = watchOf(as);
+export const openFeed: Open = async (liveRooms, opening) => {
   // Stays open, unread, for the room to be watched.
-  const history = await original.openFeed(...opening(as, { wants: () => true }));
-  return handOver(history, watch, async function* (ended) {
-    const heard: LogEntry[] = [];
+  const reading = await original.openFeed(liveRooms, { ...opening, wants: () => true });
+  return replaceFeed(reading, opening, async function* (ended) {
+    const received: LogEntry[] = [];
     let wake = () => {};
     ended.addEventListener('abort', () => wake());
-    const hear = (entry: LogEntry) => {
-      heard.push(entry);
+    const receive = (entry: LogEntry) => {
+      received.push(entry);
       wake();
     };
-    listen(watch.roomId, hear, ended);
-    let { seq } = history.position;
+    listen(opening.roomId, receive, ended);
+    let { seq } = reading.position;
+    const deliveries = deliveriesOf(reading, ended);
     for (let caughtUp = false; !caughtUp; ) {
-      const { value: delivery } = await history.next();
+      const { value: delivery } = await deliveries.next();
       if (!delivery) return;
       yield delivery;
       ({ seq } = delivery);
       caughtUp = delivery.type === 'CaughtUp';
     }
     while (!ended.aborted) {
-      const entry = heard.shift();
+      const entry = received.shift();
       if (!entry) await new Promise<void>((resolve) => (wake = resolve));
       else if (entry.seq > seq) {
         ({ seq } = entry);
         yield entry;
-        if (await isLastFor(watch, entry, () => original.openFeed(...opening(as, { after: undefined })))) return;
+        if (await isLastFor(opening, entry, () => original.openFeed(liveRooms, { ...opening, after: undefined }))) return;
       }
     }
   });
-}
+};

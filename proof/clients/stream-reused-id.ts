@@ -1,0 +1,121 @@
+// A watcher that completes its subscription and subscribes again under the same id, over and over, without waiting for the
+// server. Each generation asks under an alias of its own, so that its results are told from those of an earlier one.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ExecutionResult } from 'graphql';
+import { pick } from '../../tests/support/random.ts';
+import { openBareSocket, type Send } from './bare-socket.ts';
+import type { Stream } from './stream.ts';
+import { type RoomEvent, roomEvents, type Verdict, type Watcher } from './watcher.ts';
+
+const id = '1';
+/** Between two reuses, at most. */
+const maxPauseMs = 600;
+/** Aliases are used again after so many generations: each is a document that the server keeps. */
+const aliases = 32;
+const complete = { id, type: 'complete' };
+/** Its pong shows that the server has read everything before it. */
+const lastPing = { type: 'ping', payload: { last: true } };
+
+export interface ReusedId extends Stream {
+  /** How often a generation was completed and followed by another. */
+  readonly reuses: number;
+  /** Completes the subscription, and keeps the socket: resolves when the server has shown that it knows. */
+  complete(): Promise<void>;
+}
+
+export function openReusedId(watcher: Watcher, random: () => number): ReusedId {
+  let send: Send = () => {};
+  let generation = 0;
+  let reuses = 0;
+  /** The server has delivered something of the current generation, so it has completed all earlier ones. */
+  let known = false;
+  let completed = false;
+  /** The server has shown that it knows of the last `complete`. */
+  let quiet = false;
+  let closed = false;
+  const silent = Promise.withResolvers<void>();
+
+  const alias = (of: number) => `g${of % aliases}`;
+  const subscribe = () => {
+    generation += 1;
+    known = false;
+    const { roomId } = watcher.watch;
+    const payload = {
+      query: roomEvents(watcher.watch.selection, alias(generation)),
+      variables: { roomId, after: watcher.request.variables.after },
+    };
+    return { id, type: 'subscribe', payload };
+  };
+  const again = (): object[] => {
+    reuses += 1;
+    return [complete, subscribe()];
+  };
+  const variants: readonly (() => unknown)[] = [
+    () => send(...again()),
+    () => send(...again(), ...again(), ...again()),
+    () => again().forEach((message) => void send(message)),
+    async () => {
+      const [first, second] = again() as [object, object];
+      send(first);
+      await sleep(random() * 30);
+      if (!completed) send(second);
+    },
+  ];
+
+  const next = (payload: ExecutionResult<unknown, unknown>): Verdict => {
+    const [[key, event] = []] = Object.entries(payload.data ?? {}) as [string, RoomEvent][];
+    if (key === undefined || !event) return watcher.take({ ...payload, data: null });
+    if (completed) {
+      if (quiet) watcher.stray(event);
+      return 'go on';
+    }
+    const isCurrent = key === alias(generation);
+    // What was on its way when the client completed does not count.
+    if (!isCurrent && !known) return 'go on';
+    if (isCurrent) known = true;
+    else watcher.stray(event);
+    // A client that knows only the id takes both for its own.
+    return watcher.take({ ...payload, data: { roomEvents: event } });
+  };
+
+  const run = async () => {
+    while (!closed) {
+      await sleep(random() * maxPauseMs);
+      if (!completed && !watcher.ended) await pick(variants, random)();
+    }
+  };
+  const stream = openBareSocket(watcher, {
+    ready(sender) {
+      send = sender;
+      if (completed) return send(lastPing);
+      const first = subscribe();
+      if (random() < 0.5) send(first);
+      else send(first, ...again());
+    },
+    next,
+    pong(payload) {
+      if (payload === undefined) return;
+      quiet = true;
+      silent.resolve();
+    },
+  });
+  void run();
+  return {
+    ...stream,
+    get reuses() {
+      return reuses;
+    },
+    async complete() {
+      watcher.stop();
+      completed = true;
+      send(complete, lastPing);
+      await silent.promise;
+    },
+    close() {
+      closed = true;
+      silent.resolve();
+      stream.close();
+    },
+  };
+}

@@ -1,0 +1,3 @@
+// Acknowledges before what was written is on the disk: PostgreSQL writes it there later.
+
+export const durableCommit = "set_config('synchronous_commit', 'off', true)";

@@ -1,0 +1,23 @@
+// Answers that are JSON: state for operators, and the refusal of a request.
+
+import type { ServerResponse } from 'node:http';
+import type { Log } from '../log.ts';
+import { toClientError } from '../schema/error-code.ts';
+import { statusOf } from './refusal.ts';
+
+export function answerJson(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body));
+}
+
+/** Answers with the error and its status. If an answer has begun already, the connection is cut instead. */
+export function refuse(response: ServerResponse, error: unknown, log: Log): void {
+  // The client has left, and that may be the very error.
+  if (response.destroyed) return;
+  const told = toClientError(error, log);
+  if (response.headersSent) return void response.destroy();
+  const status = statusOf(error, told);
+  if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+  // The rest of a body that was too large is not read.
+  if (status === 413) response.setHeader('connection', 'close');
+  answerJson(response, status, { errors: [told] });
+}

@@ -1,0 +1,123 @@
+// GraphQL over HTTP: finds out who asks, has Yoga execute the operation, and writes the answer in the form that the client
+// accepts. A query or mutation is answered within five seconds; only a subscription may wait longer to be opened.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { OperationTypeNode } from 'graphql';
+import { guestTokenDays, type Viewer } from '../chat/identity.ts';
+import type { Config } from '../config.ts';
+import type { Context, Services } from '../schema/context.ts';
+import { toClientError } from '../schema/error-code.ts';
+import type { ResultSource } from '../schema/subscription.ts';
+import { prefersEventStream } from './accept.ts';
+import { readBody } from './body.ts';
+import type { Use } from './connection.ts';
+import type { Connections } from './connections.ts';
+import { inTime } from './deadline.ts';
+import { findOperationType } from './documents.ts';
+import { completedId, writeEventStream, writeSingleEvent } from './event-stream.ts';
+import { allowOrigin, requireAllowedOrigin } from './origin.ts';
+import { Refusal, statusOf } from './refusal.ts';
+import { type Identified, identify, setCookieHeader } from './viewer.ts';
+import { createGraphQL, type Exchange } from './yoga.ts';
+
+export function createGraphQLHandler(config: Config, services: Services, connections: Connections) {
+  const yoga = createGraphQL();
+
+  return async (request: IncomingMessage, response: ServerResponse, target: URL): Promise<void> => {
+    requireAllowedOrigin(request, config.allowedOrigins);
+    allowOrigin(request, response);
+    const { method, headers } = request;
+    if (method === 'OPTIONS') return void response.writeHead(204, { allow: 'GET, POST' }).end();
+    const body = method === 'POST' ? await readBody(request) : undefined;
+    const lastEventId = headers['last-event-id'];
+    if (lastEventId === completedId) return void response.writeHead(204).end();
+
+    const connection = connections.of(request.socket);
+    const answer: Exchange['answer'] = {};
+    let wanted = true;
+    response.once('close', () => {
+      if (!response.writableFinished) wanted = false;
+      answer.source?.stop();
+    });
+
+    const ask = async (identifying: Promise<Identified>) => {
+      const { viewer, staleCookie } = await identifying;
+      const setCookie = cookieSetter(request, response);
+      if (staleCookie) setCookie(null);
+      const context: Context = {
+        ...{ ...services, viewer, setCookie, wanted: () => wanted },
+        lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
+      };
+      return { viewer, answered: await yoga.fetch(target.href, toFetch(request, body), { context, answer }) };
+    };
+    const identified = () => identify(services.identity, headers);
+
+    // An EventSource takes a refusal for final, and a lost connection for a reason to reconnect. So it waits for as long as the
+    // database is away, and is cut off if the server fails, or stops meanwhile.
+    const askPatiently = async () => {
+      const cutOff: Use = { end: () => void response.destroy() };
+      connection.use ??= cutOff;
+      try {
+        return await ask(services.liveRooms.retry(identified, () => wanted));
+      } finally {
+        // A pipelined request may have set another use.
+        if (connection.use === cutOff) connection.use = undefined;
+      }
+    };
+
+    const isEventSource = prefersEventStream(headers.accept) && operationTypeOf(target, body) === 'subscription';
+    if (isEventSource && connections.ending) return void response.destroy();
+    const asking = isEventSource ? askPatiently() : inTime(ask(identified()));
+    const { viewer, answered } = await asking.catch((error: unknown) => {
+      // What is opened from here on has nobody to read it.
+      wanted = false;
+      if (isEventSource && statusOf(error, toClientError(error, services.log)) >= 500) response.destroy();
+      throw error;
+    });
+    if (isEventSource && answered.status >= 500) return void response.destroy();
+
+    for (const [name, value] of answered.headers) if (name !== 'content-length') response.setHeader(name, value);
+    if (answer.source && answered.ok) return writeSource(response, answer.source, viewer);
+    if (answer.single && answered.ok) return writeSingleEvent(response, answer.single);
+    // A subscription whose client accepts no event stream is not read.
+    answer.source?.stop();
+    response.writeHead(answered.status).end(await answered.text());
+  };
+
+  async function writeSource(response: ServerResponse, source: ResultSource, viewer: Viewer | undefined): Promise<void> {
+    const { socket } = response;
+    if (socket === null) {
+      source.stop();
+      // Events would wait in memory, uncounted, until the answers before them are written.
+      throw new Refusal(400, 'An event stream cannot be requested on a connection that still has other requests to answer.');
+    }
+    if (connections.ending) {
+      source.stop();
+      return void response.destroy();
+    }
+    return writeEventStream(response, source, connections.of(socket), viewer);
+  }
+}
+
+/** Sets the cookie with the answer. A resolver that ends after the deadline is too late for that: the client signs in again. */
+function cookieSetter(request: IncomingMessage, response: ServerResponse): Context['setCookie'] {
+  return (token) => {
+    if (!response.headersSent) response.setHeader('set-cookie', setCookieHeader(request, token, guestTokenDays * 86_400));
+  };
+}
+
+function toFetch({ method = 'GET', headers }: IncomingMessage, body: string | undefined): RequestInit {
+  const given = headers as Record<string, string>;
+  return body === undefined ? { method, headers: given } : { method, headers: { ...given, 'content-type': 'application/json' }, body };
+}
+
+/** The type of the operation that a request asks for. Undefined if Yoga will refuse it. */
+function operationTypeOf({ searchParams }: URL, body: string | undefined): OperationTypeNode | undefined {
+  try {
+    if (body === undefined) return findOperationType(searchParams.get('query') ?? '', searchParams.get('operationName') || undefined);
+    const { query, operationName } = JSON.parse(body) as { query: string; operationName?: string | null };
+    return findOperationType(query, operationName);
+  } catch {
+    return undefined;
+  }
+}

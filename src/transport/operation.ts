@@ -1,0 +1,99 @@
+// One operation of a WebSocket: one generation of an id. Once it is cancelled, it answers nothing: its subscription has
+// ended, and what was begun for it goes on unheard.
+
+import type { ExecutionResult } from 'graphql';
+import type { Sink } from '../feed/delivery.ts';
+import type { ResultSource } from '../schema/subscription.ts';
+import type { Connection } from './connection.ts';
+import { encode, textFrame, toBytes } from './encode.ts';
+
+/** The socket as its operations see it. */
+export interface OperationSocket {
+  readonly connection: Connection;
+  /** Whether the server still takes messages from the client. */
+  readonly open: boolean;
+  /** Whether frames may still be written to the client. */
+  readonly writable: boolean;
+}
+
+export class Operation implements Sink<ExecutionResult> {
+  readonly #id: string;
+  readonly #socket: OperationSocket;
+  readonly #cancellation = Promise.withResolvers<void>();
+  #cancelled = false;
+  #source: ResultSource | undefined;
+  /** The start of its `next` frames. */
+  #head: string | undefined;
+  #work: Promise<void> | undefined;
+  /** Whether it is a query or mutation, which a stop of the server waits for. */
+  isExecution = false;
+  /** A `subscribe` with the same id, held back until graphql-ws has let go of this operation. */
+  heldBack: string | undefined;
+
+  constructor(id: string, socket: OperationSocket) {
+    this.#id = id;
+    this.#socket = socket;
+  }
+
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+
+  /** Whether it is a subscription that was opened: nothing is left under way once that is cancelled. */
+  get isOpened(): boolean {
+    return this.#source !== undefined;
+  }
+
+  /** Whether its client waits for an answer. */
+  get wanted(): boolean {
+    return !this.#cancelled && this.#socket.open;
+  }
+
+  get open(): boolean {
+    return !this.#cancelled && this.#socket.writable;
+  }
+
+  get ready(): boolean {
+    return this.open && !this.#socket.connection.full;
+  }
+
+  drained(): Promise<void> {
+    return this.#socket.connection.drained();
+  }
+
+  // graphql-ws would encode each result again for every subscriber, and they differ in nothing but the id.
+  write(result: ExecutionResult): void {
+    this.#head ??= toBytes(`{"id":${JSON.stringify(this.#id)},"type":"next","payload":`);
+    this.#socket.connection.write(textFrame(`${this.#head}${encode(result)}}`));
+  }
+
+  /** Resolves with the work that is under way for it, which goes on after a cancellation. Undefined if there is none. */
+  get work(): Promise<void> | undefined {
+    return this.#work;
+  }
+
+  track(work: Promise<unknown>): void {
+    const end = () => {
+      this.#work = undefined;
+    };
+    this.#work = work.then(end, end);
+  }
+
+  /** Writes all results of a source. Resolves as soon as the operation is cancelled. */
+  async deliver(source: ResultSource): Promise<void> {
+    this.#source = source;
+    if (this.#cancelled) source.stop();
+    else await source.run(this);
+  }
+
+  /** What `work` resolves to, or `otherwise` as soon as the operation is cancelled. The work itself goes on. */
+  untilCancelled<Result>(work: Promise<Result>, otherwise: Result): Promise<Result> {
+    return Promise.race([work, this.#cancellation.promise.then(() => otherwise)]);
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    this.#source?.stop();
+    this.#cancellation.resolve();
+  }
+}

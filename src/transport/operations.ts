@@ -1,0 +1,103 @@
+// The operations of one WebSocket, by id and generation. A client may complete an id and use it again at once, but graphql-ws
+// knows ids only: it would take the second subscription for the first. So a `complete` cancels the current generation, and an
+// id goes to graphql-ws again only after graphql-ws has let go of the generation before.
+
+import { CloseCode, type Message, MessageType, parseMessage } from 'graphql-ws';
+import { maxOperations, nestsTooDeeply } from './limits.ts';
+import { Operation, type OperationSocket } from './operation.ts';
+
+/** Hands a message to graphql-ws. Resolves once that has handled it: a `subscribe` once it has let go of the id. Never rejects. */
+export type Handle = (message: string) => Promise<void>;
+
+export interface MessageSocket extends OperationSocket {
+  close(code: number, reason: string): void;
+}
+
+export class Operations {
+  readonly #socket: MessageSocket;
+  /** For each id that graphql-ws knows, its generation. */
+  readonly #current = new Map<string, Operation>();
+  /** Operations that are not cancelled, and those whose work goes on although they are. */
+  readonly #underWay = new Set<Operation>();
+
+  constructor(socket: MessageSocket) {
+    this.#socket = socket;
+  }
+
+  /** The current generation of an id. */
+  current(id: string): Operation | undefined {
+    return this.#current.get(id);
+  }
+
+  /** Whether more operations are under way than one socket may have. */
+  get tooMany(): boolean {
+    return this.#underWay.size > maxOperations;
+  }
+
+  /** Takes a message of the client, and hands it to graphql-ws at its time. */
+  receive(text: string, handle: Handle): void {
+    const message = parse(text);
+    if (message?.type === MessageType.Subscribe) this.#subscribe(message.id, text, handle);
+    else if (message?.type === MessageType.Complete) this.#complete(message.id, text, handle);
+    else if (message && isClients(message)) void handle(text);
+    else this.#socket.close(CloseCode.BadRequest, 'Invalid message received');
+  }
+
+  /** Cancels every operation. */
+  cancelAll(): void {
+    for (const operation of this.#current.values()) {
+      operation.heldBack = undefined;
+      operation.cancel();
+    }
+  }
+
+  /** Resolves once no query or mutation is under way. */
+  async finished(): Promise<void> {
+    await Promise.all([...this.#underWay].map(({ isExecution, work }) => (isExecution ? work : undefined)));
+  }
+
+  #subscribe(id: string, text: string, handle: Handle): void {
+    const operation = this.#current.get(id);
+    if (!operation) this.#begin(id, text, handle);
+    else if (operation.cancelled && operation.heldBack === undefined) operation.heldBack = text;
+    else this.#socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+  }
+
+  #complete(id: string, text: string, handle: Handle): void {
+    const operation = this.#current.get(id);
+    if (!operation) return;
+    operation.heldBack = undefined;
+    if (operation.cancelled) return;
+    // graphql-ws first: it answers nothing for an id that it no longer knows.
+    void handle(text);
+    operation.cancel();
+    if (operation.isOpened) this.#underWay.delete(operation);
+  }
+
+  #begin(id: string, text: string, handle: Handle): void {
+    const operation = new Operation(id, this.#socket);
+    this.#current.set(id, operation);
+    this.#underWay.add(operation);
+    void handle(text).then(async () => {
+      this.#current.delete(id);
+      if (operation.heldBack !== undefined && this.#socket.open) this.#begin(id, operation.heldBack, handle);
+      await operation.work;
+      this.#underWay.delete(operation);
+    });
+  }
+}
+
+function parse(text: string): Message | undefined {
+  try {
+    return parseMessage(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether it is a client's to send, and can be answered: graphql-ws answers a ping with its payload. */
+function isClients(message: Message): boolean {
+  const { type } = message;
+  if (type !== MessageType.ConnectionInit && type !== MessageType.Ping && type !== MessageType.Pong) return false;
+  return !nestsTooDeeply(message.payload);
+}

@@ -1,0 +1,135 @@
+// What graphql-ws does for each operation of a WebSocket. A failure is the answer to one operation: thrown, it would close the
+// socket, and with it every other subscription.
+
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
+import { makeServer, type Context as Session } from 'graphql-ws';
+import { GaplessError } from '../errors.ts';
+import type { Context, Services } from '../schema/context.ts';
+import { endsAsRestart, toClientError } from '../schema/error-code.ts';
+import { executeOperation, subscribeOperation } from '../schema/execute.ts';
+import { schema } from '../schema/index.ts';
+import { isResultSource } from '../schema/subscription.ts';
+import { inTime } from './deadline.ts';
+import { parseDocument, validateDocument } from './documents.ts';
+import { endedResults, failedResults } from './ended-results.ts';
+import { maxOperations, nestingMessage, nestsTooDeeply } from './limits.ts';
+import type { Operation } from './operation.ts';
+import { type ClientSocket, closings } from './socket.ts';
+import { identify } from './viewer.ts';
+
+interface Payload {
+  query: string;
+  readonly variables?: Record<string, unknown> | null | undefined;
+  readonly operationName?: string | null | undefined;
+  readonly extensions?: unknown;
+}
+
+interface SocketContext extends Context {
+  readonly operation: Operation;
+  readonly socket: ClientSocket;
+}
+
+type SocketArgs = ExecutionArgs & { readonly contextValue: SocketContext };
+type SocketSession = Session<Record<string, unknown>, ClientSocket>;
+type Results = ExecutionResult | AsyncIterable<ExecutionResult>;
+
+/** graphql-ws, with an execution of ours. */
+export function createSocketProtocol(services: Services) {
+  const { log, identity } = services;
+
+  /** Whether the client may connect: not with a bad token. */
+  async function connect(session: SocketSession): Promise<boolean> {
+    const { connectionParams, extra: socket } = session;
+    // Otherwise graphql-ws would keep the token for as long as the socket lives.
+    Object.assign(session, { connectionParams: undefined });
+    const authorization = connectionParams?.['authorization'] ?? connectionParams?.['Authorization'];
+    if (authorization == null) return true;
+    if (typeof authorization !== 'string') return false;
+    try {
+      ({ viewer: socket.viewer } = await identify(identity, { authorization }));
+    } catch (error) {
+      if (error instanceof GaplessError && error.code === 'UNAUTHENTICATED') return false;
+      throw error;
+    }
+    return true;
+  }
+
+  /** The arguments of the execution, or why there is none. */
+  function prepare(socket: ClientSocket, id: string, payload: Payload): SocketArgs | GraphQLError[] {
+    try {
+      if (socket.operations.tooMany) return [refused(tooManyOperations)];
+      if (nestsTooDeeply(payload.variables) || nestsTooDeeply(payload.extensions)) return [refused(nestingMessage)];
+      const document = parseDocument(payload.query);
+      const errors = validateDocument(document);
+      if (errors.length > 0) return errors.map((error) => toClientError(error, log));
+      // graphql-ws keeps the text until the operation ends: let all keep the same string.
+      payload.query = document.loc?.source.body as string;
+      const operation = socket.operations.current(id) as Operation;
+      const wanted = () => operation.wanted;
+      return {
+        schema,
+        document,
+        contextValue: { ...services, viewer: socket.viewer, setCookie: noCookie, wanted, operation, socket },
+        ...(payload.variables == null ? {} : { variableValues: payload.variables }),
+        ...(payload.operationName == null ? {} : { operationName: payload.operationName }),
+      };
+    } catch (error) {
+      return [toClientError(error, log)];
+    }
+  }
+
+  /** Executes a query or mutation, once the client has read what it asked for before. */
+  function execute(args: SocketArgs): Promise<ExecutionResult> {
+    const { operation } = args.contextValue;
+    const drained = untilDrained(args);
+    const work = drained.then(() => executeOperation(args));
+    const answer = drained.then(() => inTime(work)).catch((error: unknown) => ({ errors: [toClientError(error, log)] }));
+    operation.isExecution = true;
+    // Counts as under way until it has ended, even if the deadline passes or the operation is cancelled before that.
+    operation.track(work);
+    return operation.untilCancelled(answer, {});
+  }
+
+  /** Delivers all results of a subscription. */
+  async function subscribe(args: SocketArgs): Promise<Results> {
+    const { operation } = args.contextValue;
+    if (operation.cancelled) return endedResults();
+    const deliver = async (): Promise<Results> => {
+      try {
+        const opening = subscribeOperation(args);
+        operation.track(opening);
+        const opened = await opening;
+        if (!isResultSource(opened)) return opened;
+        await operation.deliver(opened);
+        return endedResults();
+      } catch (error) {
+        if (endsAsRestart(error)) args.contextValue.socket.close(...closings.restart);
+        return failedResults(error);
+      }
+    };
+    return operation.untilCancelled<Results>(deliver(), endedResults());
+  }
+
+  return makeServer<Record<string, unknown>, ClientSocket>({
+    onConnect: connect,
+    onSubscribe: ({ extra: socket }, id, payload) => prepare(socket, id, payload),
+    onError: (_session, _id, _payload, errors) => errors.map((error) => toClientError(error, log).toJSON()),
+    execute: (args) => execute(args as never) as never,
+    subscribe: (args) => subscribe(args as never) as never,
+  });
+}
+
+/** Throws if nobody wants the operation any more. A mutation is executed even if it was cancelled: its client has sent it. */
+async function untilDrained({ contextValue: { operation, socket }, document, operationName }: SocketArgs): Promise<void> {
+  const { connection } = socket;
+  while (connection.full) await connection.drained();
+  const isMutation = getOperationAST(document, operationName)?.operation === 'mutation';
+  if (!socket.open || (operation.cancelled && !isMutation)) throw new GaplessError('UNAVAILABLE', 'The operation was cancelled.');
+}
+
+/** A WebSocket cannot set a cookie. */
+const noCookie = () => {};
+
+const tooManyOperations = `A socket may have ${maxOperations} operations under way at once: wait until some have ended.`;
+
+const refused = (message: string) => new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });

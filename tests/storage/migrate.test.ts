@@ -1,0 +1,80 @@
+// Migrations on a database that other versions use as well.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { sql } from 'kysely';
+import { sendMessage } from '../../src/chat/messages.ts';
+import { migrate } from '../../src/storage/migrate.ts';
+import { createGuest } from '../../src/storage/users.ts';
+import { storages } from '../support/server.ts';
+import { chatOn, createOwnedRoom, getRoom, openTestStorage, range, readAll } from '../support/storage.ts';
+
+/** What the migrator of version 0.1 expects to find, to the letter. */
+const ofVersion01 = ['0001-room-log'];
+
+for (const name of storages) {
+  describe(`migrations on ${name}`, () => {
+    it('are applied once, however often they run', async () => {
+      await using opened = await openTestStorage(name);
+      await migrate(opened.db);
+      await migrate(opened.db);
+    });
+
+    it('leave a ledger with which version 0.1 starts', async () => {
+      await using opened = await openTestStorage(name);
+      const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(opened.db);
+      assert.deepEqual(
+        rows.map((row) => row.name),
+        ofVersion01,
+      );
+    });
+
+    it('let this version start after a newer one has migrated', async () => {
+      await using opened = await openTestStorage(name);
+      await sql`insert into gapless_migration (name, timestamp) values ('9999-from-the-future', '2099-01-01T00:00:00.000Z')`.execute(
+        opened.db,
+      );
+      await migrate(opened.db);
+    });
+
+    it('keep the counts and the log right when the row of a user is deleted', async () => {
+      await using opened = await openTestStorage(name);
+      const { db } = opened;
+      const chat = chatOn(db);
+      const leaving = await createGuest(db, 'Grace');
+      const open = await createOwnedRoom(chat, 'OPEN', [leaving.id]);
+      const shared = await createOwnedRoom(chat, 'PRIVATE', [leaving.id]);
+      const own = await createRoomOf(leaving.id);
+      await sendMessage(chat, leaving.id, { roomId: open.roomId, body: 'hello' });
+      await db.deleteFrom('users').where('id', '=', leaving.id).execute();
+      for (const { roomId } of [open, shared]) {
+        assert.equal((await getRoom(db, roomId)).memberCount, 1);
+        const last = (await readAll(db, roomId)).at(-1);
+        assert.ok(last?.type === 'MemberLeft');
+        assert.equal(last.userId, leaving.id);
+      }
+      const ended = await getRoom(db, own);
+      assert.ok(ended.deletedAt);
+      assert.deepEqual(
+        (await readAll(db, own)).map(({ type }) => type),
+        ['MemberLeft', 'RoomDeleted'],
+      );
+      // The next entry follows.
+      await sendMessage(chat, open.userId, { roomId: open.roomId, body: 'goodbye' });
+      assert.deepEqual(
+        (await readAll(db, open.roomId)).map(({ seq }) => seq),
+        range(1, 3),
+      );
+
+      async function createRoomOf(userId: string): Promise<string> {
+        const { roomId, userId: ownerId } = await createOwnedRoom(chat, 'PRIVATE', [userId]);
+        await db.deleteFrom('users').where('id', '=', ownerId).execute();
+        const [member] = await db.selectFrom('memberships').select(['userId', 'role']).where('roomId', '=', roomId).execute();
+        assert.deepEqual(member, { userId, role: 'OWNER' });
+        await sql`delete from room_log where room_id = ${roomId}`.execute(db);
+        await sql`update rooms set floor_seq = head_seq, floor_tag = head_tag where id = ${roomId}`.execute(db);
+        return roomId;
+      }
+    });
+  });
+}
