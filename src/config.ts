@@ -1,24 +1,24 @@
-// Every setting of the server, read once from the environment that it is handed.
+// Every setting of the server. The environment is read here and nowhere else.
 
 import { z } from 'zod';
 
-/** A setting is wrong or missing. The message is a sentence that names the variable. */
+/** A setting is wrong or missing. The message is a sentence for the operator that names the variable. */
 export class ConfigError extends Error {}
 
 export interface Config {
   readonly port: number;
   readonly host: string;
   readonly logLevel: string;
-  /** Where things are kept: PGlite in a folder, or PostgreSQL. */
+  /** The database: PGlite in a folder, or PostgreSQL. */
   readonly storage: { readonly dataDir: string } | { readonly databaseUrl: string; readonly poolSize: number };
-  /** Undefined: entries travel in process. */
+  /** Undefined: the bus is in process. */
   readonly redisUrl: string | undefined;
   readonly identity: IdentityConfig;
   /** Origins other than the server's own that may call it from a browser, such as `https://app.example`. */
   readonly allowedOrigins: readonly string[];
-  /** Undefined: keep for ever. */
+  /** Undefined: nothing is removed. */
   readonly retentionDays: number | undefined;
-  /** How long to wait between "not ready" and closing, for a balancer to look elsewhere. */
+  /** How long a server that is not ready any more waits for balancers to notice, before it closes. */
   readonly drainDelayMs: number;
 }
 
@@ -40,7 +40,7 @@ const url = (protocols: string[]) =>
   z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
     error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   });
-// postgres://a,b/db and ?host=a,b, which libpq takes: pg (https://node-postgres.com) takes them for one strange name.
+// libpq accepts several hosts, as in postgres://a,b/db and ?host=a,b. pg (https://node-postgres.com) reads them as one name.
 const namesSeveralHosts = (value: string) => {
   const [, hosts, query] = /^\w+:\/\/(?:[^/?#]*@)?([^/?#]*)[^?#]*\??([^#]*)/.exec(value) ?? [];
   return [hosts, ...new URLSearchParams(query).getAll('host')].some((host) => host?.includes(','));
@@ -93,7 +93,7 @@ const settings = z.object({
 export const settingNames = Object.keys(settings.shape);
 
 export function readConfig(env: Record<string, string | undefined>): Config {
-  // An empty value is an unset one: `PORT= npm start` and a blank line of a compose file mean the default.
+  // An empty value counts as unset, as in `PORT= npm start` or a blank value in a compose file.
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const parsed = settings.safeParse(given);
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}.`).join('\n'));

@@ -1,4 +1,4 @@
-// The one file that any Node can read: it turns away a Node too old to run TypeScript, before anything else is loaded.
+// Runs on any Node. It refuses a Node that is too old to run TypeScript before it loads anything else.
 
 const required = 24;
 if (Number.parseInt(process.versions.node, 10) < required) {

@@ -1,4 +1,4 @@
-// The contract of the bus, in process and on Redis; and on Redis, what happens while there is none.
+// The contract of the bus, in process and on Redis; and what the bus on Redis does while Redis fails.
 
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -28,20 +28,20 @@ const entryOf = (roomId: string, seq = 1, event: LogEvent = { type: 'MessageAdde
   ...event,
 });
 
-/** Subscribes, and keeps what is heard. */
+/** Subscribes, and keeps what is received. */
 async function listen(bus: Bus, roomId: string) {
-  const heard: (LogEntry | UnknownEntry)[] = [];
-  const stop = await bus.subscribe(roomId, (entry) => heard.push(entry));
-  return { heard, stop };
+  const received: (LogEntry | UnknownEntry)[] = [];
+  const stop = await bus.subscribe(roomId, (entry) => received.push(entry));
+  return { received, stop };
 }
 
-/** Publishes again and again until it is heard: that a subscription works, however late. */
-async function untilHeard(publisher: Bus, roomId: string, heard: (LogEntry | UnknownEntry)[], tick = async () => {}): Promise<void> {
+/** Publishes the same entry until it is received, which shows that the subscription works. */
+async function untilReceived(publisher: Bus, roomId: string, received: (LogEntry | UnknownEntry)[], tick = async () => {}): Promise<void> {
   const entry = entryOf(roomId, 999_999);
-  await until('an entry is heard', async () => {
+  await until('an entry is received', async () => {
     await tick();
     publisher.publish(entry);
-    return heard.some(({ seq }) => seq === entry.seq);
+    return received.some(({ seq }) => seq === entry.seq);
   });
 }
 
@@ -71,50 +71,50 @@ for (const { name, open } of buses) {
       const other = entryOf(otherId, 7);
       for (const entry of [...entries, other]) bus.publish(entry);
       const expected = [entries, entries, [other]];
-      await until('all is heard', () => listeners.every(({ heard }, i) => heard.length === expected[i]?.length));
+      await until('all is received', () => listeners.every(({ received }, i) => received.length === expected[i]?.length));
       assert.deepEqual(
-        listeners.map(({ heard }) => heard),
+        listeners.map(({ received }) => received),
         expected,
       );
     });
 
-    it('hears what is published right after subscribing', async () => {
+    it('receives what is published right after subscribing', async () => {
       for (const _ of range(1, 50)) {
         const roomId = newId('room');
-        const { heard, stop } = await listen(bus, roomId);
+        const { received, stop } = await listen(bus, roomId);
         bus.publish(entryOf(roomId));
-        await until('it is heard', () => heard.length === 1);
+        await until('it is received', () => received.length === 1);
         stop();
       }
     });
 
-    it('is silent to those who have stopped listening, and goes on for the others', async () => {
+    it('calls no listener that has stopped, and goes on for the others', async () => {
       const roomId = newId('room');
       const leaving = await listen(bus, roomId);
       const staying = await listen(bus, roomId);
       leaving.stop();
       leaving.stop();
       bus.publish(entryOf(roomId));
-      await until('it is heard', () => staying.heard.length === 1);
-      assert.deepEqual(leaving.heard, []);
+      await until('it is received', () => staying.received.length === 1);
+      assert.deepEqual(leaving.received, []);
       staying.stop();
       const again = await listen(bus, roomId);
       bus.publish(entryOf(roomId, 2));
-      await until('it is heard', () => again.heard.length === 1);
-      assert.equal(staying.heard.length, 1);
+      await until('it is received', () => again.received.length === 1);
+      assert.equal(staying.received.length, 1);
     });
 
     it('does not call a listener within publish()', async () => {
       const roomId = newId('room');
-      const { heard } = await listen(bus, roomId);
+      const { received } = await listen(bus, roomId);
       bus.publish(entryOf(roomId));
-      assert.equal(heard.length, 0);
-      await until('it is heard', () => heard.length === 1);
+      assert.equal(received.length, 0);
+      await until('it is received', () => received.length === 1);
     });
   });
 }
 
-describe('an entry on its way through Redis', () => {
+describe('an entry that is published through Redis', () => {
   const roomId = newId('room');
   const events: LogEvent[] = [
     { type: 'MessageAdded', messageId: newId('message') },
@@ -142,8 +142,8 @@ const junk = {
   'an array': '[1,2,3]',
   'an object of another shape': '{"type":"MessageAdded"}',
   'an entry of an unknown type': JSON.stringify({ ...entryOf('room'), type: 'PollClosed' }),
-  'an entry with a seq of text': JSON.stringify({ ...entryOf('room'), seq: '1' }),
-  'an entry that names none before it': JSON.stringify({ ...entryOf('room'), previousTag: undefined }),
+  'an entry whose seq is text': JSON.stringify({ ...entryOf('room'), seq: '1' }),
+  'an entry without the tag before it': JSON.stringify({ ...entryOf('room'), previousTag: undefined }),
   'an entry without a time': JSON.stringify({ ...entryOf('room'), at: 'yesterday' }),
   'an entry of another room': JSON.stringify(entryOf(newId('room'))),
 };
@@ -182,50 +182,50 @@ describe('the bus on a Redis that fails', () => {
     it(`counts and drops what is published to it that is not an entry: ${what}`, async () => {
       await until('Redis is connected', () => bus.counts.reconnects === 1);
       const roomId = newId('room');
-      const { heard } = await listen(bus, roomId);
-      await untilHeard(bus, roomId, heard, tick);
-      heard.length = 0;
+      const { received } = await listen(bus, roomId);
+      await untilReceived(bus, roomId, received, tick);
+      received.length = 0;
       await using client = disposable(new Redis(redis.url));
       await client.redis.publish(`gapless:room:${roomId}`, text);
       await until('it is counted', () => bus.counts.unreadable === 1);
       bus.publish(entryOf(roomId));
-      await until('the next is heard', () => heard.some(({ seq }) => seq === 1));
+      await until('the next is received', () => received.some(({ seq }) => seq === 1));
       assert.equal(bus.counts.unreadable, 1);
     });
   }
 
   // The trap: redis-event-target awaits and catches neither SUBSCRIBE nor PUBLISH.
-  it('goes on without a Redis at the start, and heals when there is one', async () => {
+  it('works without a Redis at the start, and recovers when there is one', async () => {
     await redis.stop();
     await using late = disposableBus(new RedisBus(redis.url, silentLog, clock));
     const roomId = newId('room');
-    const { heard } = await listen(late.bus, roomId);
+    const { received } = await listen(late.bus, roomId);
     late.bus.publish(entryOf(roomId));
     await until('the failure is counted', () => late.bus.counts.publishFailed > 0);
     assert.equal(late.bus.healthy, false);
     await redis.start();
-    await untilHeard(late.bus, roomId, heard, tick);
+    await untilReceived(late.bus, roomId, received, tick);
     await untilHealthy(late.bus);
   });
 
-  it('goes on while Redis is killed and restarted, and hears again, also rooms that were subscribed to meanwhile', async () => {
+  it('works while Redis is killed and restarted, and receives again, also for rooms that were subscribed to meanwhile', async () => {
     await untilHealthy();
     const [before, during] = [newId('room'), newId('room')];
     const first = await listen(bus, before);
     bus.publish(entryOf(before));
-    await until('it is heard', () => first.heard.length === 1);
+    await until('it is received', () => first.received.length === 1);
     await redis.stop();
     await until('the bus is not healthy', () => !bus.healthy);
     for (const seq of range(2, 50)) bus.publish(entryOf(before, seq));
     const second = await listen(bus, during);
     await until('the failures are counted', () => bus.counts.publishFailed >= 49);
     await redis.start();
-    await untilHeard(bus, before, first.heard, tick);
-    await untilHeard(bus, during, second.heard, tick);
+    await untilReceived(bus, before, first.received, tick);
+    await untilReceived(bus, during, second.received, tick);
     await untilHealthy();
   });
 
-  it('hears a room that is let go and subscribed to again while Redis is away', async () => {
+  it('receives a room that is unsubscribed from and subscribed to again while Redis is away', async () => {
     await untilHealthy();
     const roomId = newId('room');
     const first = await listen(bus, roomId);
@@ -233,20 +233,20 @@ describe('the bus on a Redis that fails', () => {
     first.stop();
     const second = await listen(bus, roomId);
     await redis.start();
-    await untilHeard(bus, roomId, second.heard, tick);
-    assert.deepEqual(first.heard, []);
+    await untilReceived(bus, roomId, second.received, tick);
+    assert.deepEqual(first.received, []);
   });
 
   // The trap: Redis stopped, not closed.
-  it('notices within 5 s that Redis is silent, and heals once it answers', async () => {
+  it('notices within 5 s that Redis is silent, and recovers when it answers', async () => {
     await untilHealthy();
     const roomId = newId('room');
-    const { heard } = await listen(bus, roomId);
+    const { received } = await listen(bus, roomId);
     redis.signal('SIGSTOP');
     await clock.advance(5000);
     assert.equal(bus.healthy, false);
     redis.signal('SIGCONT');
-    await untilHeard(bus, roomId, heard, tick);
+    await untilReceived(bus, roomId, received, tick);
     await untilHealthy();
   });
 
@@ -255,54 +255,54 @@ describe('the bus on a Redis that fails', () => {
     redis.signal('SIGSTOP');
     const listening = listen(bus, newId('room'));
     await clock.advance(1000);
-    assert.deepEqual((await listening).heard, []);
+    assert.deepEqual((await listening).received, []);
   });
 
   // The trap: SUBSCRIBE sent before ioredis is ready.
-  it('hears rooms that were subscribed to before Redis was ready', async () => {
+  it('receives rooms that were subscribed to before Redis was ready', async () => {
     const roomIds = range(1, 1200).map(() => newId('room'));
     const listeners = await Promise.all(roomIds.map((roomId) => listen(bus, roomId)));
-    await untilHeard(bus, roomIds.at(-1) as string, listeners.at(-1)?.heard as LogEntry[], tick);
+    await untilReceived(bus, roomIds.at(-1) as string, listeners.at(-1)?.received as LogEntry[], tick);
     for (const roomId of roomIds) bus.publish(entryOf(roomId));
-    await until('every room is heard', () => listeners.every(({ heard }) => heard.some(({ seq }) => seq === 1)));
+    await until('every room is received', () => listeners.every(({ received }) => received.some(({ seq }) => seq === 1)));
   });
 
   it('is healthy as soon as Redis answers, and stays so', async () => {
     await until('the bus is healthy', () => bus.healthy);
     const roomId = newId('room');
-    const { heard } = await listen(bus, roomId);
+    const { received } = await listen(bus, roomId);
     for (const seq of range(1, 20)) {
       await clock.advance(1500);
       // Published after the probe, and so received after it.
       bus.publish(entryOf(roomId, seq));
-      await until('the probe has come back', () => heard.length === seq);
+      await until('the probe has come back', () => received.length === seq);
       assert.equal(bus.healthy, true);
     }
   });
 
-  it('notices within 5 s that Redis has vanished behind a connection that stays open, and heals', async () => {
+  it('notices within 5 s that Redis has vanished behind a connection that stays open, and recovers', async () => {
     await using link = await Link.open({ port: redis.port });
     await using far = disposableBus(new RedisBus(`redis://127.0.0.1:${link.port}`, silentLog, clock));
     const roomId = newId('room');
-    const { heard } = await listen(far.bus, roomId);
+    const { received } = await listen(far.bus, roomId);
     await untilHealthy(far.bus);
     link.impair({ swallowing: true });
     await clock.advance(5000);
     assert.equal(far.bus.healthy, false);
     link.impair({});
-    await untilHeard(far.bus, roomId, heard, tick);
+    await untilReceived(far.bus, roomId, received, tick);
   });
 
-  it('leaves connections that were accepted and never answered, once others are to be had', async () => {
+  it('drops connections that were accepted and never answered, and recovers when others answer', async () => {
     await using link = await Link.open({ port: redis.port });
     link.impair({ swallowing: true });
     await using stuck = disposableBus(new RedisBus(`redis://127.0.0.1:${link.port}`, silentLog, clock));
     const roomId = newId('room');
-    const { heard } = await listen(stuck.bus, roomId);
+    const { received } = await listen(stuck.bus, roomId);
     await until('connections lead nowhere', () => link.counts.connections >= 2);
     assert.equal(stuck.bus.healthy, false);
     link.impair({});
-    await untilHeard(stuck.bus, roomId, heard, tick);
+    await untilReceived(stuck.bus, roomId, received, tick);
   });
 });
 

@@ -1,4 +1,4 @@
-// How the database is opened: by many at once, with answers that mean that a row is there to stay.
+// How the database is opened, and what its connections guarantee: durable commits, bounded waits, the primary.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -24,7 +24,7 @@ import { chatOn, createOwnedRoom, openTestStorage, range } from '../support/stor
 
 for (const name of storages) {
   describe(`opening ${name}`, () => {
-    it('finds what was kept before', async () => {
+    it('finds what was written before', async () => {
       await using cleanup = new AsyncDisposableStack();
       const folder = mkdtempSync(join(tmpdir(), 'gapless-data-'));
       cleanup.defer(() => rmSync(folder, { recursive: true }));
@@ -42,7 +42,7 @@ for (const name of storages) {
 }
 
 describe('opening PostgreSQL', () => {
-  it('lets ten nodes start at once on a fresh database', async () => {
+  it('lets ten nodes start at once on an empty database', async () => {
     await using database = await createDatabase();
     const config = { databaseUrl: database.url, poolSize: 2 };
     const opened = await Promise.allSettled(range(1, 10).map(() => openStorage(config, silentLog)));
@@ -112,7 +112,7 @@ describe('opening PostgreSQL', () => {
     }
   });
 
-  it('has the server keep the plan of the statement that writes sends', async () => {
+  it('makes the server keep the plan of the statement that writes sends', async () => {
     await using database = await createDatabase();
     await using storage = await openStorage({ databaseUrl: database.url, poolSize: 1 }, silentLog);
     const chat = chatOn(storage.db);
@@ -171,7 +171,7 @@ describe('opening PostgreSQL', () => {
     await until('the database answers again', async () => (await answers(db)) && (await answers(feedDb)));
   });
 
-  it('fails a transaction whose backend is terminated between two statements, and goes on', async () => {
+  it('fails a transaction whose backend is terminated between two statements, and works on', async () => {
     await using opened = await openTestStorage('PostgreSQL');
     const { db, config } = opened;
     assert.ok('databaseUrl' in config);
@@ -189,8 +189,8 @@ describe('opening PostgreSQL', () => {
     await ping(db);
   });
 
-  // The trap: statement_timeout alone, which no server keeps that does not answer.
-  it('gives up within 5 s on a server that has vanished, and goes on once it is back', async () => {
+  // A server that does not answer does not keep statement_timeout either.
+  it('gives up within 5 s on a server that has vanished, and works on when it is back', async () => {
     await using database = await createDatabase();
     const url = new URL(database.url);
     await using link = await Link.open({ host: url.hostname, port: Number(url.port || 5432) });
@@ -199,7 +199,7 @@ describe('opening PostgreSQL', () => {
     await using storage = await openStorage({ databaseUrl: url.href, poolSize: 2 }, silentLog);
     await ping(storage.db);
     link.impair({ swallowing: true });
-    // The first finds a connection that is open, the second has to make one.
+    // The first uses an open connection, the second opens one.
     const began = performance.now();
     for (const outcome of await Promise.allSettled([ping(storage.db), ping(storage.db)])) {
       assert.ok(outcome.status === 'rejected' && isUnavailable(outcome.reason));
@@ -214,7 +214,7 @@ describe('opening PostgreSQL', () => {
     );
   });
 
-  it('uses no connection to a standby, and goes on at the primary once the same address leads there', { timeout: 120_000 }, async () => {
+  it('uses no connection to a standby, and works on when the same address leads to the primary', { timeout: 120_000 }, async () => {
     await using primary = await startPostgres();
     await primary.stop();
     await using standby = await primary.copy(await freePort());
@@ -241,7 +241,7 @@ describe('opening PostgreSQL', () => {
       );
     for (const handle of [db, feedDb]) {
       await until('the standby is found', async () => (await outcome(handle)) === '25006');
-      // More often than there are connections: none stays taken.
+      // More often than there are connections: no connection is leaked.
       for (const _ of range(1, 10)) assert.equal(await outcome(handle), '25006');
     }
     to.port = primary.port;
@@ -250,7 +250,7 @@ describe('opening PostgreSQL', () => {
     await Promise.all(range(1, 8).map(() => ping(db)));
   });
 
-  it('gives up on a row that somebody else holds locked, within 5 s, and lets others go on', async () => {
+  it('gives up within 5 s on a row that another transaction holds locked, and does not delay others', async () => {
     await using opened = await openTestStorage('PostgreSQL');
     const { db } = opened;
     const { id } = await createGuest(db, 'Ada');
