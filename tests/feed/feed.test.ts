@@ -19,6 +19,7 @@ import type { Db } from '../../src/storage/tables.ts';
 import { createGuest } from '../../src/storage/users.ts';
 import { FeedReader } from '../support/feed-reader.ts';
 import { FickleBus } from '../support/fickle-bus.ts';
+import { Lock } from '../support/lock.ts';
 import { until } from '../support/process.ts';
 import { chooseSeed, randomFrom } from '../support/random.ts';
 import { retryFor } from '../support/retry.ts';
@@ -87,10 +88,16 @@ for (const name of storages) {
     };
     /** Blocks reads of the log until the returned function is called. */
     const lockLog = async () => {
+      const lock = 'lock table room_log in access exclusive mode';
+      if ('databaseUrl' in opened.config) {
+        // On a connection of its own: PostgreSQL would end an idle transaction of the server before the read times out.
+        const held = await Lock.take(opened.config.databaseUrl, lock);
+        return () => held[Symbol.asyncDispose]();
+      }
       const { promise: locked, resolve: onLocked } = Promise.withResolvers<void>();
       const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
       const holding = db.transaction().execute(async (trx) => {
-        await sql`lock table room_log in access exclusive mode`.execute(trx);
+        await sql.raw(lock).execute(trx);
         onLocked();
         await mayEnd;
       });
