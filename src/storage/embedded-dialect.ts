@@ -86,6 +86,6 @@ class EmbeddedDriver implements Driver {
 
   async releaseConnection(): Promise<void> {}
 
-  /** The thread is closed by whoever started it. */
+  /** Does not close the thread. Its owner does. */
   async destroy(): Promise<void> {}
 }
