@@ -1,4 +1,4 @@
-// Judges a run: everything that was said while it lasted, held against what is there in the end. A pure function.
+// Judges a run: compares its history with the final state. A pure function.
 
 import { RoomCheck } from './check/room-check.ts';
 import { type Bounds, type FaultTotals, Timeline } from './check/timeline.ts';
@@ -16,16 +16,16 @@ export interface Judgement {
 
 export interface Totals {
   readonly attempts: number;
-  /** Messages that were acknowledged, however often. */
+  /** Number of messages that were acknowledged, once or more often. */
   readonly acknowledged: number;
-  /** Entries that were handed to watchers, each of them checked. CaughtUp is none. */
+  /** Number of entries that were delivered to watchers and checked. CaughtUp does not count. */
   readonly deliveries: number;
   readonly watchers: number;
   readonly worstDelayMs: number;
   readonly faults: Readonly<Record<string, FaultTotals>>;
 }
 
-/** Throws where the history cannot be: then the run itself is at fault, and nothing is known of the servers. */
+/** Throws if the history is impossible: then the run itself is broken, and says nothing about the servers. */
 export function check(lines: Iterable<Line>, finalRooms: readonly FinalRoom[], bounds: Bounds): Judgement {
   const timeline = new Timeline(bounds);
   const findings = new Findings(timeline);
@@ -34,7 +34,7 @@ export function check(lines: Iterable<Line>, finalRooms: readonly FinalRoom[], b
   const watchers = new Map<string, WatcherCheck>();
   let deliveries = 0;
   const roomOf = (cursor: string) => rooms.values().find((room) => room.placeOf(cursor) !== undefined)?.id;
-  const watcherOf = (name: string) => watchers.get(name) ?? broken(`watcher ${name} was told something before it asked`);
+  const watcherOf = (name: string) => watchers.get(name) ?? broken(`watcher ${name} received something before it subscribed`);
 
   for (const line of lines) {
     timeline.begin(line.at);
@@ -44,7 +44,7 @@ export function check(lines: Iterable<Line>, finalRooms: readonly FinalRoom[], b
         watcherOf(line.watcher).event(line, roomOf);
         break;
       case 'open': {
-        const room = rooms.get(line.room) ?? broken(`nobody has read ${line.room} in the end`);
+        const room = rooms.get(line.room) ?? broken(`the final state of ${line.room} was not read`);
         const watcher = watchers.get(line.watcher) ?? new WatcherCheck(line, room, findings, timeline);
         watchers.set(line.watcher, watcher);
         watcher.open(line);

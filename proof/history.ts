@@ -1,14 +1,14 @@
-// What a run of the proof records: everything that was asked of the servers, everything that they said, and what was
-// done to them, as one list of lines in the order in which they were written down. Times are milliseconds of one clock.
+// What a run of the proof records, as one list of lines in order: requests, answers, deliveries, and what was done to the
+// servers. Times are milliseconds of one clock.
 
-/** A message is asked for once or, after a failure, again with the same key. One attempt is one `invoke` and one outcome. */
+/** A message is sent once or, after a failure, again with the same key. One attempt is one `invoke` and one outcome. */
 export type Attempt =
   | {
       readonly type: 'invoke';
       readonly at: number;
-      /** Counts the attempts of the run. */
+      /** Number of the attempt in the run. */
       readonly attempt: number;
-      /** The clientMessageId. The body begins with it, also once edited, so that a message is known by its body too. */
+      /** The clientMessageId. The body begins with it, also after an edit, so that the body identifies the message too. */
       readonly key: string;
       readonly writer: string;
       readonly room: string;
@@ -25,12 +25,12 @@ export type Attempt =
       readonly cursor: string;
       readonly deduplicated: boolean;
     }
-  /** Refused for good: it was not written, and is not tried again. */
+  /** Refused finally: it was not written, and is not retried. */
   | { readonly type: 'fail'; readonly at: number; readonly attempt: number; readonly key: string; readonly code: string }
-  /** It may have been written: UNAVAILABLE, a lost connection, no answer. It is tried again. */
+  /** It may have been written: UNAVAILABLE, a lost connection, no answer. It is retried. */
   | { readonly type: 'unknown'; readonly at: number; readonly attempt: number; readonly key: string; readonly why: string };
 
-/** An edit or a deletion of an own message, written down when it is answered. What became of it, the final log says. */
+/** An edit or deletion of one's own message, recorded when it is answered. The final log shows whether it happened. */
 export interface Change {
   readonly type: 'change';
   readonly at: number;
@@ -49,9 +49,9 @@ export interface SeenMessage {
   readonly body: string | null;
 }
 
-/** What a watcher of one room did and was told. It resumes behind the last event that it was handed. */
+/** What a watcher of one room asked for and received. It resumes after the last event that it received. */
 export type Watching =
-  /** It asks for the room's events behind `after`; the first time, behind the cursor from which it must see everything. */
+  /** It subscribes to the room after `after`: the first time, the cursor after which it must receive everything. */
   | {
       readonly type: 'open';
       readonly at: number;
@@ -61,7 +61,7 @@ export type Watching =
       readonly node: number;
       readonly after: string;
     }
-  /** `cursor` is the event's own. CaughtUp has that of the event before it. */
+  /** `cursor` is that of the event. CaughtUp has the cursor of the event before it. */
   | {
       readonly type: 'event';
       readonly at: number;
@@ -72,14 +72,14 @@ export type Watching =
       readonly message?: SeenMessage;
       /** Of MemberLeft and MemberJoined. */
       readonly userId?: string;
-      /** The code of an error that came beside the event: a part of it is missing. */
+      /** Code of an error in the same result: a part of the event is missing. */
       readonly error?: string;
     }
-  /** An event of a subscription that its client had completed, after the server had shown that it knew. */
+  /** An event of a completed subscription, after the server had shown that it had processed the `complete`. */
   | { readonly type: 'stray'; readonly at: number; readonly watcher: string; readonly event: string; readonly cursor: string }
   /**
    * The stream was completed by the server, ended with an error that cannot be resumed from, or lost (and is resumed);
-   * or the watcher has stopped by itself and comes back no more.
+   * or the watcher has stopped by itself and does not come back.
    */
   | {
       readonly type: 'end';
@@ -95,19 +95,19 @@ export type Happening =
       readonly type: 'fault';
       readonly at: number;
       readonly fault: string;
-      /** While it lasts, a message may be late by so much. Undefined: until it is healed. */
+      /** Allowed delay of a message while the fault lasts. Undefined: until the fault is healed. */
       readonly maxDelayMs?: number;
     }
-  /** The fault is over: from here on everything must come right. */
+  /** The fault is over: from now on everything must recover. */
   | { readonly type: 'healed'; readonly at: number; readonly fault: string }
-  /** Every watcher has seen everything that was acknowledged by `healed`. */
+  /** Every watcher has received everything that was acknowledged. */
   | { readonly type: 'recovered'; readonly at: number; readonly fault: string }
-  /** A node ended that nobody had asked to, or not in the way in which it should. */
+  /** A node ended without being asked to, or not as it should have. */
   | { readonly type: 'crash'; readonly at: number; readonly node: number; readonly how: string };
 
 export type Line = Attempt | Change | Watching | Happening;
 
-/** A room as it is when everything has healed, read through the public API from its first entry to its head. */
+/** A room after the run, read through the public API from its first entry to its head. */
 export interface FinalRoom {
   readonly room: string;
   /** Nobody loses the right to an OPEN room by leaving it. Undefined: PRIVATE. */

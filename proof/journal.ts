@@ -6,7 +6,7 @@ import type { Line } from './history.ts';
 /** The one clock of a run, in milliseconds since this process began. */
 export const now = (): number => Math.round(performance.now() * 1000) / 1000;
 
-/** What is gathered before it is written: a write for each line would cost more than the line. */
+/** Characters that are collected before a write: one write per line would be slow. */
 const chunkChars = 256 * 1024;
 
 export class Journal implements Disposable {
@@ -14,7 +14,7 @@ export class Journal implements Disposable {
   #file: number | undefined;
   #chunk = '';
 
-  /** Without a path, the history is kept in memory alone. */
+  /** Without a path, the history is kept in memory only. */
   constructor(path?: string) {
     this.#file = path === undefined ? undefined : openSync(path, 'w');
   }

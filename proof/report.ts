@@ -1,4 +1,4 @@
-// What a run came to, as tables that read the same in a terminal and in docs/proof.md.
+// The results of a run, as tables for the terminal and for docs/proof.md.
 
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -8,7 +8,7 @@ import { bounds, holds, type Run, wrongRefusals } from './run.ts';
 
 type Row = readonly (string | number)[];
 
-/** One line for each fault: how often, that it bit, how long until all was well, and what was found in its time. */
+/** One line per fault: how often, its effect, the time to recover, and what was found during it. */
 export function faultTable({ bites, judgement }: Run): string {
   const rows = [...bites].map(([name, each]): Row => {
     const totals = judgement.totals.faults[name];
@@ -23,22 +23,22 @@ export function faultTable({ bites, judgement }: Run): string {
       findings === 0 ? 'sound' : `${findings} findings`,
     ];
   });
-  return table(['fault', 'times', 'that it bit', 'worst recovery', 'worst delay', 'verdict'], rows);
+  return table(['fault', 'times', 'effect', 'worst recovery', 'worst delay', 'verdict'], rows);
 }
 
-/** One line for each verdict: how often, and what it would mean. */
+/** One line per verdict: the number of cases, and its meaning. */
 export function verdictTable({ judgement }: Run): string {
   const rows = verdictNames.map((name): Row => [name, judgement.findings[name].count, verdicts[name]]);
   return table(['verdict', 'found', 'an entry, a message or a node that was'], rows);
 }
 
-/** The first cases of every verdict that has some, and what broke the run off. */
+/** The first cases of every verdict, and why the run ended early. */
 export function findingsOf(run: Run): string[] {
   const { judgement, brokenOff, bites } = run;
   const cases = verdictNames.flatMap((name) => judgement.findings[name].examples.map((example) => `${name}: ${example}`));
-  const idle = [...bites].flatMap(([name, each]) => (each.some(({ count }) => count === 0) ? [`${name} changed nothing.`] : []));
-  const refused = wrongRefusals(run).map((code) => `Somebody who may was refused with ${code}.`);
-  return [...(brokenOff === undefined ? [] : [`broken off: ${brokenOff}`]), ...refused, ...idle, ...cases];
+  const idle = [...bites].flatMap(([name, each]) => (each.some(({ count }) => count === 0) ? [`${name} had no effect.`] : []));
+  const refused = wrongRefusals(run).map((code) => `A permitted request was refused with ${code}.`);
+  return [...(brokenOff === undefined ? [] : [`ended early: ${brokenOff}`]), ...refused, ...idle, ...cases];
 }
 
 export function summaryOf({ judgement, answers, seconds: lasted }: Run): string {
@@ -74,17 +74,17 @@ function resultOf(each: ControlRun): string {
   return caught(each) ? 'caught' : '**passed**';
 }
 
-/** What docs/proof.md says: what was run, on what, and what came of it. */
+/** The text of docs/proof.md: what was run, on what, and the results. */
 export function document(run: Run, controls: readonly ControlRun[], options: string): string {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
   const [cpu] = cpus();
   const findings = findingsOf(run);
   return `# The proof
 
-Three nodes, one PostgreSQL, one Redis, people who write and people who watch, and everything broken that can be broken.
-What was acknowledged is held against what everyone was handed. \`npm run prove\` has written this page, and repeats it.
+Three nodes, one PostgreSQL and one Redis, with writers and watchers, while each fault of a list strikes. What was
+acknowledged is compared with what every watcher received. \`npm run prove\` writes this page.
 
-**${holds(run) ? 'Everything held.' : 'It did not hold.'}** ${summaryOf(run)}
+**${holds(run) ? 'Nothing was lost.' : 'The proof failed.'}** ${summaryOf(run)}
 
 - Gapless ${version}, Node ${process.versions.node}, ${run.services.join(', ')}
 - ${cpus().length} cores (${cpu?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform}
@@ -94,20 +94,19 @@ What was acknowledged is held against what everyone was handed. \`npm run prove\
 
 ${verdictTable(run)}
 ${findings.length === 0 ? '' : `\n${findings.map((finding) => `- ${finding}`).join('\n')}\n`}
-## What was done to it
+## The faults
 
-Each fault strikes a cluster under load, and the next only once every watcher has everything. *That it bit* is what the
-nodes, the services or the links counted meanwhile: a fault that changes nothing proves nothing. *Worst recovery* is from
-the end of the fault until every watcher had seen all that was acknowledged; *worst delay* is from the acknowledgement of a
-message to its receipt, the time of the fault included. While all is well a message may take ${seconds(bounds.delayMs)}, and a fault may be
-felt for ${seconds(bounds.healedMs)} after its end; what is later counts as late.
+Each fault strikes a cluster under load, and the next one only when every watcher has received everything. *Effect* is what
+the nodes, the services or the links counted during the fault: a fault without effect proves nothing. *Worst recovery* is
+from the end of the fault until every watcher had received everything that was acknowledged. *Worst delay* is from the
+acknowledgement of a message to its delivery, including the time of the fault. Without a fault a message may take ${seconds(bounds.delayMs)},
+and a fault may have effects for ${seconds(bounds.healedMs)} after its end; a later delivery counts as late.
 
 ${faultTable(run)}
 
-## What would have been found
+## What the proof would find
 
-The same checker, over runs of variants that are broken on purpose (\`proof/controls\`). A proof that they pass would prove
-nothing.
+The same checker, on runs of variants that are broken on purpose (\`proof/controls\`). The proof must fail for each of them.
 
 ${controlTable(controls)}
 `;
@@ -116,7 +115,7 @@ ${controlTable(controls)}
 const count = (n: number) => n.toLocaleString('en');
 const seconds = (ms: number | undefined) => (ms === undefined ? '' : `${(ms / 1000).toFixed(1)} s`);
 
-/** A Markdown table, with its columns in line. */
+/** A Markdown table with aligned columns. */
 function table(heads: Row, rows: readonly Row[]): string {
   const cells = [heads, ...rows].map((row) => row.map(String));
   const widths = heads.map((_, column) => Math.max(3, ...cells.map((row) => (row[column] as string).length)));

@@ -1,4 +1,4 @@
-// One run: a cluster and a crowd, faults one after the other, and at the end everything that was said held against what is there.
+// One run: a cluster and a crowd, and faults one after the other. At the end, the history is checked against the final state.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomFrom } from '../tests/support/random.ts';
@@ -10,46 +10,46 @@ import { Journal, now } from './journal.ts';
 import { checkOutPrevious } from './rig/previous.ts';
 import { Rig, type RigOptions } from './rig/rig.ts';
 
-/** From acknowledgement to receipt while all is well, where the head check finds what was lost within 5 s; and how long a fault may be felt once it is healed. */
+/** `delayMs`: from acknowledgement to delivery without a fault; the head check finds a lost entry within 5 s. `healedMs`: how long a fault may have effects after it is healed. */
 export const bounds = { delayMs: 6000, healedMs: 15_000 };
-/** Before each fault, for it to strike a cluster that is well and at work. */
+/** Before each fault, so that it strikes a cluster that works. */
 const breathMs = 2000;
 
 export interface Plan {
   readonly seed: number;
   /** In the order in which they strike. */
   readonly faults: readonly Fault[];
-  /** Messages to be acknowledged at least. */
+  /** Minimum number of acknowledged messages. */
   readonly messages: number;
   /** Messages a second while faults strike. */
   readonly rate: number;
   readonly rooms: number;
   readonly watchersPerRoom: number;
   readonly writers: number;
-  /** By then, after a fault, a watcher has seen everything, or has lost something for good. */
+  /** After a fault, how long to wait until every watcher has received everything. */
   readonly recoveryMs: number;
   /** Before the first fault, for the connections of the nodes to settle. */
   readonly settleMs?: number | undefined;
-  /** Given to the rig: a control's way in, settings of PostgreSQL. */
+  /** Options of the rig, such as the arguments that load a control. */
   readonly rig?: Pick<RigOptions, 'nodeArgs' | 'env' | 'postgresSettings' | 'pooled'>;
-  /** Where to write the history, line by line. */
+  /** Path of the file that the history is written to. */
   readonly journal?: string | undefined;
 }
 
 export interface Run {
   readonly judgement: Judgement;
-  /** By fault, once for each time that it struck. */
+  /** By fault, one for each time that it struck. */
   readonly bites: ReadonlyMap<string, readonly Bite[]>;
-  /** What the nodes answered those who write, beside what went through. */
+  /** What the nodes answered to writers, other than success. */
   readonly answers: Pick<Outbox, 'refusals' | 'slowAttempts' | 'worstAnswerMs'>;
-  /** What kept the run from its end. Then the judgement is of what came until then. */
+  /** Why the run ended early. The judgement then covers what happened until then. */
   readonly brokenOff: string | undefined;
   readonly seconds: number;
-  /** Names and versions of what the nodes stood on. */
+  /** Names and versions of the services that the nodes used. */
   readonly services: readonly string[];
 }
 
-/** Runs the plan. `tell` is told how it goes. Throws only where the run itself cannot be: a rig that does not start. */
+/** Runs the plan, and reports progress to `tell`. Throws only if the run itself is impossible, such as a rig that does not start. */
 export async function run(plan: Plan, tell: (what: string) => void = () => {}): Promise<Run> {
   const began = performance.now();
   using journal = new Journal(plan.journal);
@@ -62,7 +62,7 @@ export async function run(plan: Plan, tell: (what: string) => void = () => {}): 
   await using crowd = await Crowd.start({ ...plan, urls: rig.nodes.map(({ url }) => url), record, random: randomFrom(plan.seed) });
 
   const bites = new Map<string, Bite[]>();
-  // Each with a chance of its own: how often one is drawn on may depend on how fast things go.
+  // Each fault has a random sequence of its own: how much one draws may depend on timing.
   const strike = async (fault: Fault, index: number) => {
     const { name, maxDelayMs } = fault;
     await sleep(breathMs);
@@ -92,17 +92,17 @@ export async function run(plan: Plan, tell: (what: string) => void = () => {}): 
   return { judgement, bites, answers: crowd.outbox, brokenOff, seconds: (performance.now() - began) / 1000, services };
 }
 
-/** Codes with which a node refused somebody who may do what they ask: with any but UNAVAILABLE, it was wrong. */
+/** Codes with which a node refused a permitted request, except UNAVAILABLE. Each of them is a fault of the server. */
 export const wrongRefusals = ({ answers }: Run): string[] => [...answers.refusals.keys()].filter((code) => code !== 'UNAVAILABLE');
 
-/** Whether everything held, nobody was refused for a wrong reason, and every fault was felt. */
+/** Whether nothing was found, no permitted request was refused, and every fault had an effect. */
 export const holds = (run: Run): boolean =>
   run.judgement.clean &&
   run.brokenOff === undefined &&
   wrongRefusals(run).length === 0 &&
   [...run.bites.values()].flat().every(({ count }) => count > 0);
 
-/** Resolves when so many messages are acknowledged. Rejects when none was for `stallMs`. */
+/** Resolves when `count` messages are acknowledged. Rejects if none was acknowledged for `stallMs`. */
 async function untilSent(crowd: Crowd, count: number, stallMs: number): Promise<void> {
   for (let sent = crowd.sent, at = now(); crowd.sent < count; await sleep(100)) {
     if (crowd.sent > sent) [sent, at] = [crowd.sent, now()];

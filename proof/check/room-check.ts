@@ -1,21 +1,21 @@
-// A room as it is in the end: its log is what everything that was handed over is held against.
+// The final state of a room. Every delivery is compared with its log.
 
 import type { FinalEntry, FinalMessage, FinalRoom, SeenMessage } from '../history.ts';
 import type { Findings } from './verdicts.ts';
 
-/** Entries of which a viewer has no right to hear: those between the one that took it and the one that gave it back. */
+/** Entries that a viewer has no right to: those between the entry that took the right and the one that gave it back. */
 export interface Rightless {
   readonly left: number;
-  /** Infinity where it was never given back. */
+  /** Infinity if it was never given back. */
   readonly back: number;
 }
 
 interface Changes {
-  /** Where in the log it was changed last, and where it was deleted. -1: never. */
+  /** Places in the log of the last change and of the deletion. -1: never. */
   last: number;
   deleted: number;
   edits: number;
-  /** Ways in which it read, other than in the end. */
+  /** Bodies that it had, other than the final one. */
   readonly bodies: Set<string>;
 }
 
@@ -23,7 +23,7 @@ export class RoomCheck {
   readonly id: string;
   readonly log: readonly FinalEntry[];
   readonly messages: readonly FinalMessage[];
-  /** By place in the log: when the message was first acknowledged, and first asked for. NaN where it was not. */
+  /** By place in the log: when the message was first acknowledged, and first sent. NaN: never. */
   readonly ackedAt: Float64Array;
   readonly invokedAt: Float64Array;
   readonly #places = new Map<string, number>();
@@ -44,12 +44,12 @@ export class RoomCheck {
     }
   }
 
-  /** Where in the log the entry with this cursor is. */
+  /** The place in the log of the entry with this cursor. */
   placeOf(cursor: string): number | undefined {
     return this.#places.get(cursor);
   }
 
-  /** Where in the log the message was added. */
+  /** The place in the log where the message was added. */
   placeOfMessage(id: string): number | undefined {
     return this.#added.get(id);
   }
@@ -63,9 +63,9 @@ export class RoomCheck {
   }
 
   /**
-   * Whether the message of the entry at `place` may have read so when it was handed over: as it does in the end, unless
-   * it was changed behind that entry. Even then it had no more readings than edits have given it, and was empty only
-   * once deleted, or to someone who has lost the right to see what it became.
+   * Whether the message of the entry at `place` may have had this body when it was delivered. That is the final body,
+   * unless the message was changed after that entry. Even then there are no more bodies than edits have made, and no body
+   * only after a deletion, or for a viewer who has lost the right.
    */
   mayRead(place: number, { id, body }: SeenMessage, final: string | null, viewer: string): boolean {
     if (body === final) return true;
@@ -76,7 +76,7 @@ export class RoomCheck {
     return changes.bodies.size + (final === null ? 0 : 1) <= changes.edits + 1;
   }
 
-  /** Holds the log and the messages against each other, and the numbers against 1, 2, 3 … */
+  /** Compares the log with the messages, and the numbers with 1, 2, 3 … */
   checkFinal(findings: Findings): void {
     let number = 0;
     for (const message of this.messages) {
@@ -94,7 +94,7 @@ export class RoomCheck {
         undefined,
         () => `In ${this.id}, the log has ${tell(entry?.message)} where the messages have ${tell(message)}.`,
       );
-      // What follows is off by one, and one case of it is enough.
+      // The rest differs for the same reason, and one case is enough.
       if (added.length !== this.messages.length) break;
     }
   }

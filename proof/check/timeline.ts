@@ -1,22 +1,22 @@
-// When which fault struck, and what it excuses: until when a message had to be handed over, and how late the worst was.
+// When each fault struck, by when a message had to be delivered in spite of it, and the worst delays.
 
 import type { Happening } from '../history.ts';
 
 export interface Bounds {
-  /** From the acknowledgement of a message, or from the opening of a stream that asks for it, to its receipt. */
+  /** From the acknowledgement of a message, or from the opening of the stream that delivers it, to its delivery. */
   readonly delayMs: number;
-  /** How long after it is healed a fault may still be felt. */
+  /** How long a fault may have effects after it is healed. */
   readonly healedMs: number;
 }
 
-/** What is known of one kind of fault. */
+/** Totals of one kind of fault. */
 export interface FaultTotals {
   times: number;
-  /** Of a message that was under way in its time. */
+  /** Of a message that was being delivered during the fault. */
   worstDelayMs: number;
   /** From `healed` to `recovered`. */
   worstRecoveryMs: number;
-  /** Cases of any verdict that showed in its time. */
+  /** Cases of any verdict that appeared during the fault. */
   findings: number;
 }
 
@@ -27,13 +27,13 @@ interface Strike {
   readonly from: number;
   readonly maxDelayMs: number | undefined;
   healedAt: number;
-  /** Until when it may be felt. */
+  /** Until when it may have effects. */
   until: number;
-  /** Until when it was felt: all was well again, and the next might strike. */
+  /** When everything had recovered. */
   recoveredAt: number;
 }
 
-/** From when to when a watcher had no stream. */
+/** A time in which a watcher had no stream. */
 export interface Away {
   readonly from: number;
   readonly until: number;
@@ -82,7 +82,7 @@ export class Timeline {
     }
   }
 
-  /** Notes that a message was under way `from` then until `at`. Whether that is too long, where the watcher was away so often. */
+  /** Records that a message took from `from` to `at`. Returns whether that is late for a watcher with these `aways`. */
   isLate(from: number, at: number, aways: readonly Away[]): boolean {
     const delayMs = at - from;
     if (delayMs > this.worstDelayMs) this.worstDelayMs = delayMs;
@@ -92,21 +92,21 @@ export class Timeline {
     return delayMs > this.#bounds.delayMs && at > this.#deadline(from, aways);
   }
 
-  /** The faults of this time, to which `count` findings are put down. */
+  /** The faults at this time, which `count` findings are attributed to. */
   blame(at: number, count: number): string[] {
     const felt = this.#strikes.filter(({ from, until }) => from <= at && at < until);
     for (const { totals } of felt) totals.findings += count;
     return felt.map(({ fault }) => fault);
   }
 
-  /** An instant in seconds of the run. */
+  /** The time in seconds since the start of the run. */
   tell(at: number): string {
     return `${((at - (this.#start ?? 0)) / 1000).toFixed(3)} s`;
   }
 
   /**
-   * By when a message had to be there. What excuses it may bring it into the time of the next fault or break, which
-   * excuses it in turn: the bound is moved until nothing moves it any more.
+   * By when a message had to be delivered. An excuse may extend the deadline into the next fault or absence, which extends
+   * it again: it is extended until nothing changes it.
    */
   #deadline(from: number, aways: readonly Away[]): number {
     let begin = from;

@@ -1,22 +1,22 @@
-// What can be wrong with a run, how often it was, and the first few cases as sentences.
+// What can be wrong with a run: the number of cases, and the first few as sentences.
 
 import type { Timeline } from './timeline.ts';
 
-/** Each verdict with what it means. A run is sound where none of them has a case. */
+/** Each verdict and its meaning. A run is sound if there is no case of any. */
 export const verdicts = {
-  lost: 'acknowledged, and in the end not there, or there under another id, number or cursor',
-  unseen: 'never handed to a watcher whose right held',
-  duplicated: 'handed to a watcher twice',
-  outOfOrder: 'handed to a watcher behind a later entry',
-  skipped: 'passed over when the next one was handed over',
-  phantom: 'handed over though the log does not hold it, or there though nobody has sent it',
-  differing: 'not the same to everyone: id, number, cursor, body, or what happened',
-  doublePosted: 'one key, two messages',
-  misnumbered: 'a hole or a repeat in the numbers of the messages',
-  leaked: 'handed over after the right was lost, or of a room that was not asked for',
+  lost: 'acknowledged, but finally missing, or present with another id, number or cursor',
+  unseen: 'never delivered to a watcher with the right to it',
+  duplicated: 'delivered to a watcher twice',
+  outOfOrder: 'delivered to a watcher after a later entry',
+  skipped: 'skipped when a later one was delivered',
+  phantom: 'delivered but not in the log, or present but sent by nobody',
+  differing: 'different in id, number, cursor, body or type, or with an error',
+  doublePosted: 'sent once, but present as two messages with one key',
+  misnumbered: 'numbered with a gap or a repetition',
+  leaked: 'delivered after the right was lost, or of another room',
   stray: 'delivered on a subscription that its client had completed',
-  late: 'handed over later than it may be',
-  crashed: 'a node ended that nobody had asked to',
+  late: 'delivered later than allowed',
+  crashed: 'a node that ended without being asked to',
 } as const;
 
 export type Verdict = keyof typeof verdicts;
@@ -42,7 +42,7 @@ export class Findings {
     this.#timeline = timeline;
   }
 
-  /** Counts `count` cases. `at` is when it showed; undefined for what is wrong with the final state. */
+  /** Counts `count` cases. `at` is when they appeared; undefined for the final state. */
   add(verdict: Verdict, at: number | undefined, sentence: () => string, count = 1): void {
     const finding = this.byVerdict[verdict];
     finding.count += count;

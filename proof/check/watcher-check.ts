@@ -1,5 +1,5 @@
-// What one watcher was handed, over all its streams, held against the log: a slice of it without a seam, from where the
-// watcher began to the end, or to the entry that took its right.
+// Compares what one watcher received over all its streams with the log: every entry from where the watcher began to the
+// end, or to the entry that took its right, once and in order.
 
 import type { FinalEntry, Watching } from '../history.ts';
 import type { RoomCheck } from './room-check.ts';
@@ -14,12 +14,12 @@ export class WatcherCheck {
   readonly #viewer: string;
   readonly #findings: Findings;
   readonly #timeline: Timeline;
-  /** The place in the log where it began, and the one behind the furthest that it was handed. */
+  /** The place in the log where it began, and the one after the last that it received. */
   readonly #begin: number;
   #next: number;
-  /** What was passed over and has not come yet. */
+  /** Entries that were skipped and have not arrived since. */
   readonly #missing = new Set<number>();
-  /** What came though it lies in front of where the watcher began. */
+  /** Entries that arrived although they are before the place where the watcher began. */
   readonly #early = new Set<number>();
   readonly #aways: Away[] = [];
   #openedAt = -Infinity;
@@ -32,7 +32,7 @@ export class WatcherCheck {
     this.#viewer = first.viewer;
     this.#findings = findings;
     this.#timeline = timeline;
-    // What is not in the log is the position in front of it.
+    // A cursor that is not in the log is the position before it.
     this.#begin = this.#next = (room.placeOf(first.after) ?? -1) + 1;
   }
 
@@ -52,38 +52,37 @@ export class WatcherCheck {
     this.#add('stray', at, () => `received ${event} at ${cursor} on a subscription that it had completed`);
   }
 
-  /** `roomOf` tells which room a cursor is of. */
+  /** `roomOf` returns the room of a cursor. */
   event(line: Line<'event'>, roomOf: (cursor: string) => string | undefined): void {
     const place = this.#room.log[this.#next]?.cursor === line.cursor ? this.#next : this.#room.placeOf(line.cursor);
     const of = place === undefined ? roomOf(line.cursor) : this.#room.id;
     if (line.room !== this.#room.id || (of !== undefined && of !== this.#room.id))
-      this.#add('leaked', line.at, () => `was handed ${line.event} of ${of ?? line.room}`);
+      this.#add('leaked', line.at, () => `received ${line.event} of ${of ?? line.room}`);
     else if (line.event === 'CaughtUp') this.#catchUp(line, place);
-    else if (place === undefined)
-      this.#add('phantom', line.at, () => `was handed ${line.event} at ${line.cursor}, which the log does not hold`);
+    else if (place === undefined) this.#add('phantom', line.at, () => `received ${line.event} at ${line.cursor}, which is not in the log`);
     else {
       this.#compare(place, line);
-      if (this.#hasNoRight(place)) this.#add('leaked', line.at, () => `was handed ${this.#tell(place)} after losing the right to it`);
+      if (this.#hasNoRight(place)) this.#add('leaked', line.at, () => `received ${this.#tell(place)} after losing the right to it`);
       if (this.#move(place, line.at)) this.#time(place, line.at);
     }
   }
 
-  /** Everything has been handed over that will be: what is missing was never seen. */
+  /** Nothing more will be delivered: what is missing was never received. */
   finish(): void {
     const missing = [...this.#missing];
     for (let place = this.#next; place < this.#owedUntil(); place += 1) missing.push(place);
     const [first] = missing;
     if (first === undefined) return;
     const acked = missing.map((place) => this.#room.ackedAt[place] as number).find((at) => !Number.isNaN(at));
-    this.#add('unseen', acked, () => `was not handed ${missing.length} entries, the first ${this.#tell(first)}`, missing.length);
+    this.#add('unseen', acked, () => `did not receive ${missing.length} entries, the first ${this.#tell(first)}`, missing.length);
   }
 
-  /** Moves behind the entry. False where it is no news. */
+  /** Moves to after the entry. False if it was received before. */
   #move(place: number, at: number): boolean {
     if (place >= this.#next) {
       for (let passed = this.#next; passed < place; passed += 1) {
         this.#missing.add(passed);
-        this.#add('skipped', at, () => `was not handed ${this.#tell(passed)} before ${this.#tell(place)}`);
+        this.#add('skipped', at, () => `did not receive ${this.#tell(passed)} before ${this.#tell(place)}`);
       }
       this.#next = place + 1;
       return true;
@@ -91,19 +90,19 @@ export class WatcherCheck {
     const early = place < this.#begin && !this.#early.has(place);
     if (early) this.#early.add(place);
     if (early || this.#missing.delete(place)) {
-      this.#add('outOfOrder', at, () => `was handed ${this.#tell(place)} behind ${this.#tell(this.#next - 1)}`);
+      this.#add('outOfOrder', at, () => `received ${this.#tell(place)} after ${this.#tell(this.#next - 1)}`);
       return !early;
     }
-    this.#add('duplicated', at, () => `was handed ${this.#tell(place)} again`);
+    this.#add('duplicated', at, () => `received ${this.#tell(place)} again`);
     return false;
   }
 
-  // It has the position that the watcher is at: whoever resumes with it would otherwise pass something over, or have it again.
+  // CaughtUp must have the position of the watcher. Resuming from another one would skip or repeat entries.
   #catchUp({ at, cursor }: Line<'event'>, place = -1): void {
     const here = this.#next - 1;
     if (place === here) return;
     const verdict = place > here ? 'skipped' : place < 0 ? 'phantom' : 'outOfOrder';
-    this.#add(verdict, at, () => `was told at ${cursor} (entry ${place + 1}) that it has caught up, at entry ${here + 1}`);
+    this.#add(verdict, at, () => `received CaughtUp at ${cursor} (entry ${place + 1}), but is at entry ${here + 1}`);
   }
 
   #compare(place: number, line: Line<'event'>): void {
@@ -118,10 +117,11 @@ export class WatcherCheck {
       (!seen || !message || this.#room.mayRead(place, seen, message.body, this.#viewer));
     if (alike) return;
     const told = JSON.stringify({ event: line.event, userId: line.userId, message: seen, error: line.error }).slice(0, 200);
-    this.#add('differing', line.at, () => `was handed ${told} where the log has ${this.#tell(place)}`);
+    this.#add('differing', line.at, () => `received ${told} where the log has ${this.#tell(place)}`);
   }
 
-  // One that was given back is no leak to whoever asks again: only a stream that is older than the entry should have ended.
+  // A right that was given back allows a new stream to deliver entries of the time without it. A stream that is older than the
+  // entry should have ended.
   #hasNoRight(place: number): boolean {
     return this.#room
       .rightless(this.#viewer)
@@ -135,18 +135,18 @@ export class WatcherCheck {
     if (!(at > acked)) return;
     const from = acked >= this.#openedAt ? acked : (this.#aways.find((away) => away.from <= acked && acked < away.until)?.until ?? acked);
     if (this.#timeline.isLate(from, at, this.#aways))
-      this.#add('late', at, () => `was handed ${this.#tell(place)} ${Math.round(at - from)} ms after it could have been`);
+      this.#add('late', at, () => `received ${this.#tell(place)} ${Math.round(at - from)} ms after it could have been`);
   }
 
-  /** The place up to which it must have been handed everything. */
+  /** The place up to which it must have received everything. */
   #owedUntil(): number {
     const { log } = this.#room;
     const rightless = this.#room.rightless(this.#viewer);
     const last = rightless.at(-1);
     if (this.#ended === 'stopped') return this.#next;
-    // Who comes back without the right is refused, wherever they had got to.
+    // A watcher that comes back without the right is refused, wherever it was.
     if (this.#ended === 'error' && rightless.some(({ back }) => back >= this.#next)) return this.#next;
-    // Behind the entry that takes the right the server completes the stream, whatever comes of them later.
+    // The server completes the stream after the entry that takes the right, even if the right is given back later.
     if (this.#ended === 'complete' && rightless.some(({ left }) => left === this.#next - 1)) return this.#next;
     return last?.back === Infinity ? last.left + 1 : log.length;
   }

@@ -1,4 +1,4 @@
-// What was asked for and acknowledged, held against the messages that are there in the end.
+// Compares what was sent and acknowledged with the final messages.
 
 import type { Attempt, FinalMessage } from '../history.ts';
 import { type RoomCheck, tell } from './room-check.ts';
@@ -6,7 +6,7 @@ import type { Findings } from './verdicts.ts';
 
 type Line<Type extends Attempt['type']> = Extract<Attempt, { type: Type }>;
 
-/** What is known of one key. */
+/** What is known about one key. */
 interface Sending {
   readonly room: string;
   attempts: number;
@@ -59,7 +59,7 @@ export class WritersCheck {
     const named = this.#byId.get(id);
     const message = named && mayBeOf(named, key) ? named : sending.message;
     if (!message) {
-      this.#findings.add('lost', at, () => `${acknowledged} was acknowledged, and is not there.`);
+      this.#findings.add('lost', at, () => `${acknowledged} was acknowledged, but is missing.`);
       return;
     }
     this.#stamp(sending.room, 'ackedAt', message.id, at);
@@ -73,32 +73,36 @@ export class WritersCheck {
     this.#sendingOf(key).refused += 1;
   }
 
-  /** Every message that is there was sent, and once. */
+  /** Checks that every final message was sent, and once. */
   finish(): void {
     const posted = new Map<string, FinalMessage>();
     for (const room of this.#rooms.values()) {
       for (const message of room.messages) {
         const keys = this.#keysOf(message);
         if (keys.length === 0 && !mayBeUnsent(room, message))
-          this.#findings.add('phantom', undefined, () => `In ${room.id} there is ${tell(message)}, which nobody has sent.`);
+          this.#findings.add('phantom', undefined, () => `In ${room.id} there is ${tell(message)}, which nobody sent.`);
         for (const key of keys) {
           const sending = this.#sendingOf(key);
           if (sending.room !== room.id || sending.attempts === sending.refused)
             this.#findings.add(
               'phantom',
               undefined,
-              () => `In ${room.id} there is ${tell(message)}, which was refused or is of another room.`,
+              () => `In ${room.id} there is ${tell(message)}, which was refused or sent to another room.`,
             );
           const other = posted.get(key);
           if (other)
-            this.#findings.add('doublePosted', undefined, () => `In ${room.id}, ${tell(other)} and ${tell(message)} are both of ${key}.`);
+            this.#findings.add(
+              'doublePosted',
+              undefined,
+              () => `In ${room.id}, ${tell(other)} and ${tell(message)} both have the key ${key}.`,
+            );
           else posted.set(key, message);
         }
       }
     }
   }
 
-  /** The keys that a message is known by: the one it has and the one that its body begins with, which should be the same. */
+  /** The keys of a message: its own, and the one that its body begins with. They should be the same. */
   #keysOf({ key, body }: FinalMessage): string[] {
     const lengths = body === null ? [] : [...this.#keyLengths].sort((a, b) => b - a);
     const ofBody = lengths.map((length) => (body as string).slice(0, length)).find((start) => this.#sendings.has(start));
@@ -118,11 +122,11 @@ export class WritersCheck {
   }
 }
 
-// The key may have been dropped, and the body with it once the message was deleted.
+// A deleted message has lost its body, and perhaps its key.
 const mayBeOf = (message: FinalMessage, key: string) =>
   message.key === key || (message.body === null ? message.key === null : message.body.startsWith(key));
 
-/** ENTER and LEAVE are the server's own: right behind who joined, or right in front of who left. Of a tombstone nobody can tell. */
+/** The server writes ENTER directly after MemberJoined and LEAVE directly before MemberLeft. The sender of a tombstone is unknown. */
 function mayBeUnsent(room: RoomCheck, { id, key, body }: FinalMessage): boolean {
   const place = room.placeOfMessage(id);
   if (key !== null || body !== null || place === undefined) return false;

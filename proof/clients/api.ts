@@ -1,10 +1,10 @@
-// The public API over HTTP, as far as the proof uses it. An answer is what the server said; that it said nothing is an
-// error of its own, since what was asked for may have been done.
+// The public API over HTTP, as far as the proof uses it. No answer is an error of its own, because the request may have been
+// carried out.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GraphQLFormattedError } from 'graphql';
 
-/** By then the server has promised an answer twice over. */
+/** Twice the time within which the server promises an answer. */
 export const answerTimeoutMs = 10_000;
 
 export interface Answer {
@@ -13,7 +13,7 @@ export interface Answer {
   readonly errors?: readonly GraphQLFormattedError[] | undefined;
 }
 
-/** Nothing was heard that a GraphQL server says: what was asked for may have been done. The message says why, in a few words. */
+/** There was no answer of a GraphQL server: the request may have been carried out. The message says why, in a few words. */
 export class Unanswered extends Error {}
 
 export interface Account {
@@ -45,7 +45,7 @@ export async function ask(
   }
 }
 
-/** The data of an answer. Tries again, through the next node, until there is one; throws where it is refused for good. */
+/** The data of an answer. Retries through the next node; throws if the request is refused finally. */
 export async function must(
   urls: readonly string[],
   token: string | undefined,
@@ -74,13 +74,13 @@ export async function signIn(urls: readonly string[], name: string): Promise<Acc
 /** The code of the first error. */
 export const codeOf = (errors: readonly GraphQLFormattedError[]): string => String(errors[0]?.extensions?.['code'] ?? 'INTERNAL');
 
-/** Zero where the server named no time. */
+/** Zero if the server named no time. */
 export const retryAfterMsOf = (errors: readonly GraphQLFormattedError[]): number => Number(errors[0]?.extensions?.['retryAfterMs'] ?? 0);
 
-/** Whether to try again. INTERNAL is a bug, but not one that says that nothing was done. */
+/** Whether to retry. INTERNAL is a bug, and the request may have been carried out. */
 export const isPassing = (code: string): boolean => code === 'UNAVAILABLE' || code === 'INTERNAL' || code === 'RATE_LIMITED';
 
-/** Why there was no answer, in a few words that are the same each time. */
+/** Why there was no answer, in a few words that are the same for the same cause. */
 export function reasonOf(error: unknown): string {
   const { name, message, cause } = error as Error & { cause?: { code?: string } };
   if (name === 'TimeoutError') return 'no answer in time';

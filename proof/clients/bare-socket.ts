@@ -34,7 +34,7 @@ export function openBareSocket(watcher: Watcher, speaker: Speaker): Stream {
     const obey = (verdict: Verdict) => verdict === 'go on' || mine.close(1000);
     mine.on('open', () => send({ type: 'connection_init', payload: { authorization: `Bearer ${watcher.watch.token}` } }));
     mine.on('message', (data) => {
-      alive.heard();
+      alive.received();
       // A socket that was closed may still deliver what it had received.
       if (closed || mine.readyState !== WebSocket.OPEN) return;
       const frame = JSON.parse(String(data)) as { type: string; payload?: never };
@@ -75,7 +75,7 @@ export function openBareSocket(watcher: Watcher, speaker: Speaker): Stream {
 function sender(socket: WebSocket): Send {
   return (...messages) => {
     if (socket.readyState !== WebSocket.OPEN) return;
-    // The types of ws hide the socket below. Without the cork, each message would be a packet of its own.
+    // ws does not declare its underlying socket. Without the cork, each message would be a packet of its own.
     const { _socket: stream } = socket as unknown as { _socket: Socket };
     stream.cork();
     for (const message of messages) socket.send(JSON.stringify(message), () => {});

@@ -1,4 +1,4 @@
-// The people of a run: those who write and those who watch, in rooms of their own, on every node, by every protocol.
+// The writers and the watchers of a run, in rooms of their own, on every node, over every protocol.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FinalRoom, Line } from '../history.ts';
@@ -26,7 +26,7 @@ export interface CrowdOptions {
   readonly random?: () => number;
 }
 
-/** Of the writers, every third writes on WebSockets. */
+/** Every third writer uses WebSockets. */
 const socketWriterShare = 3;
 const startTimeoutMs = 60_000;
 const pollMs = 20;
@@ -36,18 +36,18 @@ const ownSelectionShare = 12;
 
 export interface WatchOptions {
   readonly protocol: Protocol;
-  /** `shared`, unless given. */
+  /** Default: `shared`. */
   readonly selection?: Selection;
-  /** Opens the stream in another way than the protocol does. */
+  /** Opens the stream, in place of the protocol. */
   readonly open?: (watcher: Watcher) => Stream;
-  /** The one to prefer, counted round and round. */
+  /** The preferred node, modulo the number of nodes. */
   readonly node: number;
   readonly after?: string;
-  /** By default what it asks for and is told is written down, and checked. */
+  /** Whether the watcher is recorded, and so checked. Default: true. */
   readonly recorded?: boolean;
 }
 
-/** A watcher and the connection that it has. */
+/** A watcher and its stream. */
 export interface Seat {
   readonly watcher: Watcher;
   readonly stream: Stream;
@@ -64,7 +64,7 @@ export class Crowd implements AsyncDisposable {
   readonly #open = new Set<Seat>();
   readonly #sockets = new DisposableStack();
   #writers: Writers | undefined;
-  /** How many rooms the crowd has made for itself: the first. */
+  /** How many of the rooms, from the first on, the crowd writes into. */
   #busy = 0;
   #named = 0;
 
@@ -75,7 +75,7 @@ export class Crowd implements AsyncDisposable {
     this.outbox = new Outbox(urls, record);
   }
 
-  /** Resolves when everyone watches; they have begun to write. */
+  /** Resolves when every watcher is live and the writers have started. */
   static async start(options: CrowdOptions): Promise<Crowd> {
     const { urls, random = Math.random, changeShare = 0.03, rate } = options;
     const crowd = new Crowd(options, await signIn(urls, 'Owner'));
@@ -95,7 +95,7 @@ export class Crowd implements AsyncDisposable {
     await waitFor(
       startTimeoutMs,
       () => crowd.#seats.find(({ watcher }) => !watcher.caughtUp),
-      ({ watcher }) => `${watcher.watch.name} was told nothing`,
+      ({ watcher }) => `${watcher.watch.name} received nothing`,
     );
     const lanes = writers.flatMap((writer, i) => {
       const ask = i % socketWriterShare === 0 ? crowd.#sockets.use(new SocketAsker(urls, writer)).ask : crowd.askFor(writer);
@@ -107,12 +107,12 @@ export class Crowd implements AsyncDisposable {
     return crowd;
   }
 
-  /** Those that the crowd writes into. */
+  /** The rooms that the crowd writes into. */
   get busyRooms(): readonly Room[] {
     return this.#rooms.slice(0, this.#busy);
   }
 
-  /** Those of the crowd, and those that faults have made. */
+  /** The rooms of the crowd, and those that faults have created. */
   get rooms(): readonly Room[] {
     return this.#rooms;
   }
@@ -138,17 +138,17 @@ export class Crowd implements AsyncDisposable {
     if (this.#writers) this.#writers.rate = rate;
   }
 
-  /** Writes nothing new. Resolves when of every message it is known what became of it. */
+  /** Sends no new messages. Resolves when the outcome of every message is known. */
   async stopWriting(timeoutMs?: number): Promise<void> {
     await this.#writers?.stop(timeoutMs);
   }
 
-  /** Resolves when every watcher of the crowd has seen everything that was acknowledged until now. */
+  /** Resolves when every watcher of the crowd has received everything that was acknowledged before the call. */
   caughtUp(timeoutMs = 30_000): Promise<void> {
     return this.seen(this.#seats, timeoutMs);
   }
 
-  /** The same of some watchers. Rejects with a sentence about the first that has not. */
+  /** The same for some watchers. Rejects with a sentence about the first that has not. */
   async seen(seats: readonly Seat[], timeoutMs = 30_000): Promise<void> {
     const target = new Map(this.#rooms.map(({ id }) => [id, this.outbox.acknowledged(id)]));
     await waitFor(
@@ -157,7 +157,7 @@ export class Crowd implements AsyncDisposable {
       ({ watcher }) => {
         const { name, roomId } = watcher.watch;
         const how = watcher.ended === undefined ? '' : ` and has ended (${watcher.ended})`;
-        return `${name} of ${roomId} has seen messages up to ${watcher.number} of ${target.get(roomId)}${how}`;
+        return `${name} of ${roomId} has received messages up to ${watcher.number} of ${target.get(roomId)}${how}`;
       },
     );
   }
@@ -169,7 +169,7 @@ export class Crowd implements AsyncDisposable {
     return guests;
   }
 
-  /** A room of the owner's, with these members. */
+  /** Creates a room of the owner with these members. */
   async createRoom(kind: 'OPEN' | 'PRIVATE', memberIds: readonly string[]): Promise<Room> {
     const input = { name: `Room ${this.#rooms.length + 1}`, kind, memberIds };
     const { createRoom } = await must(this.urls, this.owner.token, createRoomMutation, { input });
@@ -183,7 +183,7 @@ export class Crowd implements AsyncDisposable {
     await must(this.urls, this.owner.token, removeMemberMutation, { input: { roomId: room.id, userId } });
   }
 
-  /** Someone who watches a room from `after`, or else from its beginning. */
+  /** Watches a room after `after`, or from its beginning. */
   watch(room: Room, viewer: Account, options: WatchOptions): Seat {
     const { protocol, node, after = room.start, recorded = true, selection = 'shared', open } = options;
     const watcher = new Watcher({
@@ -202,7 +202,7 @@ export class Crowd implements AsyncDisposable {
     return seat;
   }
 
-  /** Ends watching. Whoever is recorded must have seen everything by then. */
+  /** Ends watching. A watcher that is recorded must have received everything, or have been stopped. */
   leave(seats: readonly Seat[]): void {
     for (const seat of seats) {
       seat.stream.close();
@@ -210,7 +210,7 @@ export class Crowd implements AsyncDisposable {
     }
   }
 
-  /** How someone asks over HTTP. */
+  /** Sends operations of the account over HTTP. */
   askFor({ token }: Account): Lane['ask'] {
     return (node, query, variables) => ask(this.urls[node] as string, token, query, variables);
   }
@@ -235,7 +235,7 @@ export class Crowd implements AsyncDisposable {
   }
 }
 
-/** Waits until `find` finds none. Rejects with what `describe` says of the one that it finds. */
+/** Waits until `find` finds nothing. Rejects with what `describe` says about what it finds. */
 async function waitFor<T>(timeoutMs: number, find: () => T | undefined, describe: (found: T) => string): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (let found = find(); found !== undefined; found = find()) {

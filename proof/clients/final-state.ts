@@ -1,5 +1,4 @@
-// A room as it is in the end, read through the public API as a newcomer reads it: its log by a fresh subscription, its
-// messages page by page.
+// The final state of a room, read through the public API: its log by a new subscription, its messages page by page.
 
 import type { FinalRoom, Line } from '../history.ts';
 import { must } from './api.ts';
@@ -8,14 +7,14 @@ import { Watcher } from './watcher.ts';
 
 export interface Room {
   readonly id: string;
-  /** The cursor of the room's beginning, as the first who could watch it knew it. */
+  /** The cursor at the beginning of the room. */
   readonly start: string;
 }
 
 const timeoutMs = 120_000;
 const pageSize = 100;
 
-/** Everything behind each room's start. `token` is that of someone who may see the rooms. */
+/** Everything after the start of each room. `token` is of an account that may see the rooms. */
 export async function finalState(url: string, rooms: readonly Room[], token: string): Promise<FinalRoom[]> {
   const read: FinalRoom[] = [];
   for (const room of rooms)

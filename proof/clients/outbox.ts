@@ -1,12 +1,12 @@
-// What is asked of the servers by those who write, one attempt after the other until it is known what became of it, and
-// the record of every attempt. A message keeps its key however often it is tried.
+// Sends, edits and deletions: attempts until the outcome is known, and the record of every attempt. A message keeps its key
+// across attempts.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Line } from '../history.ts';
 import { now } from '../journal.ts';
 import { type Account, type Answer, ask, codeOf, isPassing, retryAfterMsOf, Unanswered } from './api.ts';
 
-/** How a writer asks a node: over HTTP, or on a socket. Rejects with Unanswered. */
+/** Sends an operation to a node, over HTTP or a WebSocket. Rejects with Unanswered. */
 export type Ask = (node: number, query: string, variables: Record<string, unknown>) => Promise<Answer>;
 
 export interface Letter {
@@ -25,26 +25,26 @@ export interface Sent {
   readonly deduplicated: boolean;
 }
 
-/** An attempt that took longer than the server promises, though its node answered others. */
+/** An attempt that took longer than the server promises, although its node answered a probe. */
 export interface SlowAttempt {
   readonly at: number;
   readonly node: number;
   readonly room: string;
 }
 
-/** The server answers within 5 s; what lies between is the way there and back on a busy machine. */
+/** The server promises 5 s. The rest is for the network and a busy machine. */
 const slowMs = 5500;
-/** For a node to show that it can be reached. */
+/** Timeout of the probe that shows that a node can be reached. */
 const probeMs = 1000;
 const firstBackoffMs = 100;
 const maxBackoffMs = 2000;
 
 export class Outbox {
   readonly urls: readonly string[];
-  /** How often a node answered with an error, by its code. */
+  /** Number of answers with an error, by code. */
   readonly refusals = new Map<string, number>();
   readonly slowAttempts: SlowAttempt[] = [];
-  /** The longest that an answer took, whatever it was. */
+  /** The longest time of an answer of any kind. */
   worstAnswerMs = 0;
   readonly #record: (line: Line) => void;
   readonly #keys = new Set<string>();
@@ -62,7 +62,7 @@ export class Outbox {
     return this.#keys.size;
   }
 
-  /** Attempts that a node answered with an error. */
+  /** Number of answers with an error. */
   get refused(): number {
     return this.refusals.values().reduce((sum, count) => sum + count, 0);
   }
@@ -72,13 +72,13 @@ export class Outbox {
     return this.#acknowledged.get(room) ?? 0;
   }
 
-  /** The node whose turn it is. */
+  /** The nodes in turn. */
   nextNode(): number {
     this.#turn += 1;
     return this.#turn % this.urls.length;
   }
 
-  /** Sends a message, first through `node`, until it is acknowledged or refused for good: then undefined. */
+  /** Sends a message, first through `node`, until it is acknowledged or refused finally. Undefined if refused. */
   async send(letter: Letter, node = this.nextNode()): Promise<Sent | undefined> {
     const { key, room, body, writer, ask } = letter;
     const input = { roomId: room, body, clientMessageId: key };
@@ -101,7 +101,7 @@ export class Outbox {
     return data && { ...data.sendMessage.message, deduplicated: data.sendMessage.deduplicated };
   }
 
-  /** Edits an own message, or deletes it where no body is given, until it is known what became of it. */
+  /** Edits one's own message, or deletes it if no body is given, until the outcome is known. */
   async change({ room, ask }: Letter, id: string, body: string | undefined): Promise<void> {
     const [how, query, input] =
       body === undefined
@@ -117,7 +117,7 @@ export class Outbox {
     });
   }
 
-  /** Tries again, through another node and with full jitter, as long as the outcome is unknown. */
+  /** Retries through the next node, with full jitter, while the outcome is unknown. */
   // biome-ignore lint/suspicious/noExplicitAny: by the operation
   async #settle(first: number, attempt: (node: number) => Promise<Outcome>): Promise<any> {
     for (let tried = 0, node = first; ; tried += 1, node = (node + 1) % this.urls.length) {

@@ -1,5 +1,5 @@
-// Mutations on WebSockets: one socket to each node, opened when it is needed, and without the client's own retries, so
-// that every attempt is known.
+// Mutations over WebSockets: one socket per node, opened on demand, without the retries of the client, so that every attempt
+// is recorded.
 
 import { type Account, type Answer, answerTimeoutMs, Unanswered } from './api.ts';
 import { openStockSocket, type StockSocket } from './stock-socket.ts';

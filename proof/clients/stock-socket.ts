@@ -1,4 +1,4 @@
-// The client `graphql-ws` as its users have it, on sockets that are given up where nothing comes back.
+// The client `graphql-ws` as its users have it, on sockets that are terminated when they fall silent.
 
 import { type Client, type ClientOptions, createClient } from 'graphql-ws';
 import type { WebSocket } from 'ws';
@@ -8,9 +8,9 @@ import { Watchdog } from './watchdog.ts';
 
 export interface StockSocket {
   readonly client: Client;
-  /** Stops reading, or goes on. */
+  /** Pauses or resumes reading. */
   pause(paused: boolean): void;
-  /** Cuts the connection, as a lost network does. */
+  /** Cuts the connection, as the loss of the network does. */
   terminate(): void;
   dispose(): void;
 }
@@ -35,10 +35,10 @@ export function openStockSocket(token: string, { connected, closed, ...options }
         const mine = opened as WebSocket;
         socket = mine;
         watchdog?.[Symbol.dispose]();
-        // Not the client's own terminate(): it leaves the socket to go on handing over beside the next one.
+        // Not the terminate() of the client, which lets the old socket go on delivering beside the new one.
         watchdog = new Watchdog(silenceMs, () => mine.terminate());
       },
-      message: () => watchdog?.heard(),
+      message: () => watchdog?.received(),
       connected: () => connected?.(),
       closed: (event) => {
         watchdog?.[Symbol.dispose]();

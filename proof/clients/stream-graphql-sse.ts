@@ -1,5 +1,5 @@
-// A watcher on the client `graphql-sse`, a connection for each stream. It retries by itself, and sends the same variables
-// again; around its fetch stands what it does not see to: a stream that is silent, or that ends in the middle.
+// A watcher on the client `graphql-sse`, with one connection per stream. The client retries by itself and sends the same
+// variables again. The fetch given to it handles what it does not: silent streams, and streams that are cut off.
 
 import type { GraphQLFormattedError } from 'graphql';
 import { type Client, createClient, NetworkError } from 'graphql-sse';
@@ -8,7 +8,7 @@ import { openTimeoutMs, retryWait, type Stream, subscribing } from './stream.ts'
 import { Watchdog } from './watchdog.ts';
 import type { Watcher } from './watcher.ts';
 
-/** The server says something each 12 s. */
+/** The server sends something every 12 s. */
 const silenceMs = 15_000;
 
 export function openGraphqlSse(watcher: Watcher): Stream {
@@ -19,7 +19,7 @@ export function openGraphqlSse(watcher: Watcher): Stream {
   let why = '';
   let refusal: readonly GraphQLFormattedError[] | undefined;
 
-  // The client shows neither pings nor what a refusal says, and hangs where a stream ends in the middle of an event.
+  // The client reports neither pings nor the errors of a refusal, and hangs if a stream ends in the middle of an event.
   const fetchWatched = async (url: string, init: RequestInit) => {
     const dead = new AbortController();
     const opening = setTimeout(() => dead.abort(new Error('not opened in time')), openTimeoutMs);
@@ -41,7 +41,7 @@ export function openGraphqlSse(watcher: Watcher): Stream {
     watchdog = mine;
     try {
       for await (const chunk of response.body ?? []) {
-        mine.heard();
+        mine.received();
         await gate;
         yield chunk;
       }
@@ -57,7 +57,7 @@ export function openGraphqlSse(watcher: Watcher): Stream {
     headers: { authorization: `Bearer ${watcher.watch.token}` },
     fetchFn: fetchWatched,
     retryAttempts: Number.POSITIVE_INFINITY,
-    // Called behind the last event of the stream that was lost.
+    // Called after the last event of the lost stream.
     async retry(): Promise<void> {
       if (refusal && watcher.refused(refusal) === 'end') return client.dispose();
       watcher.lost(why);

@@ -7,7 +7,7 @@ import { openTimeoutMs, type Stream } from './stream.ts';
 import type { Watcher } from './watcher.ts';
 
 const backoff = { firstMs: 100, maxMs: 1000 };
-/** The server says something each 12 s. */
+/** The server sends something every 12 s. */
 const silenceMs = 15_000;
 
 export function openKitSocket(watcher: Watcher): Stream {

@@ -1,5 +1,5 @@
-// A watcher that completes its subscription and subscribes again under the same id, over and over, without waiting for the
-// server. Each generation asks under an alias of its own, so that its results are told from those of an earlier one.
+// A watcher that repeatedly completes its subscription and subscribes again with the same id, without waiting for the
+// server. Each generation uses an alias of its own, which identifies the generation of a result.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionResult } from 'graphql';
@@ -9,18 +9,18 @@ import type { Stream } from './stream.ts';
 import { type RoomEvent, roomEvents, type Verdict, type Watcher } from './watcher.ts';
 
 const id = '1';
-/** Between two reuses, at most. */
+/** The longest pause between two reuses. */
 const maxPauseMs = 600;
-/** Aliases are used again after so many generations: each is a document that the server keeps. */
+/** Number of aliases. They are bounded because the server caches a document for each. */
 const aliases = 32;
 const complete = { id, type: 'complete' };
-/** Its pong shows that the server has read everything before it. */
+/** Its pong shows that the server has processed everything before it. */
 const lastPing = { type: 'ping', payload: { last: true } };
 
 export interface ReusedId extends Stream {
   /** How often a generation was completed and followed by another. */
   readonly reuses: number;
-  /** Completes the subscription, and keeps the socket: resolves when the server has shown that it knows. */
+  /** Completes the subscription and keeps the socket open. Resolves when the server has processed the `complete`. */
   complete(): Promise<void>;
 }
 
@@ -28,10 +28,10 @@ export function openReusedId(watcher: Watcher, random: () => number): ReusedId {
   let send: Send = () => {};
   let generation = 0;
   let reuses = 0;
-  /** The server has delivered something of the current generation, so it has completed all earlier ones. */
+  /** The server has delivered something to the current generation, so it has processed the `complete` of all earlier ones. */
   let known = false;
   let completed = false;
-  /** The server has shown that it knows of the last `complete`. */
+  /** The server has processed the last `complete`. */
   let quiet = false;
   let closed = false;
   const silent = Promise.withResolvers<void>();
@@ -71,11 +71,11 @@ export function openReusedId(watcher: Watcher, random: () => number): ReusedId {
       return 'go on';
     }
     const isCurrent = key === alias(generation);
-    // What was on its way when the client completed does not count.
+    // Events that were sent before the server processed the `complete` do not count.
     if (!isCurrent && !known) return 'go on';
     if (isCurrent) known = true;
     else watcher.stray(event);
-    // A client that knows only the id takes both for its own.
+    // A client that knows only the id would receive both.
     return watcher.take({ ...payload, data: { roomEvents: event } });
   };
 

@@ -1,4 +1,4 @@
-// A watcher on a bare WebSocket, which speaks graphql-transport-ws by hand: the cheapest, and without a library's retries.
+// A watcher on a bare WebSocket, which speaks graphql-transport-ws by hand: cheap, and without the retries of a library.
 
 import { openBareSocket } from './bare-socket.ts';
 import type { Stream } from './stream.ts';

@@ -1,23 +1,23 @@
-// What all streams of a watcher share, whichever protocol carries them: when to ask again, and when not.
+// What the streams of all protocols share: when to subscribe again, and when not.
 
 import { reasonOf } from './api.ts';
 import type { Verdict, Watcher } from './watcher.ts';
 
 export interface Stream {
-  /** Stops reading, or goes on. */
+  /** Pauses or resumes reading. */
   pause(paused: boolean): void;
-  /** Gives its connection up, with what it has not read, and asks again on another. */
+  /** Drops the connection, with what was not read, and subscribes again on another one. */
   reconnect(): void;
   close(): void;
 }
 
-/** For a connection to be made, and for the first that is said on it. */
+/** For a connection to be opened and acknowledged. */
 export const openTimeoutMs = 5000;
 
 const minRetryMs = 100;
 const maxRetryMs = 1000;
 
-/** With jitter, and not before the server wants it. */
+/** With jitter, and not before the time that the server named. */
 export const retryMs = (watcher: Watcher): number => watcher.retryAfterMs + minRetryMs + Math.random() * (maxRetryMs - minRetryMs);
 export const retryWait = (watcher: Watcher): Promise<void> => new Promise((resolve) => setTimeout(resolve, retryMs(watcher)));
 
@@ -27,7 +27,7 @@ interface Sink {
   complete(): void;
 }
 
-/** Subscribes, and anew where the server has ended a subscription for the time being. Returns how to stop. */
+/** Subscribes, and again after a passing refusal. Returns how to stop. */
 export function subscribing(watcher: Watcher, subscribe: (sink: Sink) => () => void): () => void {
   let closed = false;
   let stop = () => {};

@@ -1,36 +1,36 @@
-// Notices a connection from which nothing comes any more, though neither side has closed it.
+// Detects a connection that receives nothing any more although neither side has closed it.
 
 const checksPerLimit = 5;
 
 export class Watchdog implements Disposable {
   readonly #timer: NodeJS.Timeout;
-  #heardAt = performance.now();
+  #receivedAt = performance.now();
   #checkedAt = performance.now();
   #paused = false;
 
-  /** Calls `giveUp`, once, when nothing was heard for `limitMs`. */
+  /** Calls `giveUp`, once, if nothing was received for `limitMs`. */
   constructor(limitMs: number, giveUp: () => void) {
     const everyMs = limitMs / checksPerLimit;
     this.#timer = setInterval(() => {
       const at = performance.now();
-      // Where this process itself stood still, what has come meanwhile was not read yet.
-      if (this.#paused || at - this.#checkedAt > 2 * everyMs) this.#heardAt = at;
+      // If this process itself was paused, it has not read yet what arrived during the pause.
+      if (this.#paused || at - this.#checkedAt > 2 * everyMs) this.#receivedAt = at;
       this.#checkedAt = at;
-      if (at - this.#heardAt <= limitMs) return;
+      if (at - this.#receivedAt <= limitMs) return;
       clearInterval(this.#timer);
       giveUp();
     }, everyMs);
     this.#timer.unref();
   }
 
-  heard(): void {
-    this.#heardAt = performance.now();
+  received(): void {
+    this.#receivedAt = performance.now();
   }
 
-  /** While it is paused, nothing is expected. */
+  /** While paused, silence does not count. */
   set paused(paused: boolean) {
     this.#paused = paused;
-    this.#heardAt = performance.now();
+    this.#receivedAt = performance.now();
   }
 
   [Symbol.dispose](): void {

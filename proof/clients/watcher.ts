@@ -42,45 +42,45 @@ export interface Watch {
   /** Names the watcher in the history. */
   readonly name: string;
   readonly roomId: string;
-  /** The cursor behind which it must see everything. */
+  /** The cursor after which it must receive everything. */
   readonly after: string;
-  /** The userId of whoever watches. */
+  /** The userId of the viewer. */
   readonly viewer: string;
   readonly token: string;
-  /** The nodes, of which `node` is the one that it prefers. */
+  /** The nodes. `node` is the preferred one. */
   readonly urls: readonly string[];
   readonly node: number;
   readonly selection: Selection;
   readonly record: (line: Line) => void;
 }
 
-/** What a stream does after it was handed something: goes on, asks anew, or ends. */
+/** What a stream does after a result or an error: goes on, subscribes again, or ends. */
 export type Verdict = 'go on' | 'ask again' | 'end';
 
 export class Watcher {
   readonly watch: Watch;
-  /** The same object all the time: clients send it again when they retry, with `after` as it is then. */
+  /** Always the same object: clients send it again when they retry, with the current `after`. */
   readonly request: { readonly query: string; readonly variables: { readonly roomId: string; after: string } };
-  /** The highest number of a message that it was handed. */
+  /** The highest number of a message that it received. */
   number = 0;
-  /** Messages that it was handed. */
+  /** Number of messages that it received. */
   delivered = 0;
-  /** Streams that were open and were lost. */
+  /** Number of open streams that were lost. */
   losses = 0;
-  /** Whether it was ever told that it had caught up. */
+  /** Whether it ever received CaughtUp. */
   caughtUp = false;
-  /** How it ended; undefined while it goes on. */
+  /** How it ended. Undefined until then. */
   ended: 'complete' | 'error' | 'stopped' | undefined;
-  /** Before which not to ask again. */
+  /** How long to wait before subscribing again, as the server asked. */
   retryAfterMs = 0;
-  /** Resolves when it has been handed its first event. */
+  /** Resolves at its first event. */
   readonly begun: Promise<void>;
   readonly #begin: () => void;
   #node: number;
-  /** Connections that were tried since anything was handed over. */
+  /** Number of connections tried since the last event. */
   #tried = 0;
   #open = false;
-  /** Errors that came in place of an event. Whatever comes next says what they meant: an end, a break, or nothing. */
+  /** Errors that came in place of an event. What comes next decides: an end, a lost stream, or the next event. */
   #refusal: readonly GraphQLFormattedError[] | undefined;
 
   constructor(watch: Watch) {
@@ -92,7 +92,7 @@ export class Watcher {
     this.#begin = begun.resolve;
   }
 
-  /** Where to connect: to the node that it prefers, and where that does not answer, to the next. */
+  /** The URL to connect to: the preferred node, or the next one after a failure. */
   nextUrl(): string {
     const { urls, node } = this.watch;
     this.#node = (node + this.#tried) % urls.length;
@@ -100,7 +100,7 @@ export class Watcher {
     return urls[this.#node] as string;
   }
 
-  /** A connection is there, and events are asked for behind the last one. */
+  /** Called when a connection is open and the watcher subscribes after its last event. */
   opened(): void {
     this.lost('opened anew');
     this.#open = true;
@@ -148,18 +148,18 @@ export class Watcher {
     this.#begin();
   }
 
-  /** Whoever watches with a selection of their own is a member for as long as they watch. */
+  /** Watchers with the selection `own` are members for as long as they watch. */
   #lacksMembership({ message }: RoomEvent): boolean {
     return this.watch.selection === 'own' && message != null && message.room?.viewerMembership == null;
   }
 
-  /** Records an event that came on a subscription after its client had completed it. */
+  /** Records an event of a subscription that the client had completed. */
   stray({ __typename, cursor }: RoomEvent): void {
     const { name, record } = this.watch;
     record({ type: 'stray', at: now(), watcher: name, event: __typename, cursor });
   }
 
-  /** Records that this watcher stops and does not come back: what comes later is not owed to it. */
+  /** Records that this watcher stops and does not come back: it need not receive anything more. */
   stop(): void {
     if (this.ended) return;
     this.#open = false;
@@ -167,7 +167,7 @@ export class Watcher {
     this.watch.record({ type: 'end', at: now(), watcher: this.watch.name, how: 'stopped', why: '' });
   }
 
-  /** The server has answered with errors, at first or in the middle. */
+  /** The server answered with errors, at the start or later. */
   refused(errors: readonly GraphQLFormattedError[]): Verdict {
     const code = codeOf(errors);
     if (!isPassing(code)) return this.#end('error', code);
@@ -181,14 +181,14 @@ export class Watcher {
     return this.#end('error', why);
   }
 
-  /** The server has completed the stream: behind errors, that is how it refuses. */
+  /** The server completed the stream. After errors in place of an event, this is a refusal. */
   completed(): Verdict {
     const refusal = this.#refusal;
     this.#refusal = undefined;
     return refusal ? this.refused(refusal) : this.#end('complete', '');
   }
 
-  /** The connection is gone, and will be made again. */
+  /** The connection is lost, and will be opened again. */
   lost(why: string): void {
     if (!this.#open) return;
     const refusal = this.#refusal;
@@ -208,11 +208,11 @@ export class Watcher {
   }
 }
 
-/** Events that are remembered: enough for all watchers of a room to come by. */
+/** Number of events to remember: enough until all watchers of a room have received them. */
 const maxInterned = 20_000;
 const interned = new Map<string, RoomEvent>();
 
-/** The event as the first watcher received it, if it is the same: a hundred receive alike, and a million lines are kept. */
+/** The same object for the same event of all watchers, because a run keeps a million of them. */
 function intern(event: RoomEvent): Omit<RoomEvent, 'message'> & { readonly message?: SeenMessage } {
   const known = interned.get(event.cursor);
   if (known?.__typename === event.__typename && isSame(known.message, event.message) && known.userId === event.userId) return known;

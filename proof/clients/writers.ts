@@ -1,14 +1,14 @@
-// Those who write. Each has a lane into each room, and on a lane one thing at a time: what comes next waits until it is
-// known what became of the last. The rate is over all lanes; a locked room stops its own lanes and no others.
+// The writers. Each has a lane into each room, and a lane has one operation at a time: the next one waits for the outcome.
+// The rate is over all lanes; a locked room stops only its own lanes.
 
 import { randomUUID } from 'node:crypto';
 import { answerTimeoutMs } from './api.ts';
 import type { Letter, Outbox, Sent } from './outbox.ts';
 
 const tickMs = 20;
-/** What may be owed while every lane is busy. More would come as a burst afterwards. */
+/** Limit on what is made up for after every lane was busy. More would be a burst. */
 const maxOwedSeconds = 0.5;
-/** One message in so many is as long as one may be. */
+/** Share of messages that have nearly the maximum length. */
 const longShare = 0.02;
 const longChars = 3800;
 
@@ -18,7 +18,7 @@ export type Lane = Pick<Letter, 'room' | 'writer' | 'ask'>;
 export class Writers {
   /** Messages a second, over all lanes. Infinity: each lane sends as fast as it is answered. */
   rate: number;
-  /** How many of the messages are edited or deleted afterwards: a share of 1. */
+  /** Share of messages that are edited or deleted afterwards. */
   changeShare: number;
   readonly #outbox: Outbox;
   readonly #random: () => number;
@@ -38,7 +38,7 @@ export class Writers {
     this.#timer = setInterval(() => this.#tick(), tickMs);
   }
 
-  /** Sends nothing new. Resolves when of everything that was sent it is known what became of it. */
+  /** Sends nothing new. Resolves when the outcome of everything that was sent is known. */
   async stop(timeoutMs = 6 * answerTimeoutMs): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#timer);
@@ -46,9 +46,7 @@ export class Writers {
     while (this.#busy.size > 0) {
       if (performance.now() > deadline) {
         const [[lane, key]] = this.#busy as unknown as [[Lane, string]];
-        throw new Error(
-          `After ${timeoutMs} ms it is not known what became of ${this.#busy.size} messages, such as ${key} in ${lane.room}.`,
-        );
+        throw new Error(`After ${timeoutMs} ms the outcome of ${this.#busy.size} messages is unknown, such as ${key} in ${lane.room}.`);
       }
       await new Promise((resolve) => setTimeout(resolve, tickMs));
     }
@@ -56,7 +54,7 @@ export class Writers {
 
   #tick(): void {
     const at = performance.now();
-    // Never zero: no time at an infinite rate is no number.
+    // Never zero: zero times an infinite rate is NaN.
     const seconds = Math.max(at - this.#tickedAt, 0.001) / 1000;
     this.#owed = Math.min(this.#owed + this.rate * seconds, Math.max(1, this.rate * maxOwedSeconds));
     this.#tickedAt = at;

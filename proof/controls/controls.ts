@@ -1,4 +1,4 @@
-// Servers that are broken on purpose. The proof must fail each: one that it passes proves nothing.
+// Servers that are broken on purpose. The proof must fail for each of them.
 
 import { type Verdict, verdictNames } from '../check/verdicts.ts';
 
@@ -6,11 +6,11 @@ export interface Control {
   /** Its folder. */
   readonly name: string;
   readonly breaks: string;
-  /** Kinds of fault, by words of their names, that bring it out; the one that does so soonest is the first. */
+  /** Kinds of fault, by words of their names, that bring it out. The fastest is the first. */
   readonly broughtOutBy: readonly string[];
   /** At least these verdicts find it. */
   readonly verdicts: readonly Verdict[];
-  /** Settings of PostgreSQL, where the fault hides behind its defaults. */
+  /** Settings of PostgreSQL, if its defaults hide the fault. */
   readonly postgresSettings?: Readonly<Record<string, string>>;
   /** The nodes reach PostgreSQL through PgBouncer, and commits are not durable by default. */
   readonly pooled?: boolean;
@@ -20,19 +20,19 @@ export interface Control {
   readonly sound?: boolean;
 }
 
-/** What is not flushed yet is what a kill takes: this is flushed late. */
+/** PostgreSQL flushes late, so that a kill loses more of what was not flushed. */
 const flushedLate = { wal_writer_delay: '10s', wal_writer_flush_after: '1GB', wal_buffers: '64MB' };
 
 export const controls: readonly Control[] = [
   {
     name: 'no-gap-read',
-    breaks: 'An entry that is ahead of the last is taken for the next, and the log is not read.',
+    breaks: 'An entry with a gap before it is taken for the next one, and the log is not read.',
     broughtOutBy: ['Redis killed', 'Redis cuts its subscribers', 'one node cut off from Redis'],
     verdicts: ['skipped', 'unseen'],
   },
   {
     name: 'no-head-check',
-    breaks: 'What Redis lost last, with nothing after it, is not looked for.',
+    breaks: 'The last entry that Redis lost, with nothing after it, is not looked for.',
     broughtOutBy: ['Redis killed', 'Redis absent', 'Redis silent'],
     verdicts: ['late'],
   },
@@ -56,7 +56,7 @@ export const controls: readonly Control[] = [
   },
   {
     name: 'yoga-pubsub',
-    breaks: 'Feeds are those of Yoga’s createPubSub: live events, and nothing of what was missed.',
+    breaks: 'Feeds are those of Yoga’s createPubSub: live events only, nothing that was missed.',
     broughtOutBy: ['Redis killed', 'a node killed', 'links reset'],
     verdicts: ['skipped', 'unseen'],
   },
@@ -74,14 +74,14 @@ export const controls: readonly Control[] = [
     verdicts: ['lost'],
     postgresSettings: flushedLate,
     pooled: true,
-    // A new connection sets the session that it happens to reach. Later, those sessions are gone.
+    // A new connection sets the session that it reaches. Those sessions end within seconds.
     settleMs: 10_000,
   },
   {
     name: 'the server itself behind a pooler',
     breaks: 'Nothing. It runs as the control before it does.',
     broughtOutBy: ['PostgreSQL killed'],
-    // Not `late`: PgBouncer decides when it connects to a PostgreSQL that is back.
+    // Not `late`, because PgBouncer decides when it reconnects to PostgreSQL.
     verdicts: verdictNames.filter((name) => name !== 'late'),
     postgresSettings: flushedLate,
     pooled: true,
@@ -90,6 +90,6 @@ export const controls: readonly Control[] = [
   },
 ];
 
-/** What Node is told before the program for it to run as the control. */
+/** Arguments of Node before the program, so that it runs as the control. */
 export const argumentsFor = ({ name, sound = false }: Pick<Control, 'name' | 'sound'>): string[] =>
   sound ? [] : ['--import', new URL(`./hook.ts?${name}`, import.meta.url).href];

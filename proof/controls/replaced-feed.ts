@@ -96,7 +96,7 @@ export function replaceFeed(feed: Feed, { roomId, wants }: Opening, produce: (en
       return encodeCursor(roomId, position);
     },
     fanOut: feed.fanOut,
-    // What it delivers is not what others at the head receive, so it joins no group.
+    // It joins no group, because it delivers something else than others at the head receive.
     run: (operation, sink) => Promise.race([deliverAll(operation, sink), ended.promise]).finally(() => replaced.stop()),
     stop() {
       ending.abort();

@@ -1,5 +1,5 @@
-// Faults of clients: readers that stop, thousands that come back at once, one key sent many times, a member removed.
-// Each has a room of its own, whose watchers are recorded as all others are, and leaves it quiet and fully seen.
+// Faults of clients: readers that stop, thousands that come back at once, one key sent many times, a member removed. Each
+// has a room of its own, whose watchers are recorded like all others and have received everything when it ends.
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,16 +12,16 @@ import { type Protocol, protocols } from '../clients/streams.ts';
 import type { Fault } from './fault.ts';
 import { felt } from './felt.ts';
 
-/** The longest message that the server takes has 4,000 characters, its key among them. */
+/** With the key, nearly the 4,000 characters that the server allows. */
 const longText = ' long'.repeat(780);
 
-/** For everyone of a fault to be told everything, on a machine that is busy. */
+/** For all watchers of a fault to receive everything, on a busy machine. */
 const catchUpMs = 180_000;
 
-/** Sends under way at once where a room is filled. */
+/** Concurrent sends when a room is filled. */
 const sendersAtOnce = 12;
 
-/** Fills a room with messages of the owner. Returns what was acknowledged, in the order of the room. */
+/** Fills a room with messages of the owner. Returns the acknowledged ones, in room order. */
 export async function fill(crowd: Crowd, room: Room, count: number, text = ' hello'): Promise<Sent[]> {
   const { outbox, owner } = crowd;
   const ask = crowd.askFor(owner);
@@ -39,12 +39,12 @@ export async function fill(crowd: Crowd, room: Room, count: number, text = ' hel
   return sent.sort((one, other) => one.number - other.number);
 }
 
-/** Half of the readers that stopped, and of each protocol. */
+/** Half of the readers that stopped, of each protocol. */
 const readsOn = (i: number) => i % 4 < 2;
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
 
-/** Watchers of a room from where it is now, in all protocols that are given and on all nodes. */
+/** Watchers of a room after `after`, over all given protocols and on all nodes. */
 export function seatsIn(crowd: Crowd, room: Room, count: number, among: readonly Protocol[], after = room.start): Seat[] {
   return Array.from({ length: count }, (_, i) =>
     crowd.watch(room, crowd.owner, { protocol: among[i % among.length] as Protocol, node: Math.floor(i / among.length), after }),
@@ -55,13 +55,13 @@ export const caughtUp = (seats: readonly Seat[]) =>
   until('everyone has caught up', () => seats.every(({ watcher }) => watcher.caughtUp), catchUpMs);
 
 /**
- * Readers stop reading while long messages come, for longer than the server waits for one that takes nothing. Then half of
- * them read on, and the others give up their connections and come back. Other readers of the room see everything at once.
+ * Readers stop reading while long messages are sent, for longer than the server waits for a reader. Then half of them go on
+ * reading, and the others drop their connections and come back. Other readers of the room receive everything at once.
  */
 export function readersStop({ readers = 20, messages = 2500, pauseMs = 40_000 } = {}): Fault {
   return {
     name: 'readers that stop',
-    // What the kernels on the way take, about 8 MB for each, comes before a node has to wait.
+    // The buffers of the kernels, about 8 MB per reader, fill before a node has to wait.
     strike: (stage) =>
       felt(stage, `times that a node waited for one of ${readers} readers`, ['sockets.backpressured'], async () => {
         const { crowd } = stage;
@@ -84,34 +84,37 @@ export function readersStop({ readers = 20, messages = 2500, pauseMs = 40_000 } 
   };
 }
 
-/** Clients that watch are cut all at once, and come back at once, each another number of messages behind, while messages come. */
-export function manyReturn({ clients = 2000, behind = 500 } = {}): Fault {
+/** All watching clients are cut and come back at once, each lagging by another number of messages, while messages are sent. */
+export function manyReturn({ clients = 2000, missed = 500 } = {}): Fault {
   return {
     name: `${clients} clients cut at once`,
     async strike({ crowd, random }) {
       const room = await crowd.createRoom('OPEN', []);
-      const sent = await fill(crowd, room, behind + 1);
-      // At the head, and not written down: they are there to be cut. What is checked is what is handed to those who return.
+      const sent = await fill(crowd, room, missed + 1);
+      // These are at the head and not recorded, because they are only there to be cut. Those who return are checked.
       const watching = Array.from({ length: clients }, (_, node) =>
         crowd.watch(room, crowd.owner, { protocol: 'websocket', node, after: (sent.at(-1) as Sent).cursor, recorded: false }),
       );
       await caughtUp(watching);
       crowd.leave(watching);
       const returned = Array.from({ length: clients }, (_, node) => {
-        // Most were away for a moment, some for long.
-        const { cursor } = sent[behind - 1 - Math.floor(random() ** 3 * behind)] as Sent;
+        // Most missed a few messages, some many.
+        const { cursor } = sent[missed - 1 - Math.floor(random() ** 3 * missed)] as Sent;
         return crowd.watch(room, crowd.owner, { protocol: 'websocket', node, after: cursor });
       });
       await fill(crowd, room, sendersAtOnce);
       await crowd.seen(returned, catchUpMs);
       await caughtUp(returned);
       crowd.leave(returned);
-      return { figure: `missed messages handed to ${clients} who returned`, count: sum(returned.map(({ watcher }) => watcher.delivered)) };
+      return {
+        figure: `missed messages delivered to ${clients} clients that returned`,
+        count: sum(returned.map(({ watcher }) => watcher.delivered)),
+      };
     },
   };
 }
 
-/** The same message is sent many times at once, to all nodes: it is written once, and every answer names that one. */
+/** The same message is sent many times at once, to all nodes: it is written once, and every answer has that message. */
 export function oneKeyAtOnce({ times = 50 } = {}): Fault {
   return {
     name: `one key sent ${times} times at once`,
@@ -130,7 +133,7 @@ export function oneKeyAtOnce({ times = 50 } = {}): Fault {
   };
 }
 
-/** Members of a private room are removed while they are still being handed what they missed: nothing comes after that. */
+/** Members of a private room are removed while they are still receiving what they missed: nothing is delivered after that. */
 export function memberRemoved({ members = 9, messages = 400 } = {}): Fault {
   return {
     name: 'a member removed during a backfill',

@@ -1,4 +1,4 @@
-// A node whose file descriptors are used up: it can open nothing new, neither for clients nor to PostgreSQL or Redis.
+// A node whose file descriptors are used up: it can open no connection, neither of clients nor to PostgreSQL or Redis.
 
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -25,7 +25,7 @@ export const descriptorsUsedUp = ({ lastsMs = 6000 } = {}): Fault => ({
     const idle = keepOpen(node.port);
     try {
       await sleep(settleMs);
-      // What the node has is taken from it, and the idle connections take the descriptors.
+      // The node loses its connections, and the idle connections take their descriptors.
       await repeatedly(lastsMs, 500, async () => {
         await rig.terminateNodes();
         using connected = await rig.connectRedis();
@@ -42,7 +42,7 @@ export const descriptorsUsedUp = ({ lastsMs = 6000 } = {}): Fault => ({
 
 const descriptorsOf = (pid: number) => readdirSync(`/proc/${pid}/fd`).map(Number);
 
-/** Keeps many connections to a port open, or trying to be. */
+/** Keeps many connections to a port open, or opening. */
 function keepOpen(port: number): Disposable {
   const sockets = new Set<Socket>();
   let ended = false;

@@ -1,4 +1,4 @@
-// Disks of PostgreSQL that fill up. A small disk takes the place of the real one first: a tmpfs, which wants root.
+// Disks of PostgreSQL that are full. A small disk first replaces the real one: a tmpfs, which needs root.
 
 import {
   chmodSync,
@@ -23,12 +23,12 @@ import type { Fault } from './fault.ts';
 import { seconds } from './felt.ts';
 
 const megabyte = 1024 * 1024;
-/** How much is free on the small disk before it is filled, beside what is moved there. Log files are of 16. */
+/** Free space on the small disk before it is filled, in addition to what is moved there. A file of the log has 16 MB. */
 const spareMegabytes = 64;
 /** The tables that grow with every message. */
 const growing = ['room_log', 'messages'];
 
-/** What grows with every message cannot: PostgreSQL says so (53100), and everything else goes on. */
+/** The tables that grow with every message cannot grow: PostgreSQL answers 53100, and everything else works. */
 export const dataDiskFull = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `the disk of PostgreSQL's tables full for ${seconds(lastsMs)}`,
   async strike({ rig }) {
@@ -42,7 +42,7 @@ export const dataDiskFull = ({ lastsMs = 10_000 } = {}): Fault => ({
       const before = timesFull(rig.postgres);
       disk.fill();
       await sleep(lastsMs);
-      return { figure: 'times that PostgreSQL found no room', count: timesFull(rig.postgres) - before };
+      return { figure: 'times that PostgreSQL found no space', count: timesFull(rig.postgres) - before };
     } finally {
       disk.empty();
       await moveTables(rig, 'pg_default');
@@ -51,7 +51,7 @@ export const dataDiskFull = ({ lastsMs = 10_000 } = {}): Fault => ({
   },
 });
 
-/** PostgreSQL cannot write its log, and panics; once there is room it recovers, by itself or started again. */
+/** PostgreSQL cannot write its log, and panics. Once there is space it recovers, by itself or when started again. */
 export const walDiskFull = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `the disk of PostgreSQL's log full for ${seconds(lastsMs)}`,
   async strike({ rig }) {
@@ -72,13 +72,13 @@ export const walDiskFull = ({ lastsMs = 10_000 } = {}): Fault => ({
     const count = timesFull(postgres) - before;
     disk.empty();
     if (!(await recovers(rig))) await postgres.start();
-    // Back to the real disk, with what the small one has by now.
+    // Back to the real disk, with the current content of the small one.
     await postgres.stop();
     rmSync(aside, { recursive: true });
     rmSync(wal);
     await run('cp', ['-a', disk.folder, wal]);
     await postgres.start();
-    return { figure: 'times that PostgreSQL found no room', count };
+    return { figure: 'times that PostgreSQL found no space', count };
   },
 });
 
@@ -99,7 +99,7 @@ class SmallDisk implements AsyncDisposable {
     return new SmallDisk(folder);
   }
 
-  /** Leaves not a page. */
+  /** Fills the last page. */
   fill(): void {
     const file = openSync(this.#ballast, 'w');
     for (const piece of [Buffer.alloc(megabyte), Buffer.alloc(4096)]) {
@@ -126,21 +126,21 @@ class SmallDisk implements AsyncDisposable {
   }
 }
 
-// One at a time, and so one lock at a time: whoever writes messages takes both.
+// One table and one lock at a time, because a transaction that writes messages locks both.
 async function moveTables(rig: Rig, tablespace: string): Promise<void> {
   for (const table of growing) await rig.ask(`alter table ${table} set tablespace ${tablespace}`);
 }
 
 const timesFull = ({ output }: Postgres) => output.split('No space left on device').length - 1;
 
-/** Has file after file of the log begun, until there is no room for another, which ends the server. */
+/** Makes PostgreSQL begin one file of the log after another, until there is no space and the server ends. */
 async function useUpLog(rig: Rig): Promise<void> {
   try {
     for (;;) await rig.ask(`select pg_logical_emit_message(false, 'rig', ''), pg_switch_wal()`);
   } catch {}
 }
 
-/** Whether the server recovers by itself. False once it has ended. */
+/** Whether the server recovers by itself. False if it has ended. */
 async function recovers(rig: Rig): Promise<boolean> {
   const answers = () =>
     rig.ask('select').then(

@@ -1,4 +1,4 @@
-// A fault: what is done to the servers while people write and watch, and the figure that shows that it was felt.
+// A fault: what is done to the servers while people write and watch, and the figure that shows that it had an effect.
 
 import type { Crowd } from '../clients/crowd.ts';
 import type { Rig } from '../rig/rig.ts';
@@ -10,7 +10,7 @@ export interface Stage {
   readonly random: () => number;
 }
 
-/** Shows that a fault was felt: what it was and how often. Zero means that the fault changed nothing. */
+/** Shows that a fault had an effect: what it was and how often. Zero: it had none. */
 export interface Bite {
   readonly figure: string;
   readonly count: number;
@@ -18,10 +18,10 @@ export interface Bite {
 
 export interface Fault {
   readonly name: string;
-  /** While it lasts, a message may be late by so much; healed, everything must come right within the run's own bound. */
+  /** Allowed delay of a message while the fault lasts. After that, the bounds of the run apply. Undefined: any delay. */
   readonly maxDelayMs?: number;
-  /** The nodes of the run are started on the previous version, and this fault strikes first. */
+  /** The nodes of the run are started with the previous version, and this fault strikes first. */
   readonly startsOnPreviousVersion?: boolean;
-  /** Strikes, lasts, and heals what it broke. Whatever it starts has ended when it resolves. */
+  /** Causes the fault, keeps it up for its time, and undoes it. Everything that it started has ended when it resolves. */
   strike(stage: Stage): Promise<Bite>;
 }

@@ -1,17 +1,17 @@
-// How a fault shows that it was felt: by what the nodes and their links counted meanwhile.
+// How a fault shows that it had an effect: by the growth of counters of the nodes and their links.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { growth } from '../rig/counts.ts';
 import type { Bite, Stage } from './fault.ts';
 
-/** Does `work`, and counts by how much these counters grew meanwhile, on all nodes together. */
+/** Runs `work`, and counts the growth of these counters during it, over all nodes. */
 export async function felt({ rig }: Stage, figure: string, counters: readonly string[], work: () => Promise<unknown>): Promise<Bite> {
   const before = await rig.counts();
   await work();
   return { figure, count: growth(before, await rig.counts(), ...counters) };
 }
 
-/** Does `work` so often, for so long. */
+/** Runs `work` every `everyMs` for `lastsMs`. */
 export async function repeatedly(lastsMs: number, everyMs: number, work: () => unknown): Promise<void> {
   const end = performance.now() + lastsMs;
   while (performance.now() < end) {

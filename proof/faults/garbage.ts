@@ -1,14 +1,14 @@
-// What somebody else might publish to Redis, on every topic that nodes listen to: nothing of it may be seen by anyone.
+// Messages of others on the topics of the nodes in Redis. No watcher may see any of them.
 
 import { pick } from '../../tests/support/random.ts';
 import type { Fault } from './fault.ts';
 import { felt, repeatedly, seconds } from './felt.ts';
 import { asking, topics } from './redis.ts';
 
-/** No entry, and most of it no JSON. */
+/** None is an entry, and most are not JSON. */
 const junk = ['', 'not json{', 'null', '[]', '{}', '1e999', '"text"', '\u0000\ufffd', '['.repeat(10_000), '{"seq":1}', 'x'.repeat(100_000)];
 
-/** An entry as it came by, and the topic that it came by on. */
+/** An entry and the topic on which it was published. */
 interface Heard {
   readonly topic: string;
   readonly text: string;
@@ -23,12 +23,12 @@ export const redisGarbage = ({ lastsMs = 20_000, everyMs = 50 } = {}): Fault => 
   name: `garbage published for ${seconds(lastsMs)}`,
   maxDelayMs: 7000,
   strike: (stage) =>
-    felt(stage, 'entries heard that were none', ['redis.unreadable'], async () => {
+    felt(stage, 'messages that nodes received and could not read', ['redis.unreadable'], async () => {
       const { rig, random } = stage;
       const heard: Heard[] = [];
       using listening = await rig.connectRedis();
       listening.redis.on('pmessage', (_pattern, topic: string, text: string) => {
-        // What is published below comes by as well: an entry is what names the topic's own room, and a seq that can be.
+        // What is published below arrives here as well. An entry names the room of its topic, and a seq that is possible.
         if (text.includes(`"${topic.slice('gapless:room:'.length)}"`) && seqOf(text) < farAhead) heard.push({ topic, text });
       });
       await listening.redis.psubscribe('gapless:room:*');
@@ -43,7 +43,7 @@ export const redisGarbage = ({ lastsMs = 20_000, everyMs = 50 } = {}): Fault => 
           await redis.publish(old.topic, aheadOf(old.text));
           await redis.publish(old.topic, old.text);
           await redis.publish(last.topic, last.text);
-          // In another room, unless chance says the same.
+          // Usually in another room than its own.
           await redis.publish(pick(all, random), last.text);
         }),
       );

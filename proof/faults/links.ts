@@ -1,4 +1,4 @@
-// The links between the clients and every node, at their worst.
+// Failures of the links between clients and nodes.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Impairment, LinkCounts } from '../rig/link.ts';
@@ -16,7 +16,7 @@ export const clientsReset = ({ lastsMs = 10_000, everyMs = 2000 } = {}): Fault =
   },
 });
 
-/** Nobody is told that the other is gone, until the network is back and knows nothing of the connection. */
+/** Neither side learns that the other is gone, until the network is back and does not know the connection. */
 export const clientsHalfOpen = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `clients' links half-open for ${seconds(lastsMs)}`,
   strike: impaired('bytes that were lost', 'swallowedBytes', { swallowing: true }, lastsMs),
@@ -29,7 +29,7 @@ export const clientsSlow = ({ lastsMs = 10_000, bytesPerSecond = 20_000 } = {}):
 
 export const clientsByteByByte = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `clients' links byte by byte`,
-  strike: impaired('bytes that came by themselves', 'hinderedBytes', { bytesPerPiece: 1 }, lastsMs),
+  strike: impaired('bytes that arrived one by one', 'hinderedBytes', { bytesPerPiece: 1 }, lastsMs),
 });
 
 export const clientsDelayed = ({ lastsMs = 10_000, delayMs = 100, jitterMs = 400 } = {}): Fault => ({
@@ -37,7 +37,7 @@ export const clientsDelayed = ({ lastsMs = 10_000, delayMs = 100, jitterMs = 400
   strike: impaired('bytes that were delayed', 'hinderedBytes', { delayMs, jitterMs }, lastsMs),
 });
 
-/** In the middle of a frame, or of an answer. */
+/** In the middle of a frame or an answer. */
 export const clientsCut = ({ lastsMs = 10_000, everyMs = 1000, mostBytes = 20_000 } = {}): Fault => ({
   name: `clients' links cut after at most ${mostBytes} bytes`,
   strike: (stage) =>
@@ -50,7 +50,7 @@ export const clientsCut = ({ lastsMs = 10_000, everyMs = 1000, mostBytes = 20_00
     }),
 });
 
-/** Every client's link is like this for so long. */
+/** Impairs the links of all clients for `lastsMs`. */
 function impaired(figure: string, count: keyof LinkCounts, impairment: Impairment, lastsMs: number) {
   return (stage: Stage) =>
     felt(stage, figure, [`links.clients.${count}`], async () => {

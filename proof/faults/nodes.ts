@@ -1,4 +1,4 @@
-// Nodes that die, that are replaced, and that stand still.
+// Nodes that are killed, replaced or paused.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pick } from '../../tests/support/random.ts';
@@ -13,11 +13,11 @@ export const nodeKilled = ({ downMs = 3000 } = {}): Fault => ({
     await node.stop('SIGKILL');
     await sleep(downMs);
     await node.start();
-    return { figure: 'connections of clients that it took with it', count: open };
+    return { figure: 'connections of clients that were lost with it', count: open };
   },
 });
 
-/** A deploy: one after the other ends in order, and is ready again before the next does. */
+/** A deployment: each node ends in order, and is ready again before the next one ends. */
 export const rollingRestart = (): Fault => ({
   name: 'a rolling restart',
   async strike({ rig }) {
@@ -44,6 +44,6 @@ export const nodePaused = ({ lastsMs = 10_000 } = {}): Fault => ({
     } finally {
       node.resume();
     }
-    return { figure: 'times it was asked for and did not answer within 1 s', count: unanswered };
+    return { figure: 'requests that it did not answer within 1 s', count: unanswered };
   },
 });

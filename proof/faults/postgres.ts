@@ -1,4 +1,4 @@
-// Any state of PostgreSQL. A send answers, or fails within 5 s with UNAVAILABLE and is sent again with its key.
+// Failures of PostgreSQL. A send succeeds, or fails within 5 s with UNAVAILABLE and is retried with its key.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -19,7 +19,7 @@ export const postgresBackendsTerminated = ({ lastsMs = 20_000, everyMs = 2000 } 
   },
 });
 
-/** What it had not flushed is gone. It recovers from its log. */
+/** What was not flushed is lost. PostgreSQL recovers from its write-ahead log. */
 export const postgresKilled = ({ downMs = 3000 } = {}): Fault => ({
   name: `PostgreSQL killed, and recovered after ${seconds(downMs)}`,
   strike: (stage) =>
@@ -31,8 +31,8 @@ export const postgresKilled = ({ downMs = 3000 } = {}): Fault => ({
 });
 
 /**
- * As `pg_ctl stop -m fast` does it, in the middle of many messages. A node that connects over the Unix socket finds no file
- * there (ENOENT), where the others find a port that refuses.
+ * As by `pg_ctl stop -m fast`, under load. Connecting over a Unix socket then fails with ENOENT, not with ECONNREFUSED as
+ * over TCP.
  */
 export const postgresStopped = ({ times = 3, downMs = 2000 } = {}): Fault => ({
   name: `PostgreSQL stopped ${times} times for ${seconds(downMs)}, nodes on its Unix socket`,
@@ -51,12 +51,12 @@ export const postgresStopped = ({ times = 3, downMs = 2000 } = {}): Fault => ({
     const count = crowd.outbox.refused - before;
     await sleep(settleMs);
     await Promise.all(rig.nodes.map((node) => node.relaunch({ unixSocket: false })));
-    return { figure: 'attempts that were refused meanwhile', count };
+    return { figure: 'sends that were refused during it', count };
   },
 });
-/** For watchers to come back to a node that was started, or whose database was. */
+/** For watchers to come back after a start of the nodes or of PostgreSQL. */
 const settleMs = 2000;
-/** Messages a second: some events are being executed whenever the database goes. */
+/** Messages a second, so that events are being executed when PostgreSQL stops. */
 const burstRate = 400;
 const burstMs = 500;
 
@@ -65,14 +65,14 @@ const reconnected = ['links.postgres.connections'];
 export const postgresSilent = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `PostgreSQL silent for ${seconds(lastsMs)}`,
   strike: (stage) =>
-    felt(stage, 'connections that nodes tried in place of silent ones', reconnected, async () => {
+    felt(stage, 'connections that nodes opened to replace silent ones', reconnected, async () => {
       const { pid } = stage.rig.postgres;
       freeze(pid);
       await sleep(lastsMs).finally(() => thaw(pid));
     }),
 });
 
-/** PostgreSQL lives, and keeps the locks of those who can no longer be heard. */
+/** PostgreSQL keeps running, and keeps the locks of the node that it no longer hears from. */
 export const nodeCutOffFromPostgres = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `one node cut off from PostgreSQL for ${seconds(lastsMs)}`,
   async strike(stage) {
@@ -85,11 +85,11 @@ export const nodeCutOffFromPostgres = ({ lastsMs = 10_000 } = {}): Fault => ({
   },
 });
 
-/** Others hold every connection that there is, those of the nodes as well. */
+/** Others take every connection, including those of the nodes. */
 export const postgresConnectionsExhausted = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `connections of PostgreSQL exhausted for ${seconds(lastsMs)}`,
   strike: (stage) =>
-    felt(stage, 'connections that nodes tried in vain', reconnected, async () => {
+    felt(stage, 'connections that nodes failed to open', reconnected, async () => {
       const { rig } = stage;
       const holders: pg.Client[] = [];
       try {
@@ -102,7 +102,7 @@ export const postgresConnectionsExhausted = ({ lastsMs = 10_000 } = {}): Fault =
     }),
 });
 
-/** Rule 11: the sends of that room wait, and no others. */
+/** Sends to that room wait. Other rooms must not. */
 export const roomLocked = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `a room locked for ${seconds(lastsMs)}`,
   async strike({ rig, crowd, random }) {
@@ -121,18 +121,18 @@ export const roomLocked = ({ lastsMs = 10_000 } = {}): Fault => ({
     } finally {
       await holder.end();
     }
-    const others = `the others were never silent for longer than ${Math.round(silenceMs)} ms`;
-    return { figure: `changes of it that waited, while ${others}`, count: waited.size };
+    const others = `the other rooms were never silent for longer than ${Math.round(silenceMs)} ms`;
+    return { figure: `transactions that waited for it, while ${others}`, count: waited.size };
   },
 });
 
-/** The commit arrives, and nobody hears that it did: a retry must find what it wrote. */
+/** The commit succeeds, but its answer is lost: a retry must find what it wrote. */
 export const commitAnswersLost = ({ lastsMs = 10_000, share = 0.1 } = {}): Fault => ({
   name: `the answer to every ${Math.round(1 / share)}th commit lost for ${seconds(lastsMs)}`,
   strike: (stage) =>
     felt(stage, 'answers to commits that were lost', ['links.postgres.answersLost'], async () => {
       const { rig, random } = stage;
-      // As a statement of its own, no message's body ends so; and sends are a transaction that is one statement, prepared.
+      // A statement of its own, which no body of a message can be; or the prepared statement of sends, a transaction in itself.
       const commits = (request: Buffer) => request.includes('commit\0') || request.includes('\0sends\0');
       const losesAnswerTo = (request: Buffer) => commits(request) && random() < share;
       for (const { links } of rig.nodes) links.postgres.impair({ losesAnswerTo });
@@ -144,11 +144,11 @@ export const commitAnswersLost = ({ lastsMs = 10_000, share = 0.1 } = {}): Fault
 const waiting = `select pid, xact_start::text as since from pg_stat_activity
   where wait_event_type = 'Lock' and datname = current_database()`;
 
-/** How long ago the newest entry was written that is not of that room. */
+/** The age of the newest entry of any other room. */
 const newestElsewhere = `select (extract(epoch from clock_timestamp() - max(at)) * 1000)::float8 as ago_ms
   from rooms join room_log on room_id = id and seq = head_seq where id <> $1`;
 
-/** Takes connections until there is none left, as the user that the nodes are. */
+/** Opens connections with the role of the nodes until there is none left. */
 async function takeAll(rig: Rig, holders: pg.Client[]): Promise<void> {
   for (;;) {
     const holder = new pg.Client({ connectionString: rig.databaseUrl, application_name: 'holder' });

@@ -1,4 +1,4 @@
-// Any state of Redis. No send may fail of it, and the head check brings what Redis lost.
+// Failures of Redis. No send may fail because of them, and the head check finds what Redis lost.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
@@ -9,7 +9,7 @@ import { felt, repeatedly, seconds } from './felt.ts';
 
 /** Heads are checked each second while Redis is away. */
 const awayDelayMs = 2500;
-/** Until its silence is noticed, they are checked every 5 s. */
+/** Heads are checked every 5 s until the silence is noticed. */
 const silentDelayMs = 7000;
 
 export const redisKilled = ({ lastsMs = 30_000 } = {}): Fault => ({
@@ -44,7 +44,7 @@ export const redisSilent = ({ lastsMs = 30_000 } = {}): Fault => ({
     }),
 });
 
-/** Redis keeps nothing of ours: it is given something to forget. */
+/** The nodes keep nothing in Redis, so it is first filled with keys. */
 export const redisFlushed = ({ times = 5, keys = 50_000 } = {}): Fault => ({
   name: 'Redis flushed',
   maxDelayMs: silentDelayMs,
@@ -57,7 +57,7 @@ export const redisFlushed = ({ times = 5, keys = 50_000 } = {}): Fault => ({
         await redis.flushall('SYNC');
         await sleep(500);
       }
-      return { figure: 'keys that Redis forgot', count: forgotten };
+      return { figure: 'keys that were flushed', count: forgotten };
     }),
 });
 
@@ -74,7 +74,7 @@ export const redisSubscribersCut = ({ lastsMs = 20_000, everyMs = 500 } = {}): F
     }),
 });
 
-/** One node alone hears nothing and says nothing: its link loses everything, or nobody is let in. */
+/** One node neither receives nor publishes anything: its link loses everything, or refuses connections. */
 export const nodeCutOffFromRedis = ({ lastsMs = 20_000 } = {}): Fault => ({
   name: `one node cut off from Redis for ${seconds(lastsMs)}`,
   maxDelayMs: silentDelayMs,
@@ -89,10 +89,10 @@ export const nodeCutOffFromRedis = ({ lastsMs = 20_000 } = {}): Fault => ({
     }),
 });
 
-/** Larger than what Redis sends on without a look at the limit (16 KiB). */
+/** Larger than what Redis sends without checking the limit (16 KiB). */
 const largeBytes = 256 * 1024;
 
-/** Redis itself cuts a subscriber for whom more waits than a few bytes; something large now and then is more. */
+/** Redis disconnects a subscriber whose output buffer exceeds the limit: a large message every `everyMs` does so. */
 export const redisBuffersTiny = ({ lastsMs = 20_000, everyMs = 500 } = {}): Fault => ({
   name: 'Redis with tiny output buffers',
   maxDelayMs: awayDelayMs,
@@ -108,7 +108,7 @@ export const redisBuffersTiny = ({ lastsMs = 20_000, everyMs = 500 } = {}): Faul
     ),
 });
 
-/** Ways to turn clients away, and back. */
+/** Commands that make Redis refuse clients, and admit them again. */
 const refusals: Record<string, { refuse: string[]; admit: string[] }> = {
   'too many clients': { refuse: ['CONFIG', 'SET', 'maxclients', '1'], admit: ['CONFIG', 'SET', 'maxclients', '10000'] },
   'a password': { refuse: ['CONFIG', 'SET', 'requirepass', 'unknown'], admit: ['CONFIG', 'SET', 'requirepass', ''] },
@@ -118,7 +118,7 @@ const refusals: Record<string, { refuse: string[]; admit: string[] }> = {
   },
 };
 
-/** It is there and answers, and the answer is no: each time for one of these reasons. */
+/** Redis answers with errors, each time for one of these reasons. */
 export const redisRefusing = ({ lastsMs = 15_000 } = {}): Fault => ({
   name: `Redis refusing for ${seconds(lastsMs)}`,
   maxDelayMs: awayDelayMs,
@@ -137,12 +137,12 @@ export const redisRefusing = ({ lastsMs = 15_000 } = {}): Fault => ({
   },
 });
 
-/** The topics that nodes listen to. */
+/** The topics that nodes are subscribed to. */
 export async function topics(redis: Redis): Promise<string[]> {
   return (await redis.call('PUBSUB', 'CHANNELS', 'gapless:*')) as string[];
 }
 
-/** Does `work` on a connection of the rig's own. */
+/** Runs `work` with a connection of its own. */
 export async function asking<T>({ rig }: Stage, work: (redis: Redis) => Promise<T>): Promise<T> {
   using connected = await rig.connectRedis();
   return await work(connected.redis);

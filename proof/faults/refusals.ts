@@ -1,4 +1,4 @@
-// A PostgreSQL that is there and says no, for reasons that only an operator can think of. All of them pass.
+// PostgreSQL refuses connections or statements, for reasons that operators cause and repair. All of them are passing.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { shuffle } from '../../tests/support/random.ts';
@@ -8,13 +8,13 @@ import { repeatedly, seconds } from './felt.ts';
 
 interface Refusal {
   readonly name: string;
-  /** What PostgreSQL answers, in its log as well. */
+  /** The error that PostgreSQL answers and logs. */
   readonly sqlState: string;
-  /** Makes PostgreSQL refuse for so long, and makes up for it. */
+  /** Makes PostgreSQL refuse for `lastsMs`, then undoes it. */
   refuse(rig: Rig, lastsMs: number): Promise<void>;
 }
 
-/** Refuses new connections, and ends those that are open. */
+/** Refuses new connections, and terminates open ones. */
 function atConnect(refuse: string, admit: string): Refusal['refuse'] {
   return async (rig, lastsMs) => {
     await rig.askServer(refuse);
@@ -38,7 +38,7 @@ function atStatement(refuse: string, admit: string): Refusal['refuse'] {
 const away = `${role.name}_away`;
 
 async function renameDatabase(rig: Rig, lastsMs: number): Promise<void> {
-  // Nobody may be connected to a database that is renamed, and the nodes come back at once.
+  // A database can be renamed only while nobody is connected to it, and the nodes reconnect at once.
   await rig.askServer(`alter database ${role.name} allow_connections false`);
   await rig.askServer(`select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '${role.name}'`);
   await rig.askServer(`alter database ${role.name} rename to ${away}`);
@@ -113,6 +113,6 @@ export const postgresRefusing = ({ eachMs = 2000 } = {}): Fault => ({
       figures.push(`${name} ${count}`);
       await sleep(pauseMs);
     }
-    return { figure: `refusals at least of each kind (${figures.join(', ')})`, count: Math.min(...counts) };
+    return { figure: `refusals or more of each kind (${figures.join(', ')})`, count: Math.min(...counts) };
   },
 });

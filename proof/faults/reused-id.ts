@@ -1,4 +1,4 @@
-// Clients that use the id of a subscription again at once, which graphql-transport-ws allows.
+// Clients that reuse the id of a subscription at once after `complete`, which graphql-transport-ws allows.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pick } from '../../tests/support/random.ts';
@@ -8,9 +8,9 @@ import type { Watcher } from '../clients/watcher.ts';
 import type { Fault } from './fault.ts';
 import { seconds } from './felt.ts';
 
-/** A subscription that is completed while the database is slow is still being opened. */
+/** While the database is slow, a subscription is completed before it is open. */
 const slowDatabase = { delayMs: 50, jitterMs: 250 };
-/** How long the crowd writes after the last `complete`, for a stream that goes on to show itself. */
+/** How long the crowd writes after the last `complete`. A stream that goes on would deliver something. */
 const quietMs = 1500;
 const catchUpMs = 60_000;
 
@@ -36,6 +36,6 @@ export const subscriptionIdReused = ({ clients = 15, lastsMs = 8000 } = {}): Fau
     await Promise.all(streams.map((stream) => stream.complete()));
     await sleep(quietMs);
     crowd.leave(seats);
-    return { figure: 'times that an id was used again', count: streams.reduce((sum, { reuses }) => sum + reuses, 0) };
+    return { figure: 'times that an id was reused', count: streams.reduce((sum, { reuses }) => sum + reuses, 0) };
   },
 });

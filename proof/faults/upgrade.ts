@@ -37,7 +37,7 @@ export const rollingUpgrade = ({ mixedMs = 1500, back = 3 } = {}): Fault => ({
 });
 
 const tables = ['users', 'rooms', 'memberships', 'messages', 'room_log'];
-/** A change that waits for its lock longer holds up everyone behind it: it is tried again instead. */
+/** A change that waits longer for its lock blocks everyone who comes after it. It is retried instead. */
 const lockTimeout = '500ms';
 
 /** Adds a column to every table. Connections that have prepared statements stay open. */
@@ -48,7 +48,7 @@ export const columnsAdded = ({ lastsMs = 4000 } = {}): Fault => ({
     const before = new Set((await rig.ask(backends)).map(({ backend }) => backend));
     const column = `added_${randomUUID().slice(0, 8)}`;
     for (const table of tables) {
-      await until(`${table} has a column more`, () =>
+      await until(`${table} has another column`, () =>
         rig.ask(`set lock_timeout = '${lockTimeout}'; alter table ${table} add column ${column} text default 'x'`).then(
           () => true,
           () => false,
@@ -65,7 +65,7 @@ const appendUnknown = `with moved as (update rooms set head_seq = head_seq + 1, 
   insert into room_log (room_id, seq, tag, type, at) select $1, head_seq, $2, 'MessageStarred', clock_timestamp() from moved
   returning seq`;
 const unknownTag = 20_261_127;
-/** For the check of the heads to find the entry as well, where nothing was published after it. */
+/** Longer than the interval of the head check. */
 const unknownMs = 7000;
 
 /**
@@ -88,6 +88,6 @@ export const entryOfNewerVersion = (): Fault => ({
     await rig.ask(`update room_log set type = 'RoomUpdated' where room_id = $1 and seq = $2`, [room.id, seq]);
     await crowd.seen(seats);
     crowd.leave(seats);
-    return { figure: `of ${seats.length} streams that ended in front of the entry`, count: ended.length };
+    return { figure: `of ${seats.length} streams that ended before the entry`, count: ended.length };
   },
 });

@@ -1,6 +1,6 @@
-// What clients that stop reading cost a node, and those who go on beside them. A command of its own, on Linux:
+// Measures what clients that stop reading cost a node and the other clients. A command of its own, on Linux:
 //   node proof/measure/stalled-readers.ts [clients] [messages a second] [seconds] [copies]
-// Three times the same load on one room: before there are such clients, while they do not read, and once they are closed.
+// The same load on one room three times: before there are such clients, while they do not read, and after they are closed.
 
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,13 +17,13 @@ import { range } from '../../tests/support/storage.ts';
 const bodyLength = 2000;
 const watchers = 5;
 const senders = 4;
-/** Sends that may wait for their answers. Where more would, the rate is not reached. */
+/** Maximum number of pending sends. If more were needed, the rate is not reached. */
 const maxUnanswered = 64;
 
-/** Memory that has grown by no more than this has levelled out. */
+/** Memory that grows by no more than this has levelled out. */
 const levelMiB = 5;
 const maxWarmUpMs = 240_000;
-/** By then the node must have stopped serving them, and again by then have closed them. */
+/** Time for the node to stop serving them, and again to close them. */
 const giveUpMs = 120_000;
 
 const watchCopies = (copies: number) => `subscription ($roomId: ID!) {
@@ -33,11 +33,11 @@ const watchCopies = (copies: number) => `subscription ($roomId: ID!) {
 export interface Options {
   readonly clients: number;
   readonly perSecond: number;
-  /** How often an event shows its message to a client that stops: a crowd is held up sooner, at a lower rate. */
+  /** How often an event contains its message for a client that stops, so that fewer messages fill its buffers. */
   readonly copies: number;
-  /** How long at least messages come before there are clients that stop: until the memory of the node has levelled out for as long. */
+  /** Minimum duration of the load before clients stop, and for which the memory of the node must have been level. */
   readonly warmUpSeconds: number;
-  /** How long at least they come then. */
+  /** Minimum duration of the load while they are stopped. */
   readonly seconds: number;
   /** Waits until the node has closed all of them. */
   readonly untilClosed: boolean;
@@ -65,9 +65,9 @@ export interface Measured {
   readonly maxWaitingBytes: number;
   readonly backpressured: number;
   readonly closed: number;
-  /** Sends that were refused, as UNAVAILABLE: more than the node could write in time. */
+  /** Sends that were refused with UNAVAILABLE, because the node could not write them in time. */
   readonly refused: number;
-  /** What each of those who read was handed: everything that was sent, in order. */
+  /** Whether each reader received everything that was sent, in order. */
   readonly complete: boolean;
 }
 
@@ -140,7 +140,7 @@ export async function measureStalledReaders(node: ServerNode, options: Options):
   };
   let maxWaitingBytes = 0;
   const parts: Figures[] = [];
-  /** Looks on until `done`, asked each half second. */
+  /** Observes until `done`, which is called every half second. */
   async function observe(what: string, done: (forMs: number) => Promise<boolean>): Promise<void> {
     [answers, deliveries] = [[], []];
     const from = performance.now();
@@ -163,7 +163,7 @@ export async function measureStalledReaders(node: ServerNode, options: Options):
   }
   const after = (seconds: number) => async (forMs: number) => forMs >= seconds * 1000;
 
-  // A young process grows by itself, as far as its garbage collector lets it.
+  // The memory of a new process grows without load, up to what its garbage collector allows.
   let level = { rssMiB: 0, sinceMs: 0 };
   await observe('nobody has stopped', async (forMs) => {
     const rssMiB = readRssMiB(node);
@@ -188,7 +188,7 @@ export async function measureStalledReaders(node: ServerNode, options: Options):
   await observe(`${options.clients} are served no further`, options.untilClosed ? all('stalled') : after(options.seconds - seconds));
   if (options.untilClosed) {
     const spent = seconds + (parts.at(-1) as Figures).seconds;
-    // What waits behind a close is held on to for 5 seconds more.
+    // What is pending at a close is kept for 5 seconds.
     await sleep(6000);
     await observe(`${options.clients} are closed`, after(Math.max(20, options.seconds - spent)));
   }

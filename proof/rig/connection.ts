@@ -5,17 +5,17 @@ import { connect, type Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Link, Target } from './link.ts';
 
-/** A slow link sends a piece so often. */
+/** Interval between the pieces of a slow link. */
 const slowPieceMs = 50;
 
 export class Connection {
-  /** Something that was sent on it never arrived, so nothing that follows may either. */
+  /** Bytes were lost on it, so nothing that follows may arrive. */
   damaged = false;
-  /** Since the link was impaired, both ways together. */
+  /** Since the link was last impaired, in both directions. */
   bytesCarried = 0;
   readonly #link: Link;
   readonly #client: Socket;
-  /** Undefined where the link swallowed from the start: nobody is at the other end. */
+  /** Undefined if the link swallowed from the start: there is no other end. */
   readonly #server: Socket | undefined;
   #losesNextAnswer = false;
 
@@ -24,11 +24,11 @@ export class Connection {
     this.#client = client;
     this.damaged = link.impairment.swallowing === true;
     this.#server = this.damaged ? undefined : connect({ host: '127.0.0.1', ...to, allowHalfOpen: true, noDelay: true });
-    // Errors are met where the socket is read; without a listener they would end the process.
+    // Errors are handled where the socket is read. Without a listener they would end the process.
     for (const socket of [client, this.#server]) socket?.on('error', () => {});
   }
 
-  /** Carries bytes both ways. Resolves when both sides are closed. */
+  /** Carries bytes in both directions. Resolves when both sides are closed. */
   async carry(): Promise<void> {
     const closed = [this.#client, ...(this.#server ? [this.#server] : [])].map((socket) => once(socket, 'close').catch(() => {}));
     void this.#carry(this.#client, this.#server);
@@ -89,7 +89,7 @@ export class Connection {
     if (left <= bytes.length) this.reset();
   }
 
-  /** Resolves when the bytes have left, at the pace of the link: whoever sends them waits for that. */
+  /** Resolves when the bytes have been written, at the rate of the link. The sender waits for that. */
   async #write(bytes: Buffer, into: Socket): Promise<void> {
     for (let at = 0; at < bytes.length && !into.destroyed; ) {
       const { bytesPerSecond = Infinity, bytesPerPiece = Infinity } = this.#link.impairment;

@@ -1,9 +1,9 @@
-// What a node counts of its own troubles, and its links of theirs: a fault that was felt makes some of it grow.
+// Counters of a node and of its links. A fault that has an effect makes some of them grow.
 
 /** Numbers by name, such as `redis.reconnects`. */
 export type Counts = Readonly<Record<string, number>>;
 
-/** Every number in there, named by the way to it. */
+/** Every number in the object, named by its path. */
 export function flatten(value: object, way = ''): Counts {
   const numbers = Object.entries(value).flatMap(([name, inner]): [string, number][] => {
     if (typeof inner === 'number') return [[`${way}${name}`, inner]];
@@ -13,8 +13,8 @@ export function flatten(value: object, way = ''): Counts {
 }
 
 /**
- * By how much these have grown, all nodes together. What a node did not say before or does not say after is left out,
- * and so is what a restart set back.
+ * Total growth of these counters over all nodes. Ignores counters that are missing before or after, and those that a
+ * restart reset.
  */
 export function growth(before: readonly Counts[], after: readonly Counts[], ...names: readonly string[]): number {
   const grown = after.flatMap((counts, node) => names.map((name) => (counts[name] ?? 0) - (before[node]?.[name] ?? counts[name] ?? 0)));

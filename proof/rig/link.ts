@@ -1,57 +1,57 @@
-// A TCP proxy on one link, which can be made to fail as networks do. It alters nothing: bytes arrive in their order, late
-// or not at all, and where some vanish, so does whatever follows them on their connection.
+// A TCP proxy that can fail as networks do. It alters no bytes: they arrive in order, late or not at all, and after a loss
+// nothing more arrives on that connection.
 
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Connection } from './connection.ts';
 
-/** What is wrong with a link. Each holds for connections that are open and for new ones, until the next `impair` or `heal`. */
+/** How a link fails. Applies to open and to new connections, until the next `impair` or `heal`. */
 export interface Impairment {
-  /** Nothing moves either way. What is sent is held back, in the end at its sender. */
+  /** Nothing moves in either direction. What is sent waits, finally at its sender. */
   readonly paused?: boolean;
   /** New connections are reset. */
   readonly refusing?: boolean;
-  /** Half-open: connections stay and are accepted, and all that is sent on them vanishes, their end as well. */
+  /** Half-open: connections stay open and are accepted, but everything sent on them is lost, including their end. */
   readonly swallowing?: boolean;
-  /** Each piece waits so long before it goes on, and so does what has come meanwhile: twice that is the longest. */
+  /** Delay of each piece. What arrives during the delay waits for its own, so that the longest is twice as long. */
   readonly delayMs?: number;
-  /** Up to so much more, by chance. */
+  /** Maximum random addition to `delayMs`. */
   readonly jitterMs?: number;
   /** For each connection and direction. */
   readonly bytesPerSecond?: number;
   /** 1: byte by byte. */
   readonly bytesPerPiece?: number;
-  /** A connection that has carried so many more, both ways together, is reset. */
+  /** A connection is reset after so many more bytes, both directions together. */
   readonly cutAfterBytes?: number;
   /**
-   * What is sent to the server arrives; once it answers, the answer is dropped and the connection reset. Asked of each
-   * piece on its way to the server.
+   * Called with each piece on its way to the server. If true, the piece arrives, but the answer is dropped and the
+   * connection reset.
    */
   readonly losesAnswerTo?: (request: Buffer) => boolean;
 }
 
-/** How often what was done to a link was felt by those who use it. Each only ever grows. */
+/** How often the impairments of a link had an effect. They never decrease. */
 export interface LinkCounts {
   connections: number;
   refused: number;
-  /** Connections that found nobody to lead to, and were reset. */
+  /** Connections that were reset because nothing listened at the target. */
   unreached: number;
-  /** Connections that were reset, for whatever reason of the link's own. */
+  /** Connections that the link itself reset, for any reason. */
   resets: number;
   swallowedBytes: number;
-  /** Bytes that were held, delayed, slowed down or taken apart. */
+  /** Bytes that were held back, delayed, slowed down or split. */
   hinderedBytes: number;
   answersLost: number;
 }
 
-/** Whom a link leads to. Nothing needs to listen there yet. */
+/** Where a link leads to. Nothing needs to listen there yet. */
 export interface Target {
   readonly port: number;
   readonly host?: string;
 }
 
 export class Link implements AsyncDisposable {
-  /** Where it listens, on 127.0.0.1, for as long as it is there. */
+  /** Where it listens, on 127.0.0.1. It does not change. */
   readonly port: number;
   readonly counts: LinkCounts = {
     connections: 0,
@@ -97,7 +97,7 @@ export class Link implements AsyncDisposable {
     return this.#connections.size;
   }
 
-  /** Makes this wrong with the link, and nothing else. Connections that lost something stay dead. */
+  /** Replaces the impairment of the link. Connections that lost bytes stay dead. */
   impair(impairment: Impairment): void {
     this.#impairment = impairment;
     this.#change.resolve();
@@ -105,13 +105,13 @@ export class Link implements AsyncDisposable {
     for (const connection of this.#connections) connection.bytesCarried = 0;
   }
 
-  /** All as it should be. Connections that lost something are reset, as a firewall does that has never heard of them. */
+  /** Removes the impairment. Connections that lost bytes are reset, as by a firewall that does not know them. */
   heal(): void {
     this.impair({});
     for (const connection of this.#connections) if (connection.damaged) connection.reset();
   }
 
-  /** Resets every connection, and says how many they were. */
+  /** Resets every connection, and returns how many there were. */
   reset(): number {
     const { size } = this.#connections;
     for (const connection of this.#connections) connection.reset();

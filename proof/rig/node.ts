@@ -1,5 +1,5 @@
 // One node: a process of its own that is started, stopped and killed, and its links to clients, PostgreSQL and Redis.
-// Its addresses stay the same however often it restarts. An end that nobody asked for is a crash, and it is started again.
+// Its addresses survive restarts. An end that was not asked for is a crash, and the node is started again.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -8,22 +8,22 @@ import { type Counts, flatten } from './counts.ts';
 import { Link } from './link.ts';
 
 const startTimeoutMs = 60_000;
-/** A node that was told to end has ended by then. */
+/** How long a node may take to end in order. */
 const drainTimeoutMs = 25_000;
-/** How long a node may take to say how it is. It asks the database first, for 4.5 s at most. */
+/** How long a node may take to answer /ready. The previous version asks the database first, for up to 4.5 s. */
 const answerTimeoutMs = 10_000;
-/** Before a node that crashed is started again. */
+/** Delay before a crashed node is started again. */
 const restartDelayMs = 1000;
-/** How much of what it printed tells of a crash, in characters. */
+/** How much of the output is reported with a crash, in characters. */
 const tailLength = 2000;
 
 export interface NodeOptions {
   readonly index: number;
   readonly env: Readonly<Record<string, string>>;
-  /** What Node is told before the program. */
+  /** Arguments of Node before the program. */
   readonly nodeArgs: readonly string[];
   readonly databaseUrl: URL;
-  /** The same database, past the link. */
+  /** The same database, without the link. */
   readonly unixSocketUrl: string;
   readonly redisPort: number;
   readonly random: () => number;
@@ -37,7 +37,7 @@ export const currentMain = fileURLToPath(new URL('../../src/main.js', import.met
 export interface Launch {
   /** The program: of this version, or of the previous one. */
   main: string;
-  /** Connects to PostgreSQL over its Unix socket, past the link. */
+  /** Connects to PostgreSQL over its Unix socket, without the link. */
   unixSocket: boolean;
 }
 
@@ -46,13 +46,13 @@ export class RigNode implements AsyncDisposable {
   /** The GraphQL endpoint, through the link between the clients and the node. */
   readonly url: string;
   readonly links: { readonly clients: Link; readonly postgres: Link; readonly redis: Link };
-  /** Counts from the next start on. */
+  /** Takes effect at the next start. */
   readonly launch: Launch = { main: currentMain, unixSocket: false };
-  /** Where its process listens, past the link. */
+  /** Where its process listens, without the link. */
   readonly port: number;
   readonly #options: NodeOptions;
   #program: Program | undefined;
-  /** Whether it is to be there: an end is a crash then. */
+  /** Whether it should be running: an end is then a crash. */
   #wanted = false;
   #disposed = false;
   #starting: Promise<void> | undefined;
@@ -65,7 +65,7 @@ export class RigNode implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Its links, and not yet its process. */
+  /** Opens its links, but does not start its process. */
   static async open(options: NodeOptions): Promise<RigNode> {
     const { random, databaseUrl, redisPort } = options;
     const port = await freePort();
@@ -89,7 +89,7 @@ export class RigNode implements AsyncDisposable {
     return this.#program?.stop(signal);
   }
 
-  /** Asks it to end in order. One that does not with 0 and in time has crashed. */
+  /** Asks it to end in order. If it does not end in time and with code 0, it has crashed. */
   async drain(): Promise<void> {
     const slow = setTimeout(() => {
       this.#crashed(`was asked to end and had not after ${drainTimeoutMs} ms`);
@@ -107,7 +107,7 @@ export class RigNode implements AsyncDisposable {
     await this.start();
   }
 
-  /** It is there, and does nothing, until `resume`. */
+  /** Stops the process (SIGSTOP) until `resume`. */
   pause(): void {
     this.#program?.child.kill('SIGSTOP');
   }
@@ -116,7 +116,7 @@ export class RigNode implements AsyncDisposable {
     this.#program?.child.kill('SIGCONT');
   }
 
-  /** What it says of itself, past its links. Undefined where it says nothing. */
+  /** The answer to /ready, without the links. Undefined if there is none. */
   async ready(timeoutMs = answerTimeoutMs): Promise<Record<string, unknown> | undefined> {
     try {
       const response = await fetch(`http://127.0.0.1:${this.port}/ready`, { signal: AbortSignal.timeout(timeoutMs) });
@@ -126,7 +126,7 @@ export class RigNode implements AsyncDisposable {
     }
   }
 
-  /** Its counters, as far as it answers, and those of its links: `redis.reconnects`, `links.postgres.connections`. */
+  /** Its counters, if it answers, and those of its links: `redis.reconnects`, `links.postgres.connections`. */
   async counts(): Promise<Counts> {
     const { redisCounts = {}, counts = {} } = (await this.ready()) ?? {};
     const links = Object.entries(this.links).map(([name, link]) => [name, link.counts]);

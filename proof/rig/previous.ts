@@ -1,4 +1,4 @@
-// The version before this one, from the git history, so that old and new nodes can run together.
+// The previous version, from the git history, so that old and new nodes can run together.
 
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,18 +6,18 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from '../../tests/support/process.ts';
 
-/** The commit that upgrades begin with and go back to. A release moves it to the release before. */
+/** The commit that upgrades start from and go back to. After a release, it becomes the commit of that release. */
 export const previousVersion = 'a0660fd4f00bbf3d44572ad12bcf9cbc1099607a';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const installed = join(root, 'node_modules');
 
 export interface Previous extends Disposable {
-  /** Its program, as `src/main.js` is that of this version. */
+  /** Path of its `src/main.js`. */
   readonly main: string;
 }
 
-/** Checks the previous version out into a folder of its own. Throws a sentence where there is no git history. */
+/** Checks the previous version out into a folder of its own. Throws if there is no git history. */
 export async function checkOutPrevious(): Promise<Previous> {
   const folder = mkdtempSync(join(tmpdir(), 'gapless-previous-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
@@ -45,7 +45,7 @@ async function extract(folder: string): Promise<void> {
   await run('tar', ['-xf', archive, '-C', folder]);
 }
 
-/** Whether every package that the previous version runs on is installed here in its very version. */
+/** Whether every dependency of the previous version is installed here in the same version. */
 function hasSamePackages(folder: string): boolean {
   const { dependencies } = read(join(folder, 'package.json')) as { dependencies: Record<string, string> };
   return Object.entries(dependencies).every(([name, version]) => {

@@ -1,25 +1,25 @@
-// Processes by their id, with the children that they started: stopped, let go on, and killed so that nothing is flushed.
+// Processes by id, with their children: stopped, continued, killed so that nothing is flushed, and limited.
 
 import { readFileSync } from 'node:fs';
 import { run, until } from '../../tests/support/process.ts';
 
-/** The process and its children, itself first. */
+/** The process, then its children. */
 function familyOf(pid: number): number[] {
   return [pid, ...readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)];
 }
 
-/** Makes all of them silent, and says how many they are. The parent first: it starts no more. */
+/** Stops all of them, and returns how many there are. The parent first, so that it starts no more. */
 export function freeze(pid: number): number {
   process.kill(pid, 'SIGSTOP');
   return sendAll(familyOf(pid), 'SIGSTOP');
 }
 
-/** Lets all of them go on. */
+/** Continues all of them. */
 export function thaw(pid: number): void {
   sendAll(familyOf(pid), 'SIGCONT');
 }
 
-/** Kills all of them, and says how many they were. Returns when they are gone, and their memory with them. */
+/** Kills all of them, and returns how many there were. Resolves when they and their memory are gone. */
 export async function killAll(pid: number): Promise<number> {
   freeze(pid);
   const family = familyOf(pid);
@@ -28,7 +28,7 @@ export async function killAll(pid: number): Promise<number> {
   return family.length;
 }
 
-/** Children that end meanwhile are none the worse for it. */
+/** Ignores processes that have ended. */
 function sendAll(pids: readonly number[], signal: NodeJS.Signals): number {
   return pids.filter((pid) => {
     try {
@@ -39,7 +39,7 @@ function sendAll(pids: readonly number[], signal: NodeJS.Signals): number {
   }).length;
 }
 
-/** Gone, or a zombie: it holds nothing any more. */
+/** Whether the process is gone, or a zombie, which holds no resources. */
 function isGone(pid: number): boolean {
   try {
     return / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
@@ -48,7 +48,7 @@ function isGone(pid: number): boolean {
   }
 }
 
-/** Sets how many file descriptors a running process may have, and returns how many it might have had. */
+/** Sets the limit of file descriptors of a running process, and returns the limit before. */
 export async function limitDescriptors(pid: number, limit: number): Promise<number> {
   const options = ['--pid', String(pid), '--nofile', '--noheadings', '--output', 'SOFT'];
   const before = Number(await run('prlimit', options));

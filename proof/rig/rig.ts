@@ -1,4 +1,4 @@
-// PostgreSQL, Redis and three nodes, each a process of its own, with a link between every two that talk and to the clients.
+// PostgreSQL, Redis and three nodes, each in a process of its own, with a link on every connection between them.
 
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,28 +12,28 @@ import type { Counts } from './counts.ts';
 import { RigNode } from './node.ts';
 
 export interface RigOptions {
-  /** How many. 3, unless given. */
+  /** Number of nodes. Default: 3. */
   readonly nodes?: number;
-  /** What Node is told before the program, such as `--import` and a module. */
+  /** Arguments of Node before the program, such as `--import` and a module. */
   readonly nodeArgs?: readonly string[];
-  /** Settings of the nodes, beside those that the rig makes. */
+  /** Settings of the nodes, in addition to those of the rig. */
   readonly env?: Readonly<Record<string, string>>;
   readonly postgresSettings?: Readonly<Record<string, string>>;
   /** The nodes reach PostgreSQL through PgBouncer in transaction mode, and commits are not durable by default. */
   readonly pooled?: boolean;
-  /** The program of the previous version, on which the nodes are started first. This version, unless given. */
+  /** The program of the previous version, with which the nodes are first started. Default: this version. */
   readonly previousMain?: string | undefined;
   /** Chooses the jitter of links. */
   readonly random?: () => number;
-  /** Is told of a node that ended and was not asked to, or not as it should when asked. */
+  /** Called when a node ends without being asked to, or not as it should. */
   onCrash(node: number, how: string): void;
 }
 
 type OpenNode = (index: number, nodeArgs: readonly string[]) => Promise<RigNode>;
 
-/** Whom the nodes connect as, and the name of their database. Connections that are reserved for superusers are the rig's. */
+/** The role of the nodes, and the name of their database. The connections reserved for superusers remain for the rig. */
 export const role = { name: 'gapless', password: 'gapless' } as const;
-/** Before the lines of initdb, which trust everyone: a password that changes must be asked for. */
+/** Before the lines of initdb, which trust everyone: the role of the nodes needs its password, which a fault changes. */
 const hbaLines = `local all ${role.name} scram-sha-256\nhost all ${role.name} all scram-sha-256\n`;
 
 export class Rig implements AsyncDisposable {
@@ -75,7 +75,7 @@ export class Rig implements AsyncDisposable {
     await using started = new AsyncDisposableStack();
     const sockets = mkdtempSync(join(tmpdir(), 'gapless-sockets-'));
     started.defer(() => rmSync(sockets, { recursive: true, force: true }));
-    // Each line of its log begins with the SQLSTATE.
+    // Each line of its log starts with the SQLSTATE.
     const settings = { max_connections: '100', log_line_prefix: '%e ', ...postgresSettings };
     const postgres = started.use(await startPostgres(settings));
     await listenIn(sockets, postgres, settings);
@@ -97,48 +97,48 @@ export class Rig implements AsyncDisposable {
     return new Rig(nodes, postgres, redis, previousMain, openNode, started.move());
   }
 
-  /** Starts one more, which has seen nothing of what was done to the others, and is told nothing before the program. */
+  /** Starts one more node, of this version and without a control, which was not part of any fault. */
   async startWitness(): Promise<RigNode> {
     const witness = this.#cleanup.use(await this.#openNode(this.nodes.length, []));
     await witness.start();
     return witness;
   }
 
-  /** What every node and its links count. */
+  /** The counters of every node and its links. */
   counts(): Promise<Counts[]> {
     return Promise.all(this.nodes.map((node) => node.counts()));
   }
 
-  /** The nodes' database as they connect to it, but past their links. */
+  /** The database of the nodes, with their role, without the links. */
   get databaseUrl(): string {
     const url = databaseOf(this.postgres, role.name);
     url.password = role.password;
     return url.href;
   }
 
-  /** A connection of the rig's own to the nodes' database, past every link, as a superuser. End it. */
+  /** A connection to the database of the nodes as a superuser, without the links. The caller ends it. */
   connectPostgres(): Promise<pg.Client> {
     return connect(databaseOf(this.postgres, 'postgres').href);
   }
 
-  /** Asks the nodes' database. */
+  /** Runs a statement in the database of the nodes. */
   // biome-ignore lint/suspicious/noExplicitAny: rows are as the statement says
   async ask<Row extends pg.QueryResultRow = any>(statement: string, values: unknown[] = []): Promise<Row[]> {
     return askOnce(await this.connectPostgres(), statement, values);
   }
 
-  /** Asks PostgreSQL through another database than that of the nodes. */
+  /** Runs a statement in another database than that of the nodes. */
   // biome-ignore lint/suspicious/noExplicitAny: rows are as the statement says
   async askServer<Row extends pg.QueryResultRow = any>(statement: string): Promise<Row[]> {
     return askOnce(await connect(this.postgres.url), statement);
   }
 
-  /** Terminates the backends that serve nodes, and returns how many they were. */
+  /** Terminates the backends that serve nodes, and returns how many there were. */
   async terminateNodes(): Promise<number> {
     return (await this.askServer(`select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role.name}'`)).length;
   }
 
-  /** A connection of the rig's own to Redis, past every link. Dispose of it. */
+  /** A connection to Redis, without the links. The caller disposes of it. */
   async connectRedis(): Promise<{ redis: Redis } & Disposable> {
     const redis = new Redis(this.redis.url, { lazyConnect: true, retryStrategy: null });
     redis.on('error', () => {});
@@ -151,7 +151,7 @@ export class Rig implements AsyncDisposable {
   }
 }
 
-/** Has PostgreSQL ask the nodes for their password, and listen on a Unix socket in the folder as well. */
+/** Makes PostgreSQL ask the nodes for their password, and listen on a Unix socket in the folder too. */
 async function listenIn(folder: string, postgres: Postgres, settings: Record<string, string>): Promise<void> {
   const { uid, gid } = statSync(postgres.data);
   chownSync(folder, uid, gid);
@@ -164,7 +164,7 @@ async function listenIn(folder: string, postgres: Postgres, settings: Record<str
 
 /** Backends of PostgreSQL that the connections of all nodes share. */
 const poolSize = 8;
-/** PgBouncer replaces a backend after a second, and with it all that was set for its session. */
+/** PgBouncer replaces each backend after a second, so that settings of its session are lost. */
 const poolerSettings = { server_lifetime: '1', server_login_retry: '1' };
 
 async function startPooler(postgres: Postgres, databaseUrl: URL): Promise<{ url: URL } & AsyncDisposable> {
@@ -190,7 +190,7 @@ async function askOnce<Row extends pg.QueryResultRow>(client: pg.Client, stateme
 
 async function connect(url: string): Promise<pg.Client> {
   const client = new pg.Client(url);
-  // PostgreSQL is killed in these runs: whoever waits for an answer hears of it there.
+  // PostgreSQL is killed in these runs: pending queries reject.
   client.on('error', () => {});
   await client.connect();
   return client;

@@ -1,4 +1,4 @@
-// Everything that can go wrong, each a change to a sound run that brings in just that, with the verdicts it must bring.
+// Everything that can go wrong: each is a change to a sound run, with the verdicts that it must cause.
 
 import type { Verdict } from '../../proof/check/verdicts.ts';
 import type { FinalEntry, FinalRoom, Line } from '../../proof/history.ts';
@@ -8,13 +8,13 @@ type Event = Extract<Line, { type: 'event' }>;
 
 export interface Anomaly {
   readonly name: string;
-  /** All that the checker is to name. */
+  /** All verdicts that the checker must find. */
   readonly verdicts: readonly Verdict[];
-  /** Changes the run, where it can. False where there is no place for it. */
+  /** Changes the run. False if the run has no place for it. */
   plant(run: Run, choose: Choose): boolean;
 }
 
-/** One of the items, or undefined where there is none. */
+/** One of the items, or undefined if there is none. */
 export type Choose = <T>(items: readonly T[]) => T | undefined;
 
 export const anomalies: readonly Anomaly[] = [
@@ -84,7 +84,7 @@ export const anomalies: readonly Anomaly[] = [
       })),
   },
   {
-    name: 'an entry from in front of where a watcher began',
+    name: 'an entry from before the place where a watcher began',
     verdicts: ['outOfOrder'],
     plant({ lines, rooms }, choose) {
       const began = lines.filter(
@@ -185,7 +185,7 @@ export const anomalies: readonly Anomaly[] = [
     },
   },
   {
-    name: 'an entry behind the one that took the right',
+    name: 'an entry after the one that took the right',
     verdicts: ['leaked'],
     plant({ lines, rooms }, choose) {
       const completed = lines.flatMap((line, i) => {
@@ -222,7 +222,7 @@ export const anomalies: readonly Anomaly[] = [
     },
   },
   {
-    name: 'a CaughtUp that is ahead of what was handed over',
+    name: 'a CaughtUp that is ahead of what was delivered',
     verdicts: ['skipped'],
     plant({ lines }, choose) {
       const [first, second] = choose(neighbours(lines)) ?? [];
@@ -261,7 +261,7 @@ const sameWatcher = (a: Line, b: Line) => 'watcher' in a && 'watcher' in b && a.
 const isChanged = ({ rooms }: Run, id: string) =>
   rooms.some(({ log }) => log.some(({ event, message }) => event !== 'MessageAdded' && message?.id === id));
 
-/** Pairs of entries that a watcher was handed one right behind the other, over one stream. */
+/** Pairs of entries that a watcher received one directly after the other, over one stream. */
 function neighbours(lines: readonly Line[]): [Event, Event][] {
   const last = new Map<string, Line>();
   const pairs: [Event, Event][] = [];
@@ -276,7 +276,7 @@ function neighbours(lines: readonly Line[]): [Event, Event][] {
 
 const isEntry = (line: Line): line is Event => line.type === 'event' && line.event !== 'CaughtUp';
 
-/** The last lines of those watchers who were handed the last entry of their room and nothing since. */
+/** The last lines of the watchers that received the last entry of their room and nothing since. */
 function lastOfAll(lines: readonly Line[], rooms: readonly FinalRoom[]): Event[] {
   const last = new Map(lines.flatMap((line) => ('watcher' in line ? [[line.watcher, line] as const] : [])));
   return [...last.values()].filter(isEntry).filter((event) => rooms.some(({ log }) => log.at(-1)?.cursor === event.cursor));

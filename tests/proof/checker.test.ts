@@ -1,4 +1,4 @@
-// The checker against runs that are sound, which it must find nothing wrong with, and the same with one thing wrong.
+// The checker on sound runs, in which it must find nothing, and on the same runs with one thing wrong.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -17,7 +17,7 @@ const plans: fc.Arbitrary<Plan> = fc.record({
   rounds: fc.integer({ min: 1, max: 200 }),
 });
 
-/** What the checker names, with its examples, so that a failure tells what it took offence at. */
+/** The verdicts that the checker finds, with examples for the message of a failure. */
 function judge({ lines, rooms }: Run): Partial<Record<Verdict, string[]>> {
   const { findings, clean } = check(lines, rooms, bounds);
   const named = verdictNames.filter((name) => findings[name].count > 0);

@@ -1,4 +1,4 @@
-// The controls are what they are called: each starts, answers, and is wrong in its own way where the server is right.
+// Each control starts, answers, and fails in the way of its name where the server does not.
 
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { Watch } from '../support/watch.ts';
 
 type Events = Watch<gql.RoomEventsSubscription>;
 
-/** Starts a node as a control, or as it should be. */
+/** Starts a node as a control, or as the server is. */
 function start(control: string | undefined, env: Record<string, string>): Promise<ServerNode> {
   const flags = control === undefined ? {} : { NODE_OPTIONS: argumentsFor({ name: control }).join(' ') };
   return startNode({ IDENTITY: 'guest', LOG_LEVEL: 'warn', ...flags, ...env });
@@ -37,18 +37,18 @@ const has = (events: Events, number: number) => until(`message ${number} is ther
 describe('a control', () => {
   const services = new AsyncDisposableStack();
   const env: Record<string, string> = { REDIS_URL: process.env['REDIS_URL'] as string };
-  /** As it should be. */
+  /** The server as it is. */
   let sound: ServerNode;
-  /** Of the same database, and heard by nobody: what is sent here is lost on the bus. */
-  let unheard: Server;
+  /** On the same database, without Redis: what is sent here is lost on the bus. */
+  let offBus: Server;
   before(async () => {
     env['DATABASE_URL'] = services.use(await createDatabase()).url;
-    unheard = services.use(await startServer({ env: { DATABASE_URL: env['DATABASE_URL'], IDENTITY: 'guest' } }));
+    offBus = services.use(await startServer({ env: { DATABASE_URL: env['DATABASE_URL'], IDENTITY: 'guest' } }));
     sound = services.use(await start(undefined, env));
   });
   after(() => services.disposeAsync());
 
-  /** Runs it on a node as it should be and on the control, side by side. */
+  /** Runs it on the server as it is and on the control, side by side. */
   async function compare<T>(control: string, run: (url: string) => Promise<T>): Promise<{ right: T; wrong: T }> {
     await using node = await start(control, env);
     const [right, wrong] = await Promise.all([run(sound.url), run(node.url)]);
@@ -72,14 +72,14 @@ describe('a control', () => {
       );
   });
 
-  it('no-gap-read passes over what was lost when the next one comes', async () => {
+  it('no-gap-read skips what was lost when the next entry arrives', async () => {
     const { right, wrong } = await compare('no-gap-read', async (url) => {
       const ada = await Guest.signIn(url);
       const roomId = await ada.createRoom();
       await using events = await watch(ada, roomId);
       await ada.send(roomId, 'one');
       await has(events, 1);
-      await ada.at(unheard.url).send(roomId, 'two');
+      await ada.at(offBus.url).send(roomId, 'two');
       await ada.send(roomId, 'three');
       await has(events, 3);
       return numbersOf(events);
@@ -138,20 +138,20 @@ describe('a control', () => {
     assert.deepEqual(wrong, [1, 2]);
   });
 
-  it('yoga-pubsub hands over live events, and nothing of what was missed', async () => {
+  it('yoga-pubsub delivers live events, and nothing that was missed', async () => {
     const { right, wrong } = await compare('yoga-pubsub', async (url) => {
       const ada = await Guest.signIn(url);
       const roomId = await ada.createRoom();
       const { cursor } = (await ada.send(roomId, 'one')).message;
       await ada.send(roomId, 'two');
       await using events = await watch(ada, roomId, cursor);
-      // Its SUBSCRIBE is waited for by nobody: what is sent before Redis has it is lost, too.
+      // Nothing waits for its SUBSCRIBE: what is sent before Redis has processed it is lost as well.
       let last = 0;
-      await until('something is heard', async () => {
+      await until('something arrives', async () => {
         last = (await ada.send(roomId, 'three')).message.number;
         return numbersOf(events).includes(last - 1);
       });
-      await ada.at(unheard.url).send(roomId, 'four');
+      await ada.at(offBus.url).send(roomId, 'four');
       await ada.send(roomId, 'five');
       await has(events, last + 2);
       const numbers = numbersOf(events);
@@ -174,7 +174,7 @@ describe('a control', () => {
       const ada = await Guest.signIn(url);
       rooms.push({ ada, roomId: await ada.createRoom() });
     }
-    // The control last: what the other has written to the disk takes with it whatever was to be written before.
+    // The control writes last: a durable commit of the other node would flush what the control had written before.
     for (const { ada, roomId } of rooms) for (let count = 0; count < 10; count += 1) await ada.send(roomId, 'hello');
     await postgres.stop('SIGQUIT');
     await postgres.start(postgresSettings);

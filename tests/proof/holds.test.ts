@@ -22,18 +22,18 @@ const withFindings = (...verdicts: readonly string[]): Run => {
 };
 
 describe('a run', () => {
-  it('holds where nothing was found, every fault bit, and nobody was refused but for a while', () => {
+  it('holds if nothing was found, every fault had an effect, and every refusal was UNAVAILABLE', () => {
     assert.deepEqual([holds(sound), findingsOf(sound)], [true, []]);
   });
 
   const cases: [string, Run, RegExp | undefined][] = [
     ['something was found', withFindings('lost'), undefined],
-    ['it was broken off', { ...sound, brokenOff: 'somebody has not caught up' }, /somebody has not caught up/],
-    ['a fault changed nothing', { ...sound, bites: new Map([['Redis killed', [{ figure: 'entries', count: 0 }]]]) }, /changed nothing/],
-    ['somebody was refused who may', { ...sound, answers: { ...sound.answers, refusals: new Map([['INTERNAL', 1]]) } }, /INTERNAL/],
+    ['it ended early', { ...sound, brokenOff: 'somebody has not caught up' }, /somebody has not caught up/],
+    ['a fault had no effect', { ...sound, bites: new Map([['Redis killed', [{ figure: 'entries', count: 0 }]]]) }, /no effect/],
+    ['a permitted request was refused', { ...sound, answers: { ...sound.answers, refusals: new Map([['INTERNAL', 1]]) } }, /INTERNAL/],
   ];
   for (const [name, run, told] of cases) {
-    it(`does not hold where ${name}`, () => {
+    it(`does not hold if ${name}`, () => {
       assert.equal(holds(run), false);
       if (told) assert.match(findingsOf(run).join(), told);
     });
@@ -48,7 +48,7 @@ describe('a control', () => {
   });
 
   for (const control of controls.filter(({ sound }) => !sound)) {
-    it(`${control.name} is caught by all of its verdicts, and by no fewer`, () => {
+    it(`${control.name} is caught by all of its verdicts, and not by fewer`, () => {
       assert.equal(caught({ control, run: withFindings(...control.verdicts) }), true);
       assert.equal(caught({ control, run: withFindings(...control.verdicts.slice(1)) }), false);
       assert.equal(caught({ control, run: sound }), false);

@@ -43,13 +43,13 @@ class Client implements Disposable {
 
 describe('a link', () => {
   let echo: Server;
-  let heard: string;
+  let received: string;
   before(async () => {
     echo = createServer((socket) => {
       socket
         .on('error', () => {})
         .on('data', (bytes) => {
-          heard += bytes;
+          received += bytes;
           socket.write(bytes);
         });
     }).listen(0, '127.0.0.1');
@@ -59,7 +59,7 @@ describe('a link', () => {
 
   /** A link to the echo server, and one client whose connection is up. */
   async function open(text = 'hello ') {
-    heard = '';
+    received = '';
     const link = await Link.open(echo.address() as { port: number });
     const client = new Client(link.port);
     client.socket.write(text);
@@ -91,7 +91,7 @@ describe('a link', () => {
     let written = false;
     client.socket.write(text, () => (written = true));
     await until('something is held', () => link.counts.hinderedBytes > 0);
-    assert.deepEqual([client.text, written, heard], ['hello ', false, 'hello ']);
+    assert.deepEqual([client.text, written, received], ['hello ', false, 'hello ']);
     link.heal();
     await until('all of it has come back', () => client.pieces.reduce((sum, { length }) => sum + length, 0) === text.length + 6);
   });
@@ -133,10 +133,10 @@ describe('a link', () => {
     using late = new Client(link.port);
     late.socket.write('lost');
     await until('it is swallowed', () => link.counts.swallowedBytes === 8);
-    assert.deepEqual([heard, client.ended, late.ended, late.socket.readyState], ['hello ', 'no', 'no', 'open']);
+    assert.deepEqual([received, client.ended, late.ended, late.socket.readyState], ['hello ', 'no', 'no', 'open']);
     link.heal();
     await Promise.all([client.wasReset(), late.wasReset()]);
-    assert.equal(heard, 'hello ');
+    assert.equal(received, 'hello ');
   });
 
   it('keeps from one side that the other has gone while it swallows', async () => {
@@ -162,7 +162,7 @@ describe('a link', () => {
     using next = new Client(link.port);
     next.socket.write('here');
     await next.echoed('here');
-    assert.deepEqual([client.ended, heard], ['no', 'hello here']);
+    assert.deepEqual([client.ended, received], ['no', 'hello here']);
   });
 
   it('delays by no less than it is told, and keeps the order', async () => {
@@ -205,12 +205,12 @@ describe('a link', () => {
     link.impair({ cutAfterBytes: 10 });
     client.socket.write('1234567');
     await client.wasReset();
-    assert.deepEqual([heard, client.text.length <= 6 + 3], ['hello 1234567', true]);
+    assert.deepEqual([received, client.text.length <= 6 + 3], ['hello 1234567', true]);
     link.impair({ cutAfterBytes: 4 });
     using next = new Client(link.port);
     next.socket.write('123456');
     await next.wasReset();
-    assert.equal(heard, 'hello 12345671234');
+    assert.equal(received, 'hello 12345671234');
     assert.equal(link.counts.resets, 2);
   });
 
@@ -222,6 +222,6 @@ describe('a link', () => {
     await client.echoed('begin');
     client.socket.write('commit');
     await client.wasReset();
-    assert.deepEqual([heard, client.text, link.counts.answersLost], ['begincommit', 'begin', 1]);
+    assert.deepEqual([received, client.text, link.counts.answersLost], ['begincommit', 'begin', 1]);
   });
 });

@@ -1,4 +1,4 @@
-// The rig with one node: what it starts can be killed and is there again, and an end that nobody asked for is reported.
+// The rig with one node: what it starts can be killed and started again, and an unexpected end is reported.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -17,7 +17,7 @@ describe('the rig', { timeout: 120_000 }, () => {
   after(() => rig[Symbol.asyncDispose]());
   const onlyNode = () => rig.nodes[0] as Rig['nodes'][0];
 
-  it('counts what its links carry and its nodes suffer', async () => {
+  it('counts what happens to its links and nodes', async () => {
     const node = onlyNode();
     const earlier = await rig.counts();
     await Guest.signIn(node.url);
@@ -28,14 +28,14 @@ describe('the rig', { timeout: 120_000 }, () => {
     assert.equal(growth(earlier, [{}], 'redis.reconnects'), 0);
   });
 
-  it('keeps connections of PostgreSQL for itself when the nodes have none', async () => {
+  it('keeps the connections reserved for superusers to itself', async () => {
     const [{ super: isSuper }] = await rig.ask(
       `select usesuper as super from pg_stat_activity natural join pg_user where application_name = 'gapless'`,
     );
     assert.equal(isSuper, false);
   });
 
-  it('kills PostgreSQL with all that it had not flushed, and has it recover', async () => {
+  it('kills PostgreSQL with everything that was not flushed, and starts its recovery', async () => {
     await rig.ask('create table flushed as select 1');
     const { pid } = rig.postgres;
     assert.ok((await killAll(pid)) > 3);
@@ -57,7 +57,7 @@ describe('the rig', { timeout: 120_000 }, () => {
     assert.deepEqual(crashes, []);
   });
 
-  it('reports a node that ends and was not asked to, and starts it again', async () => {
+  it('reports a node that ends unasked, and starts it again', async () => {
     process.kill(onlyNode().pid, 'SIGKILL');
     await until('it is reported', () => crashes.length === 1);
     assert.match(crashes[0] as string, /^0 ended with SIGKILL/);

@@ -10,9 +10,9 @@ const bounds = { delayMs: 1000, healedMs: 500 };
 const room = 'room_1';
 const key = 'key-1';
 const first: FinalEntry = { cursor: 'c1', event: 'MessageAdded', message: { id: 'msg_1', number: 1, body: `${key} in the end` } };
-const finalOf = (...behind: FinalEntry[]): FinalRoom => ({
+const finalOf = (...after: FinalEntry[]): FinalRoom => ({
   room,
-  log: [first, ...behind],
+  log: [first, ...after],
   messages: [{ ...(first.message as NonNullable<typeof first.message>), cursor: 'c1', key }],
 });
 
@@ -34,16 +34,16 @@ const recovered = (at: number): Line => ({ type: 'recovered', at, fault: 'Redis 
 describe('a message is late', () => {
   const lateCount = (lines: Line[]) => check(lines, [finalOf()], bounds).findings.late.count;
   const cases: [string, Line[], number][] = [
-    ['behind its bound, and not at it', [open(0), ...sent(0), seen(1000)], 0],
-    ['behind its bound', [open(0), ...sent(0), seen(1001)], 1],
+    ['at its bound, which is not too late', [open(0), ...sent(0), seen(1000)], 0],
+    ['after its bound', [open(0), ...sent(0), seen(1001)], 1],
     ['by its first acknowledgement, whatever its retry is answered', [open(0), ...sent(0), ...sent(900), seen(1001)], 1],
     ['not under a fault that struck before the bound', [open(0), ...sent(0), fault(900), seen(90_000), healed(90_001)], 0],
-    ['under a fault that struck behind the bound', [open(0), ...sent(0), fault(1100), seen(1200), healed(1300)], 1],
+    ['under a fault that struck after the bound', [open(0), ...sent(0), fault(1100), seen(1200), healed(1300)], 1],
     ['not while a fault may still be felt', [open(0), fault(0), ...sent(10), healed(5000), seen(5500)], 0],
     ['once a fault may be felt no more', [open(0), fault(0), ...sent(10), healed(5000), seen(5501)], 1],
     ['by the ordinary bound where it was sent at the end of a fault', [open(0), fault(0), ...sent(4900), healed(5000), seen(5900)], 0],
     ['not within the bound of the fault itself', [open(0), fault(0, 2500), ...sent(10), seen(2510), healed(9000)], 0],
-    ['behind the bound of the fault itself', [open(0), fault(0, 2500), ...sent(10), seen(2511), healed(9000)], 1],
+    ['after the bound of the fault itself', [open(0), fault(0, 2500), ...sent(10), seen(2511), healed(9000)], 1],
     ['not by the time in which the watcher had no stream', [open(0), end(1), ...sent(10), open(5000), seen(6000)], 0],
     ['by the time since the watcher came back', [open(0), end(1), ...sent(10), open(5000), seen(6001)], 1],
     ['though its watcher came back, where it was late before', [open(0), ...sent(10), end(2000), open(2001), seen(2002)], 1],
@@ -63,8 +63,8 @@ describe('a message is late', () => {
     assert.deepEqual(totals.faults, { 'Redis killed': { times: 1, worstDelayMs: 0, worstRecoveryMs: 250, findings: 0 } });
     const under = check([open(0), ...sent(0), fault(100), seen(700), healed(800)], [finalOf()], bounds);
     assert.equal(under.totals.faults['Redis killed']?.worstDelayMs, 700);
-    const behind = check([open(0), fault(0), healed(100), recovered(150), ...sent(200), seen(500)], [finalOf()], bounds);
-    assert.equal(behind.totals.faults['Redis killed']?.worstDelayMs, 0);
+    const later = check([open(0), fault(0), healed(100), recovered(150), ...sent(200), seen(500)], [finalOf()], bounds);
+    assert.equal(later.totals.faults['Redis killed']?.worstDelayMs, 0);
   });
 });
 
@@ -72,12 +72,12 @@ describe('a message that was changed', () => {
   const message = first.message as NonNullable<typeof first.message>;
   const edited: FinalEntry = { ...first, cursor: 'c2', event: 'MessageEdited' };
   const reading = (body: string | null, entry = first): FinalEntry => ({ ...entry, message: { ...message, body } });
-  /** What the checker finds where watchers, each by themselves, are handed the entry reading so. */
+  /** What the checker finds if watchers receive the entry with these bodies. */
   const differing = (log: FinalEntry[], readings: FinalEntry[]) => {
     const lines = readings.flatMap((entry, i) => [open(10, `w${i}`), seen(20, entry, `w${i}`)]);
     return check([...sent(0), ...lines], [finalOf(...log)], bounds).findings.differing.count;
   };
-  it('may read as it did before, to those whom its entry was handed to by then', () => {
+  it('may have its earlier body, for those who received its entry by then', () => {
     assert.equal(differing([edited], [reading(`${key} at first`), reading(`${key} at first`), first]), 0);
   });
   it('reads in the end as it does at its last change', () => {
@@ -91,7 +91,7 @@ describe('a message that was changed', () => {
   it('reads as it does in the end where nothing has changed it', () => assert.equal(differing([], [reading(`${key} at first`)]), 1));
 });
 
-describe('an entry behind the one that took the right', () => {
+describe('an entry after the one that took the right', () => {
   const left: FinalEntry = { cursor: 'c2', event: 'MemberLeft', userId: 'user_1' };
   const joined: FinalEntry = { ...left, cursor: 'c4', event: 'MemberJoined' };
   const between: FinalEntry = { ...first, cursor: 'c3' };

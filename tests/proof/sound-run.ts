@@ -20,7 +20,7 @@ export interface Run {
 }
 
 export const bounds: Bounds = { delayMs: 1000, healedMs: 1000 };
-/** How far behind watchers may be with no fault, and under one that has a bound of its own. */
+/** How long watchers may lag without a fault, and during one with a bound of its own. */
 const slackMs = { healthy: 500, bounded: 2500 };
 export const boundedDelayMs = 5000;
 
@@ -39,7 +39,7 @@ interface Watcher {
   readonly name: string;
   readonly viewer: string;
   readonly room: Room;
-  /** How much of the log it was handed. */
+  /** How much of the log it has received. */
   position: number;
   /** What was in the log when its stream was opened. Undefined while it has none. */
   headAtOpen: number | undefined;

@@ -1,4 +1,4 @@
-// Yoga's own pub/sub over Redis, as its documentation has it:
+// The pub/sub of Yoga over Redis, as in its documentation:
 // https://the-guild.dev/graphql/yoga-server/docs/features/subscriptions#distributed-pubsub-for-production
 
 import { createRedisEventTarget } from '@graphql-yoga/redis-event-target';

@@ -1,4 +1,4 @@
-// Passes on what arrives from the bus as it arrives, beside doing what the original does.
+// As the original, and also passes on every entry that arrives from the bus.
 
 import { LiveRoom as Original } from '../../../../src/feed/live-room.ts';
 import type { LogEntry } from '../../../../src/storage/room-log.ts';

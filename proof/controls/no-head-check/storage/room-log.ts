@@ -1,4 +1,4 @@
-// The heads of watched rooms are asked for and never learned: what was lost last, with nothing after it, is not found.
+// Reading the heads of watched rooms never ends: the last entry that was lost, with nothing after it, is not found.
 
 import type * as original from '../../../../src/storage/room-log.ts';
 

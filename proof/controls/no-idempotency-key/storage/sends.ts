@@ -1,4 +1,4 @@
-// Neither keeps the key of a message nor looks for one: a retry is a message of its own.
+// Neither stores the key of a message nor looks it up: a retry is a message of its own.
 
 import * as original from '../../../../src/storage/sends.ts';
 

@@ -1,4 +1,4 @@
-// Publishes by way of Yoga's pub/sub.
+// Publishes through the pub/sub of Yoga.
 
 import { RedisBus as Original } from '../../../../src/bus/redis-bus.ts';
 import type { LogEntry } from '../../../../src/storage/room-log.ts';

@@ -8,7 +8,7 @@ export * from '../../../../src/feed/open-feed.ts';
 
 export const openFeed: Open = async (liveRooms, opening) => {
   const { roomId } = opening;
-  // Whoever may not watch is refused as ever. Where the client left off does not count.
+  // Checks the right as the server does. Ignores the position of the client.
   const open = () => original.openFeed(liveRooms, { ...opening, after: undefined });
   const opened = await open();
   const { position } = opened;
