@@ -3,6 +3,7 @@
 
 import { execFileSync, spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
+import { createDataTemplate } from './data-template.ts';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
 
@@ -12,16 +13,11 @@ await using services = new AsyncDisposableStack();
 const env: NodeJS.ProcessEnv = { ...process.env, NODE_ENV: 'test' };
 env['DATABASE_URL'] ??= services.use(await startPostgres()).url;
 env['REDIS_URL'] ??= services.use(await startRedis()).url;
+env['DATA_TEMPLATE'] = services.use(await createDataTemplate()).folder;
 
 const tests = spawn(
   process.execPath,
-  [
-    '--test',
-    '--test-concurrency=2',
-    '--test-timeout=300000',
-    '--test-force-exit',
-    ...(files.length > 0 ? files : globSync('tests/**/*.test.ts')),
-  ],
+  ['--test', '--test-concurrency=2', '--test-timeout=300000', ...(files.length > 0 ? files : globSync('tests/**/*.test.ts'))],
   { env, stdio: 'inherit' },
 );
 process.exitCode = await new Promise<number>((resolve) => tests.once('exit', (code) => resolve(code ?? 1)));

@@ -1,8 +1,6 @@
 // A server inside the test process, opened by the same function as in `npm start`, and a client for its API.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { type GraphQLFormattedError, print } from 'graphql';
 import { type Client, createClient } from 'graphql-ws';
@@ -12,6 +10,7 @@ import { type App, type AppOptions, openApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { Log } from '../../src/log.ts';
 import * as gql from '../gql/graphql.ts';
+import { createDataFolder } from './data-template.ts';
 import { createDatabase } from './postgres.ts';
 
 export const silentLog = pino({ level: 'silent' });
@@ -31,7 +30,7 @@ export type StorageName = (typeof storages)[number];
 /** Creates storage for a test, and returns the settings that select it. Disposing removes it. */
 export async function createPlace(storage: StorageName): Promise<{ env: Record<string, string> } & AsyncDisposable> {
   if (storage === 'PGlite') {
-    const folder = mkdtempSync(join(tmpdir(), 'gapless-data-'));
+    const folder = createDataFolder();
     return { env: { DATA_DIR: folder }, [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true, force: true }) };
   }
   const database = await createDatabase();
