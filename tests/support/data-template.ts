@@ -4,11 +4,12 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbedded } from '../../src/storage/embedded.ts';
+import { silentLog } from './server.ts';
 
 /** Creates the template of a run. */
 export async function createDataTemplate(): Promise<{ folder: string } & AsyncDisposable> {
   const folder = mkdtempSync(join(tmpdir(), 'gapless-template-'));
-  await (await openEmbedded(folder))[Symbol.asyncDispose]();
+  await (await openEmbedded(folder, silentLog))[Symbol.asyncDispose]();
   return { folder, [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true, force: true }) };
 }
 
