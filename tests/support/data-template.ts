@@ -4,12 +4,12 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbedded } from '../../src/storage/embedded.ts';
-import { silentLog } from './server.ts';
+import { collectLog } from './log.ts';
 
 /** Creates the template of a run. */
 export async function createDataTemplate(): Promise<{ folder: string } & AsyncDisposable> {
   const folder = mkdtempSync(join(tmpdir(), 'gapless-template-'));
-  await (await openEmbedded(folder, silentLog))[Symbol.asyncDispose]();
+  await (await openEmbedded(folder, collectLog().log))[Symbol.asyncDispose]();
   return { folder, [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true, force: true }) };
 }
 
