@@ -57,6 +57,8 @@ export class RedisBus implements Bus {
       client.on('close', () => this.#failed('the connection to Redis was closed'));
     }
     this.#subscriber.on('ready', () => void this.#resubscribe());
+    // The subscriber may have been ready first, when no probe could be published.
+    this.#publisher.on('ready', () => this.#publish(this.#probeTopic, '1'));
     this.#target = openEventTarget({
       publish: (topic, text) => this.#publish(topic, text),
       subscribe: (topic) => this.#add(topic),
