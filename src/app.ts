@@ -64,7 +64,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const retry = new Retry({ log, isDatabaseAnswering: () => health.state === 'ok', backoff, clock });
   const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log, { clock }));
   const chat = openChat(storage.db, bus);
-  const retention = opened.use(new Retention(chat, config.retentionDays, log));
+  const retention = opened.use(new Retention(chat, config.retentionDays, log, clock));
   const identity = await openIdentity(config.identity, storage);
   const services = { storage, chat, liveRooms, identity, log };
 

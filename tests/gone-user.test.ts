@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { EventStream } from './support/event-stream.ts';
 import { collectLog } from './support/log.ts';
+import { ManualClock } from './support/manual-clock.ts';
 import { Guest, startServer, storages } from './support/server.ts';
 import { RawSocket } from './support/socket.ts';
 import { roomEvents } from './support/ways.ts';
@@ -11,7 +12,8 @@ import { roomEvents } from './support/ways.ts';
 for (const storage of storages) {
   it(`a user whose row is deleted is signed out everywhere within seconds, on ${storage}`, async () => {
     const { log, lines } = collectLog();
-    await using server = await startServer({ storage, log });
+    const clock = new ManualClock();
+    await using server = await startServer({ storage, log, clock });
     const [ada, grace] = [await Guest.signIn(server.url, 'Ada'), await Guest.signIn(server.url, 'Grace')];
     const [open, shared] = [
       await ada.createRoom({ memberIds: [grace.userId] }),
@@ -37,6 +39,8 @@ for (const storage of storages) {
       assert.equal(frame.payload.errors[0].extensions.code, 'UNAUTHENTICATED');
       break;
     }
+    // Within 10 s, the server checks whether the connected users still exist.
+    await clock.advance(10_000);
     let last: string | undefined;
     for (let event = await stream.next(); event; event = await stream.next()) last = event.data || last;
     assert.match(last ?? '', /MemberLeft|UNAUTHENTICATED/);

@@ -1,5 +1,6 @@
 // Removes old entries and deleted rooms. Every node runs it, but only one node at a time does the work.
 
+import { type Clock, realClock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { lockRoom } from '../storage/locked-room.ts';
 import { findRoomToPurge, findRoomToTrim, isCleaner, purgeRoom, trimRoom } from '../storage/retention.ts';
@@ -14,14 +15,16 @@ export class Retention implements AsyncDisposable {
   readonly #chat: Chat;
   readonly #retentionDays: number | undefined;
   readonly #log: Log;
-  #timer: NodeJS.Timeout;
+  readonly #clock: Clock;
+  #timer: Disposable;
   #running: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(chat: Chat, retentionDays: number | undefined, log: Log) {
+  constructor(chat: Chat, retentionDays: number | undefined, log: Log, clock: Clock = realClock) {
     this.#chat = chat;
     this.#retentionDays = retentionDays;
     this.#log = log;
+    this.#clock = clock;
     this.#timer = this.#plan();
   }
 
@@ -61,21 +64,18 @@ export class Retention implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#timer[Symbol.dispose]();
     await this.#running;
   }
 
-  #plan(): NodeJS.Timeout {
+  #plan(): Disposable {
     // Jittered, so that nodes that start together do not run it at the same time.
-    return setTimeout(
-      () => {
-        this.#running = this.clean()
-          .catch((error) => this.#log.error({ error }, 'old entries could not be removed; retention retries'))
-          .then(() => {
-            if (!this.#closed) this.#timer = this.#plan();
-          });
-      },
-      intervalMs * (0.5 + Math.random()),
-    ).unref();
+    return this.#clock.after(intervalMs * (0.5 + Math.random()), () => {
+      this.#running = this.clean()
+        .catch((error) => this.#log.error({ error }, 'old entries could not be removed; retention retries'))
+        .then(() => {
+          if (!this.#closed) this.#timer = this.#plan();
+        });
+    });
   }
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Chat } from '../../src/chat/chat.ts';
 import { addMember, joinRoom, leaveRoom, removeMember } from '../../src/chat/members.ts';
@@ -20,6 +20,7 @@ import { createGuest } from '../../src/storage/users.ts';
 import { FeedReader } from '../support/feed-reader.ts';
 import { FickleBus } from '../support/fickle-bus.ts';
 import { Lock } from '../support/lock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { until } from '../support/process.ts';
 import { chooseSeed, randomFrom } from '../support/random.ts';
 import { retryFor } from '../support/retry.ts';
@@ -42,10 +43,11 @@ const take = (feed: FeedReader, count: number) => feed.take(count);
 const seqs = (deliveries: readonly Delivery[]) => deliveries.map(({ seq }) => seq);
 
 for (const name of storages) {
-  describe(`a feed on ${name}`, () => {
+  describe(`a feed on ${name}`, { timeout: 120_000 }, () => {
     let opened: TestStorage;
     let db: Db;
     let bus: FickleBus;
+    let clock: ManualClock;
     let liveRooms: LiveRooms;
     let chat: Chat;
     let roomId: string;
@@ -57,7 +59,8 @@ for (const name of storages) {
     after(() => opened[Symbol.asyncDispose]());
     beforeEach(async () => {
       bus = new FickleBus();
-      liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), bus, retryFor(), silentLog);
+      clock = new ManualClock();
+      liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), bus, retryFor(), silentLog, { clock });
       chat = chatOn(db, bus);
       ({ roomId, userId } = await createOwnedRoom(chat));
     });
@@ -80,11 +83,10 @@ for (const name of storages) {
         }),
       );
     const floorCursor = async () => encodeCursor(roomId, floorOf(await getRoom(db, roomId)));
-    /** Makes the node check heads as often as it does while the bus is not healthy. */
-    const checkEachSecond = async () => {
+    /** Makes the node check heads, as it does each second while the bus is not healthy. Otherwise it checks none. */
+    const checkHeads = () => {
       bus.healthy = false;
-      await liveRooms[Symbol.asyncDispose]();
-      liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), bus, retryFor(), silentLog);
+      return clock.advance(1000);
     };
     /** Blocks reads of the log until the returned function is called. */
     const lockLog = async () => {
@@ -127,7 +129,7 @@ for (const name of storages) {
     it('delivers entries that are sent between its opening and the first next()', async () => {
       await using feed = await open();
       await send(2);
-      await sleep(20);
+      await turn();
       await assertFollows(feed);
     });
 
@@ -151,14 +153,12 @@ for (const name of storages) {
     });
 
     it('finds a lost last entry by the head check', async () => {
-      await checkEachSecond();
       await using feed = await open();
       bus.lose();
       const next = feed.next();
       await send(2);
-      const began = performance.now();
+      await checkHeads();
       assert.equal((await next).value?.seq, 1);
-      assert.ok(performance.now() - began < 3000);
       await assertFollows(feed);
     });
 
@@ -167,9 +167,8 @@ for (const name of storages) {
       bus.lose();
       const next = feed.next();
       await send();
-      const began = performance.now();
+      await clock.advance(5000);
       assert.equal((await next).value?.seq, 1);
-      assert.ok(performance.now() - began < 6500);
     });
 
     it('finds a lost last entry within a second if the bus fails just after a head check', async () => {
@@ -177,10 +176,8 @@ for (const name of storages) {
       bus.lose();
       const next = feed.next();
       await send();
-      bus.healthy = false;
-      const began = performance.now();
+      await checkHeads();
       assert.equal((await next).value?.seq, 1);
-      assert.ok(performance.now() - began < 1500);
       assert.equal(liveRooms.counts.missedFound, 1);
     });
 
@@ -264,9 +261,7 @@ for (const name of storages) {
         return subscribe(...args);
       };
       await using feed = await open({ after: await floorCursor() });
-      const began = performance.now();
       await assertFollows(feed);
-      assert.ok(performance.now() - began < 2000, 'only the head check found it');
     });
 
     // The trap: pubSub.subscribe() of Yoga queues per subscriber, and ends the process when the queue is full.
@@ -327,7 +322,7 @@ for (const name of storages) {
     it('ends at once while it waits', async () => {
       const feed = await open();
       const next = feed.next();
-      await sleep(10);
+      await turn();
       await feed.stop();
       assert.deepEqual(await next, { done: true, value: undefined });
       assert.deepEqual(await feed.next(), { done: true, value: undefined });
@@ -343,12 +338,14 @@ for (const name of storages) {
       assert.deepEqual(seqs(await take(other, 1800)), range(1, 1800));
       await take(feed, 500);
       const unlock = await lockLog();
+      const { reads } = liveRooms.counts;
       const next = feed.next();
+      await until('the log is read', () => liveRooms.counts.reads > reads);
       const began = performance.now();
-      await sleep(20);
       await feed.stop();
       assert.deepEqual(await next, { done: true, value: undefined });
-      assert.ok(performance.now() - began < 500);
+      // Less than a statement may wait for a lock.
+      assert.ok(performance.now() - began < 2500);
       await unlock();
     });
 
@@ -431,7 +428,6 @@ for (const name of storages) {
 
     // The trap: a failover to an asynchronous standby loses rows and reuses their seq.
     it('ends with CURSOR_EXPIRED if entries that it delivered are rolled back', async () => {
-      await checkEachSecond();
       await using feed = await open();
       await send(6);
       const third = (await take(feed, 3))[2];
@@ -440,12 +436,12 @@ for (const name of storages) {
       const cursor = encodeCursor(roomId, feed.position);
       const refused = assert.rejects(feed.next(), isExpired);
       await rollBackTo(db, roomId, third);
+      await checkHeads();
       await refused;
       await assert.rejects(open({ after: cursor }), isExpired);
     });
 
     it('ends with CURSOR_EXPIRED if the log is rolled back and grows to the same seq again', async () => {
-      await checkEachSecond();
       await using feed = await open();
       await send(3);
       const [, second] = await take(feed, 3);
@@ -454,6 +450,7 @@ for (const name of storages) {
       await rollBackTo(db, roomId, second);
       bus.lose();
       await send();
+      await checkHeads();
       await refused;
     });
 
@@ -468,10 +465,8 @@ for (const name of storages) {
       await send();
       bus.release();
       // The entry has the next seq, but it follows another entry than the known head.
-      const began = performance.now();
       await send();
       await refused;
-      assert.ok(performance.now() - began < 2000, 'only the head check found it');
       assert.equal(liveRooms.counts.rollbacksFound, 1);
     });
 
@@ -495,7 +490,6 @@ for (const name of storages) {
     });
 
     it('serves new subscribers after a rollback, and continues if it delivered nothing that was rolled back', async () => {
-      await checkEachSecond();
       await using slow = await open();
       await using waiting = await open();
       await send(4);
@@ -503,6 +497,7 @@ for (const name of storages) {
       assert.ok(second);
       const refused = assert.rejects(waiting.next(), isExpired);
       await rollBackTo(db, roomId, second);
+      await checkHeads();
       await refused;
       // Subscribes again after a reload of the page, as the error message asks.
       await using newcomer = await open({ after: encodeCursor(roomId, second) });
@@ -526,6 +521,7 @@ for (const name of storages) {
       await assertFollows(feed);
       const next = feed.next();
       await send();
+      await checkHeads();
       assert.deepEqual((await next).value, (await readAll(db, roomId)).at(-1));
       await early.stop();
     });

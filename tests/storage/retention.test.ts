@@ -18,6 +18,7 @@ import { readLog } from '../../src/storage/room-log.ts';
 import type { Db } from '../../src/storage/tables.ts';
 import { FeedReader } from '../support/feed-reader.ts';
 import { Lock } from '../support/lock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { until } from '../support/process.ts';
 import { retryFor } from '../support/retry.ts';
 import { silentLog, storages } from '../support/server.ts';
@@ -184,6 +185,19 @@ for (const name of storages) {
       await Promise.all([retention.clean(), other.clean()]);
       await retention.clean();
       for (const { roomId } of rooms) assert.deepEqual(await summary(roomId), ['trimmed through 1000', 'trimmed through 1500']);
+    });
+
+    it('runs again and again, at least every 90 s', async () => {
+      const clock = new ManualClock();
+      await using _periodic = new Retention(chat, 3, silentLog, clock);
+      for (const _round of range(1, 3)) {
+        const { roomId } = await createOwnedRoom(chat);
+        await fillRoom(db, roomId, 1, longAgo);
+        await until('the old message is removed', async () => {
+          await clock.advance(90_000);
+          return (await numbers(roomId)).length === 0;
+        });
+      }
     });
 
     if (name === 'PostgreSQL') {
