@@ -17,7 +17,13 @@ env['DATA_TEMPLATE'] = services.use(await createDataTemplate()).folder;
 
 const tests = spawn(
   process.execPath,
-  ['--test', '--test-concurrency=2', '--test-timeout=300000', ...(files.length > 0 ? files : globSync('tests/**/*.test.ts'))],
+  [
+    '--test',
+    '--test-concurrency=2',
+    '--test-timeout=300000',
+    '--test-force-exit',
+    ...(files.length > 0 ? files : globSync('tests/**/*.test.ts')),
+  ],
   { env, stdio: 'inherit' },
 );
 process.exitCode = await new Promise<number>((resolve) => tests.once('exit', (code) => resolve(code ?? 1)));
