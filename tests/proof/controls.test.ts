@@ -4,12 +4,13 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import pg from 'pg';
 import { argumentsFor, controls } from '../../proof/controls/controls.ts';
 import { shortFaults } from '../../proof/faults/catalogue.ts';
 import * as gql from '../gql/graphql.ts';
 import { type ServerNode, startNode } from '../support/node.ts';
 import { createDatabase, startPostgres } from '../support/postgres.ts';
-import { freePort, until } from '../support/process.ts';
+import { freePort, run, until } from '../support/process.ts';
 import { Guest, type Server, startServer } from '../support/server.ts';
 import { Watch } from '../support/watch.ts';
 
@@ -33,6 +34,15 @@ async function watch(guest: Guest, roomId: string, after?: string): Promise<Even
 }
 
 const has = (events: Events, number: number) => until(`message ${number} is there`, () => numbersOf(events).includes(number));
+
+/** The process that flushes what was committed without a flush. */
+async function findWalWriter(url: string): Promise<string> {
+  const client = new pg.Client(url);
+  await client.connect();
+  const { rows } = await client.query(`select pid from pg_stat_activity where backend_type = 'walwriter'`);
+  await client.end();
+  return String(rows[0].pid);
+}
 
 describe('a control', () => {
   const services = new AsyncDisposableStack();
@@ -174,8 +184,13 @@ describe('a control', () => {
       const ada = await Guest.signIn(url);
       rooms.push({ ada, roomId: await ada.createRoom() });
     }
+    // Stopped, because it flushes as soon as it wakes. On a loaded machine that is after the last send.
+    const walWriter = await findWalWriter(postgres.url);
+    stack.defer(() => run('kill', ['-CONT', walWriter]).then(undefined, () => {}));
+    await run('kill', ['-STOP', walWriter]);
     // The control writes last: a durable commit of the other node would flush what the control had written before.
     for (const { ada, roomId } of rooms) for (let count = 0; count < 10; count += 1) await ada.send(roomId, 'hello');
+    await run('kill', ['-KILL', walWriter]);
     await postgres.stop('SIGQUIT');
     await postgres.start(postgresSettings);
     const kept = await Promise.all(
