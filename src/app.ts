@@ -104,7 +104,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
         server.closeIdleConnections();
         connections.destroy('unused');
       }, hangUpMs);
-      await Promise.race([Promise.all([connections.end({ now }), ended]), sleep(closeMs, undefined, { ref: false })]);
+      await Promise.race([Promise.all([connections.end({ now }), ended]), clock.sleep(closeMs)]);
       clearInterval(hangUp);
       connections.destroy('all');
       await ended;

@@ -152,7 +152,7 @@ describe('a token', () => {
   });
 });
 
-describe('a token that expires', () => {
+describe('a token that expires', { concurrency: true }, () => {
   const secret = 'a secret of at least thirty-two bytes';
   const tokenFor = (expiresAt: number) =>
     new SignJWT({ sub: 'ada', exp: expiresAt }).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret));
