@@ -56,7 +56,8 @@ export function openStockSocket(token: string, { connected, closed, ...options }
     terminate: () => socket?.terminate(),
     dispose() {
       watchdog?.[Symbol.dispose]();
-      void client.dispose();
+      // Rejects if the client waits to reconnect, as it then never connects.
+      client.dispose().catch(() => {});
       socket?.terminate();
     },
   };
