@@ -60,6 +60,8 @@ export async function run(plan: Plan, tell: (what: string) => void = () => {}): 
   await using rig = await Rig.start({ ...plan.rig, previousMain: previous?.main, random: randomFrom(plan.seed), onCrash });
   const services = await versionsOf(rig);
   await using crowd = await Crowd.start({ ...plan, urls: rig.nodes.map(({ url }) => url), record, random: randomFrom(plan.seed) });
+  // A fault may lose what was written from here on, and not the rooms and accounts of the run.
+  await rig.ask('checkpoint');
 
   const bites = new Map<string, Bite[]>();
   // Each fault has a random sequence of its own: how much one draws may depend on timing.

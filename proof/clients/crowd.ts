@@ -226,6 +226,7 @@ export class Crowd implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.outbox.close();
     try {
       await this.stopWriting();
     } finally {

@@ -51,6 +51,7 @@ export class Outbox {
   readonly #acknowledged = new Map<string, number>();
   #attempts = 0;
   #turn = 0;
+  #closed = false;
 
   constructor(urls: readonly string[], record: (line: Line) => void) {
     this.urls = urls;
@@ -117,13 +118,18 @@ export class Outbox {
     });
   }
 
+  /** Ends all retries. What is unknown then remains unknown. */
+  close(): void {
+    this.#closed = true;
+  }
+
   /** Retries through the next node, with full jitter, while the outcome is unknown. */
   // biome-ignore lint/suspicious/noExplicitAny: by the operation
   async #settle(first: number, attempt: (node: number) => Promise<Outcome>): Promise<any> {
     for (let tried = 0, node = first; ; tried += 1, node = (node + 1) % this.urls.length) {
       const outcome = await attempt(node);
       if ('data' in outcome) return outcome.data;
-      if ('fail' in outcome) return undefined;
+      if ('fail' in outcome || this.#closed) return undefined;
       await sleep(outcome.retryAfterMs + Math.random() * Math.min(firstBackoffMs * 2 ** tried, maxBackoffMs));
     }
   }
