@@ -57,7 +57,7 @@ export function openStockSocket(token: string, { connected, closed, ...options }
     dispose() {
       watchdog?.[Symbol.dispose]();
       // Rejects if the client waits to reconnect, as it then never connects.
-      client.dispose().catch(() => {});
+      Promise.resolve(client.dispose()).catch(() => {});
       socket?.terminate();
     },
   };

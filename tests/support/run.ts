@@ -2,7 +2,9 @@
 // both servers.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { globSync, mkdtempDisposableSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createDataTemplate } from './data-template.ts';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
@@ -13,6 +15,8 @@ await using services = new AsyncDisposableStack();
 const env: NodeJS.ProcessEnv = { ...process.env, NODE_ENV: 'test' };
 env['DATABASE_URL'] ??= services.use(await startPostgres()).url;
 env['REDIS_URL'] ??= services.use(await startRedis()).url;
+// The tests start hundreds of processes, and each loads the same modules.
+env['NODE_COMPILE_CACHE'] ??= services.use(mkdtempDisposableSync(join(tmpdir(), 'gapless-compiled-'))).path;
 env['DATA_TEMPLATE'] = services.use(await createDataTemplate()).folder;
 
 const tests = spawn(
@@ -21,7 +25,7 @@ const tests = spawn(
     '--test',
     '--test-concurrency=2',
     '--test-timeout=300000',
-    '--test-force-exit',
+    ...(process.env['TEST_REPORTER'] ? [`--test-reporter=${process.env['TEST_REPORTER']}`] : []),
     ...(files.length > 0 ? files : globSync('tests/**/*.test.ts')),
   ],
   { env, stdio: 'inherit' },

@@ -37,14 +37,16 @@ export async function createPlace(storage: StorageName): Promise<{ env: Record<s
   return { env: { DATABASE_URL: database.url, IDENTITY: 'guest' }, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
 }
 
-/** Opens a server with storage of its own, unless `env` selects one. */
+/** Opens a server with storage of its own, unless `env` selects one. Default: PostgreSQL, which a test opens ten times as fast. */
 export async function startServer(
   options: { storage?: StorageName; env?: Record<string, string>; log?: Log } & AppOptions = {},
 ): Promise<Server> {
   const cleanup = new AsyncDisposableStack();
   const place =
-    options.env?.['DATABASE_URL'] || options.env?.['DATA_DIR'] ? undefined : cleanup.use(await createPlace(options.storage ?? 'PGlite'));
-  let config: Config = readConfig({ PORT: '0', DRAIN_DELAY_MS: '0', ...place?.env, ...options.env });
+    options.env?.['DATABASE_URL'] || options.env?.['DATA_DIR'] ? undefined : cleanup.use(await createPlace(options.storage ?? 'PostgreSQL'));
+  const identity = options.env?.['JWT_SECRET'] || options.env?.['JWT_JWKS_URL'] ? 'jwt' : 'guest';
+  const env = { PORT: '0', DRAIN_DELAY_MS: '0', ...place?.env, IDENTITY: identity, ...options.env };
+  let config: Config = readConfig(env);
   const log = options.log ?? silentLog;
   let app = await openApp(config, log, options);
   config = { ...config, port: Number(new URL(app.url).port) };
