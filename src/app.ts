@@ -63,7 +63,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const health = opened.use(new DatabaseHealth(storage.probe, log, clock));
   const retry = new Retry({ log, isDatabaseAnswering: () => health.state === 'ok', backoff, clock });
   const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log, { clock }));
-  const chat = openChat(storage.db, bus);
+  const chat = openChat(storage.db, bus, clock);
   const retention = opened.use(new Retention(chat, config.retentionDays, log, clock));
   const identity = await openIdentity(config.identity, storage);
   const services = { storage, chat, liveRooms, identity, log };

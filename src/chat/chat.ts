@@ -1,6 +1,7 @@
 // Runs every change: lock the room, write, commit, and only then publish.
 
 import type { Bus } from '../bus/bus.ts';
+import { realClock } from '../clock.ts';
 import { notFound } from '../errors.ts';
 import { type LockedRoom, lockRoom } from '../storage/locked-room.ts';
 import type { LogEntry } from '../storage/room-log.ts';
@@ -21,7 +22,12 @@ export interface Chat {
   readonly rooms: RoomQueue;
 }
 
-export const openChat = (db: Db, bus: Bus): Chat => ({ db, bus, sends: new Lane(maxWaitingSends), rooms: new RoomQueue() });
+export const openChat = (db: Db, bus: Bus, clock = realClock): Chat => ({
+  db,
+  bus,
+  sends: new Lane(maxWaitingSends, { clock }),
+  rooms: new RoomQueue(clock),
+});
 
 /** Runs `work` in the room's lane, with the room's row locked. `room` is undefined if there is no such room. */
 export async function changeRoom<T>(chat: Chat, roomId: string, work: (room: LockedRoom | undefined, trx: Trx) => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 // A queue of changes that run one after the other. Adjacent changes of the same kind run together.
 
-import { type Clock, realClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { unavailable } from '../errors.ts';
 
 /** A change that has waited this long is not started, because the deadline of its request is about to pass. */
@@ -23,9 +23,9 @@ interface Waiting {
 }
 
 interface LaneOptions {
+  readonly clock: Clock;
   /** Called when the lane has become empty. */
   readonly onIdle?: () => void;
-  readonly clock?: Clock;
 }
 
 export class Lane {
@@ -36,7 +36,7 @@ export class Lane {
   #working = false;
 
   /** A change is refused if `maxWaiting` others are waiting, because it would not start in time. */
-  constructor(maxWaiting: number, { onIdle = () => {}, clock = realClock }: LaneOptions = {}) {
+  constructor(maxWaiting: number, { clock, onIdle = () => {} }: LaneOptions) {
     this.#maxWaiting = maxWaiting;
     this.#onIdle = onIdle;
     this.#clock = clock;

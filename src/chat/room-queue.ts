@@ -1,13 +1,19 @@
 // A lane for each room with waiting changes. Changes wait in the lane, not for the lock on the room's row, so a room that
 // another transaction holds occupies only one connection of the pool, and other rooms are not delayed.
 
+import type { Clock } from '../clock.ts';
 import { Lane } from './lane.ts';
 
 /** Maximum number of changes that wait for one room. */
 const maxWaiting = 1000;
 
 export class RoomQueue {
+  readonly #clock: Clock;
   readonly #lanes = new Map<string, Lane>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Whether a change to the room is waiting or running. */
   isBusy(roomId: string): boolean {
@@ -18,7 +24,7 @@ export class RoomQueue {
   lane(roomId: string): Lane {
     const known = this.#lanes.get(roomId);
     if (known) return known;
-    const lane = new Lane(maxWaiting, { onIdle: () => this.#lanes.delete(roomId) });
+    const lane = new Lane(maxWaiting, { clock: this.#clock, onIdle: () => this.#lanes.delete(roomId) });
     this.#lanes.set(roomId, lane);
     return lane;
   }

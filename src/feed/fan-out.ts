@@ -1,6 +1,7 @@
 // State that the feeds of one room share: results, so that an operation is executed once per entry for all subscribers, and
 // the groups at the head.
 
+import type { Clock } from '../clock.ts';
 import type { Position } from '../storage/cursor.ts';
 import type { LogEntry } from '../storage/room-log.ts';
 import { Group, type GroupOperation, type Member, type Tail } from './group.ts';
@@ -22,14 +23,16 @@ interface Shared {
 
 export class FanOut {
   readonly #room: Tail;
+  readonly #clock: Clock;
   /** A Map, oldest first: an LRU cache would allocate its full size for each watched room. */
   readonly #shared = new Map<string, Shared>();
   // biome-ignore lint/suspicious/noExplicitAny: groups and results under the same key have the same type
   readonly #groups = new Map<string, Group<any>>();
   readonly #operations = new Map<string, unknown>();
 
-  constructor(room: Tail) {
+  constructor(room: Tail, clock: Clock) {
     this.#room = room;
+    this.#clock = clock;
   }
 
   /** Returns what `create` returned for the first caller with this key. Kept while the room is watched. */
@@ -69,6 +72,11 @@ export class FanOut {
     for (const [name, { entry }] of this.#shared) if ('messageId' in entry && entry.messageId === messageId) this.#shared.delete(name);
   }
 
+  /** Drops all results: after a rollback, any of them may show a change that is gone. */
+  forgetAll(): void {
+    this.#shared.clear();
+  }
+
   #keep(entry: LogEntry): Shared {
     const name = nameOf(entry);
     const kept = { entry, results: new Map<string, Promise<unknown>>() };
@@ -77,7 +85,9 @@ export class FanOut {
       if (this.#shared.size <= maxEntries) break;
       this.#shared.delete(oldest);
     }
-    setTimeout(() => this.#shared.get(name) === kept && this.#shared.delete(name), resultTtlMs).unref();
+    this.#clock.after(resultTtlMs, () => {
+      if (this.#shared.get(name) === kept) this.#shared.delete(name);
+    });
     return kept;
   }
 }

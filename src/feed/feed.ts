@@ -186,7 +186,8 @@ export class Feed implements AsyncIterable<never> {
       const stopListening = this.#room.onChange(resolve);
       try {
         if (!this.#atHead) {
-          this.#page = await this.#retry(() => this.#liveRooms.readPage(this.#room.roomId, this.#position)); // 4
+          const { entries } = await this.#retry(() => this.#liveRooms.readPage(this.#room.roomId, this.#position)); // 4
+          this.#page = entries;
           this.#delivered = 0;
           if (this.#page.length > 0) continue;
         }

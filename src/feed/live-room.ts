@@ -1,21 +1,21 @@
 // A watched room on this node: its known head, the tail in memory, and the feeds to wake. The head only moves to the entry
 // that directly follows it. An entry that does not follow the head means that one was lost; the room then reads the log.
 
+import type { Clock } from '../clock.ts';
 import { isFinal } from '../errors.ts';
 import { type Position, samePosition } from '../storage/cursor.ts';
 import { changedMessageId } from '../storage/entry-types.ts';
 import { follows, type LogEntry } from '../storage/room-log.ts';
 import type { UnknownEntry } from '../storage/unknown-entry.ts';
 import { FanOut } from './fan-out.ts';
-import { logPageSize } from './log-reader.ts';
+import type { EntriesAfter } from './log-reader.ts';
 
 /** Maximum length of the tail, and maximum number of entries kept that arrive during a read. About 200 bytes each. */
 const tailLength = 512;
 
 /** The reads of a live room. Both retry while the room is watched, so an error that they throw is not retried again. */
 export interface RoomLog {
-  /** The entries directly after a position. */
-  readPage(after: Position): Promise<readonly LogEntry[]>;
+  readPage(after: Position): Promise<EntriesAfter>;
   /** Undefined if the room is gone. */
   readHead(): Promise<Position | undefined>;
 }
@@ -38,7 +38,7 @@ export interface Findings {
 
 export class LiveRoom {
   readonly roomId: string;
-  readonly fanOut: FanOut = new FanOut(this);
+  readonly fanOut: FanOut;
   readonly #log: RoomLog;
   readonly #findings: Findings;
   readonly #wakes = new Set<() => void>();
@@ -54,7 +54,8 @@ export class LiveRoom {
   #epoch = 0;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(roomId: string, log: RoomLog, findings: Findings) {
+  constructor(roomId: string, log: RoomLog, findings: Findings, clock: Clock) {
+    this.fanOut = new FanOut(this, clock);
     this.roomId = roomId;
     this.#log = log;
     this.#findings = findings;
@@ -151,13 +152,13 @@ export class LiveRoom {
     this.#announcedSeq = 0;
     let again = false;
     try {
-      const entries = await this.#log.readPage(head);
-      again = entries.length === logPageSize;
+      const { entries, last } = await this.#log.readPage(head);
+      again = !last;
       if (this.#apply(entries) && source === 'head') this.#findings.missedFound += 1; // 2
       this.#applyEarly();
     } catch (error) {
-      if (!isFinal(error)) return this.#fail(error); // 3
-      const stored = await this.#log.readHead().catch((failure: unknown) => this.#fail(failure));
+      if (!isFinal(error)) return this.fail(error); // 3
+      const stored = await this.#log.readHead().catch((failure: unknown) => this.fail(failure));
       if (this.#failure) return;
       if (this.#epoch === epoch) return this.#restart(stored as Position | undefined);
     }
@@ -177,8 +178,8 @@ export class LiveRoom {
     this.#begin(stored);
   }
 
-  /** The head stays unchanged. The epoch changes, so that groups end. */
-  #fail(error: unknown): void {
+  /** Ends the feeds of the room. The head stays unchanged. The epoch changes, so that groups end. */
+  fail(error: unknown): void {
     this.#failure = { error };
     this.#epoch += 1;
     this.#wake();
@@ -189,6 +190,7 @@ export class LiveRoom {
     this.#head = head;
     this.#tailStart = head;
     this.#tail = [];
+    this.fanOut.forgetAll();
     this.#applyEarly();
     this.#wake();
     if (this.#isUnexplained()) this.#lookFor(this.#announcedSeq, 'bus');
@@ -223,9 +225,12 @@ export class LiveRoom {
     return this.#announcedSeq > (this.#head?.seq ?? 0) || !this.#early.every((entry) => this.#knows(entry));
   }
 
-  /** Whether this entry, with this tag, is in the tail. Entries before the tail are not known. */
+  /**
+   * Whether this entry, with this tag, is in the tail or before it. An entry before the tail arrived late. If it is of a log
+   * that was rolled back instead, the head check finds that.
+   */
   #knows({ seq, tag }: LogEntry): boolean {
-    return this.#positionAt(seq)?.tag === tag;
+    return seq < (this.#tailStart?.seq ?? 0) || this.#positionAt(seq)?.tag === tag;
   }
 
   #positionAt(seq: number): Position | undefined {

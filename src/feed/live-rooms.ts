@@ -7,11 +7,10 @@ import { type Clock, realClock } from '../clock.ts';
 import { notFound } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Position } from '../storage/cursor.ts';
-import type { LogEntry } from '../storage/room-log.ts';
 import type { RoomHead, RoomView } from '../storage/rooms.ts';
 import { UnknownEntryError } from '../storage/unknown-entry.ts';
 import { LiveRoom } from './live-room.ts';
-import { LogReader, type LogSource } from './log-reader.ts';
+import { type EntriesAfter, LogReader, type LogSource } from './log-reader.ts';
 import type { Retry } from './retry.ts';
 
 /** Interval of head checks while the bus is not healthy. Shortened at random by up to a fifth, so that nodes do not check in step. */
@@ -108,12 +107,12 @@ export class LiveRooms implements AsyncDisposable {
     return room;
   }
 
-  /** The entries directly after `after`, at most one page. Empty only if `after` is the head. */
-  async readPage(roomId: string, after: Position): Promise<readonly LogEntry[]> {
+  /** The entries directly after `after`. Empty only if `after` is the head. */
+  async readPage(roomId: string, after: Position): Promise<EntriesAfter> {
     try {
-      const entries = await this.#reader.read(roomId, after);
-      this.#watched.get(roomId)?.room.remember(after, entries);
-      return entries;
+      const read = await this.#reader.read(roomId, after);
+      this.#watched.get(roomId)?.room.remember(after, read.entries);
+      return read;
     } catch (error) {
       if (error instanceof UnknownEntryError) this.#reportUnknown(error);
       throw error;
@@ -139,6 +138,7 @@ export class LiveRooms implements AsyncDisposable {
         readHead: async () => (await this.retry(() => this.#source.readHeads([roomId]), wanted)).get(roomId),
       },
       this.#counts,
+      this.#clock,
     );
     const watched: Watched = { room, listening: this.#bus.subscribe(roomId, (entry) => room.receive(entry)), watchers: 0 };
     this.#watched.set(roomId, watched);
@@ -172,14 +172,23 @@ export class LiveRooms implements AsyncDisposable {
   async #checkHeads(): Promise<void> {
     const rooms = [...this.#watched.values()].map(({ room }) => room);
     for (let from = 0; from < rooms.length; from += roomsPerCheck) {
-      // The state before the query. A head that moves during the query has not been rolled back.
-      const then = rooms.slice(from, from + roomsPerCheck).map((room) => ({ room, known: room.known }));
+      const some = rooms.slice(from, from + roomsPerCheck);
       try {
-        const stored = await this.#source.readHeads(then.map(({ room }) => room.roomId));
-        for (const { room, known } of then) room.applyHead(known, stored.get(room.roomId));
+        await this.retry(
+          () => this.#checkHeadsOf(some),
+          () => !this.#closed,
+        );
       } catch (error) {
-        this.#log.warn({ error }, 'the heads of the watched rooms could not be checked; the check is retried');
+        // This node cannot learn of entries that the bus has lost. Another node may.
+        if (!this.#closed) for (const room of some) room.fail(error);
       }
     }
+  }
+
+  async #checkHeadsOf(rooms: readonly LiveRoom[]): Promise<void> {
+    // The state before the query. A head that moves during the query has not been rolled back.
+    const then = rooms.map((room) => ({ room, known: room.known }));
+    const stored = await this.#source.readHeads(rooms.map(({ roomId }) => roomId));
+    for (const { room, known } of then) room.applyHead(known, stored.get(room.roomId));
   }
 }

@@ -26,9 +26,16 @@ export const logSourceOf = (db: Db): LogSource => ({
   findVisible: (views) => findVisibleHeads(db, views),
 });
 
+/** The entries directly after a position, at most one page. */
+export interface EntriesAfter {
+  readonly entries: readonly LogEntry[];
+  /** Whether the log ended with them. A page that several feeds share may end before a full page after the position. */
+  readonly last: boolean;
+}
+
 interface Waiting {
   readonly after: Position;
-  readonly resolve: (entries: readonly LogEntry[]) => void;
+  readonly resolve: (read: EntriesAfter) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -44,9 +51,9 @@ export class LogReader {
     this.#onRead = onRead;
   }
 
-  /** The entries directly after `after`, at most one page. Empty only if `after` is the head. The read starts after this call. */
-  read(roomId: string, after: Position): Promise<readonly LogEntry[]> {
-    const { promise, resolve, reject } = Promise.withResolvers<readonly LogEntry[]>();
+  /** The entries directly after `after`. Empty only if `after` is the head. The read starts after this call. */
+  read(roomId: string, after: Position): Promise<EntriesAfter> {
+    const { promise, resolve, reject } = Promise.withResolvers<EntriesAfter>();
     const waiting = { after, resolve, reject };
     const crowd = this.#waiting.get(roomId);
     if (crowd) crowd.push(waiting);
@@ -92,7 +99,7 @@ export class LogReader {
 function answer({ after, resolve, reject }: Waiting, page: LogPage): boolean {
   try {
     const entries = entriesAfter(page, after);
-    if (entries) resolve(entries);
+    if (entries) resolve({ entries, last: page.last });
     return entries !== undefined;
   } catch (error) {
     reject(error);

@@ -35,7 +35,7 @@ export async function openFeed(liveRooms: LiveRooms, { after: cursor, ...watch }
     const isRemembered = (from: Position) =>
       from.seq >= seen.floorSeq && samePosition(head, room.head) && room.entryAfter(from) !== undefined;
     const needsNoRead = after === undefined || samePosition(after, head) || isRemembered(after);
-    const page = needsNoRead ? [] : await liveRooms.readPage(roomId, after);
+    const page = needsNoRead ? [] : (await liveRooms.readPage(roomId, after)).entries;
     return new Feed(liveRooms, room, leave, { watch, seen, epoch, position: after ?? head, page });
   } catch (error) {
     leave();

@@ -2,13 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { realClock } from '../../src/clock.ts';
 import { Lane } from '../../src/chat/lane.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { range } from '../support/storage.ts';
 
 describe('a lane', () => {
   it('goes on after a change that throws, synchronously or not, alone or together with others', async () => {
-    const lane = new Lane(100);
+    const lane = new Lane(100, { clock: realClock });
     const failure = new Error('synchronous');
     const throws = () => {
       throw failure;
@@ -26,7 +27,7 @@ describe('a lane', () => {
   });
 
   it('runs adjacent changes of one kind together, and each change before those after it', async () => {
-    const lane = new Lane(100);
+    const lane = new Lane(100, { clock: realClock });
     const together: number[][] = [];
     const work = async (items: number[]) => {
       together.push(items);
@@ -59,7 +60,7 @@ describe('a lane', () => {
 
   it('says when it is idle', async () => {
     let idle = 0;
-    const lane = new Lane(100, { onIdle: () => (idle += 1) });
+    const lane = new Lane(100, { clock: realClock, onIdle: () => (idle += 1) });
     await lane.run(async () => {});
     await new Promise(setImmediate);
     assert.equal(idle, 1);

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { realClock } from '../../src/clock.ts';
 import { NodeUnableError, unavailable } from '../../src/errors.ts';
 import { LiveRoom, type RoomLog } from '../../src/feed/live-room.ts';
 import { expiredCursor, newTag, type Position } from '../../src/storage/cursor.ts';
@@ -19,11 +20,11 @@ function openAt(head: Position, log: Partial<RoomLog>) {
   const counted: RoomLog = {
     readPage: (after) => {
       reads += 1;
-      return (log.readPage ?? (async () => []))(after);
+      return (log.readPage ?? (async () => ({ entries: [], last: true })))(after);
     },
     readHead: log.readHead ?? (async () => head),
   };
-  const room = new LiveRoom(roomId, counted, findings);
+  const room = new LiveRoom(roomId, counted, findings, realClock);
   room.applyHead(room.known, head);
   return { room, findings, reads: () => reads };
 }

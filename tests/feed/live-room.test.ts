@@ -1,8 +1,11 @@
-// A live room whose log was rolled back, and whose stored head is read and applied in different orders.
+// A live room: the order in which entries, pages and stored heads reach it, and its log when that was rolled back.
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { realClock } from '../../src/clock.ts';
 import { LiveRoom } from '../../src/feed/live-room.ts';
+import type { EntriesAfter } from '../../src/feed/log-reader.ts';
 import { expiredCursor, newTag, type Position } from '../../src/storage/cursor.ts';
 import { newId } from '../../src/storage/id.ts';
 import type { LogEntry } from '../../src/storage/room-log.ts';
@@ -21,9 +24,9 @@ const [fifth, sixth] = [entryAfter(kept)].flatMap((entry) => [entry, entryAfter(
 function openRolledBack(readHead: () => Promise<Position | undefined>): LiveRoom {
   const readPage = async ({ seq, tag }: Position) => {
     if (tag !== kept.tag) throw expiredCursor();
-    return [fifth, sixth].filter((entry) => entry.seq > seq);
+    return { entries: [fifth, sixth].filter((entry) => entry.seq > seq), last: true };
   };
-  const room = new LiveRoom(roomId, { readPage, readHead }, { gapsFound: 0, missedFound: 0, rollbacksFound: 0 });
+  const room = new LiveRoom(roomId, { readPage, readHead }, { gapsFound: 0, missedFound: 0, rollbacksFound: 0 }, realClock);
   room.applyHead(room.known, rolledBack);
   return room;
 }
@@ -46,4 +49,45 @@ it('does not move back to a head that is applied twice, if it applied an entry i
   room.receive(fifth);
   room.applyHead(then, kept);
   assert.deepEqual(room.head, { seq: fifth.seq, tag: fifth.tag });
+});
+
+/** A live room at the beginning of a log, which it reads in these pages. */
+function openBehind(pages: readonly EntriesAfter[]) {
+  const left = [...pages];
+  const findings = { gapsFound: 0, missedFound: 0, rollbacksFound: 0 };
+  const readPage = async () => left.shift() as EntriesAfter;
+  const room = new LiveRoom(roomId, { readPage, readHead: async () => undefined }, findings, realClock);
+  room.applyHead(room.known, kept);
+  return { room, findings, left };
+}
+
+it('reads on after a page that ends before the log, even if the page is short', async () => {
+  const { room } = openBehind([
+    { entries: [fifth], last: false },
+    { entries: [sixth], last: true },
+  ]);
+  room.applyHead(room.known, sixth);
+  await until('the head is the last entry', () => room.head?.seq === sixth.seq);
+});
+
+it('neither counts nor looks for an entry that arrives when the head is after it', async () => {
+  const { room, findings, left } = openBehind([{ entries: [], last: true }]);
+  for (const seq of [1, 3]) room.receive({ ...fifth, seq, tag: newTag() });
+  room.receive(fifth);
+  await turn();
+  assert.deepEqual([room.head?.seq, findings.gapsFound, left.length], [5, 0, 1]);
+});
+
+it('shares no result of before a rollback, because it may show a change that is gone', async () => {
+  const room = openRolledBack(async () => kept);
+  const executed: string[] = [];
+  const share = (which: string) =>
+    room.fanOut.share(fifth, 'operation', async () => {
+      executed.push(which);
+      return which;
+    });
+  assert.equal(await share('before'), 'before');
+  assert.equal(await share('again'), 'before');
+  room.applyHead(room.known, kept);
+  assert.equal(await share('after'), 'after');
 });

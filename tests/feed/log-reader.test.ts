@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { GaplessError } from '../../src/errors.ts';
 import { LiveRooms } from '../../src/feed/live-rooms.ts';
-import { LogReader, type LogSource, logPageSize, logSourceOf } from '../../src/feed/log-reader.ts';
+import { type EntriesAfter, LogReader, type LogSource, logPageSize, logSourceOf } from '../../src/feed/log-reader.ts';
 import { openFeed } from '../../src/feed/open-feed.ts';
 import { encodeCursor, type Position } from '../../src/storage/cursor.ts';
 import type { LogEntry } from '../../src/storage/room-log.ts';
@@ -79,11 +79,12 @@ for (const name of storages) {
       reads = 0;
       const first = reader.read(roomId, log[600] as Position);
       const others = [700, 350, 599, 899, 350, 401].map((at) => ({ at, read: reader.read(roomId, log[at] as Position) }));
-      assert.deepEqual(await first, log.slice(601));
+      assert.deepEqual(await first, { entries: log.slice(601), last: true });
       for (const { at, read } of others) {
-        const page = await read;
-        assert.ok(page.length > 0 || at === 899);
-        assert.deepEqual(page, log.slice(at + 1, at + 1 + page.length));
+        const { entries, last } = await read;
+        assert.ok(entries.length > 0 || at === 899);
+        assert.deepEqual(entries, log.slice(at + 1, at + 1 + entries.length));
+        assert.equal(last, entries.at(-1) === log.at(-1) || at === 899);
       }
       // The first read, then one for all positions in its page, then one for the position after that page.
       assert.equal(reads, 3);
@@ -109,7 +110,7 @@ for (const name of storages) {
       await fillRoom(opened.db, roomId, 1);
       const late = reader.read(roomId, head);
       end();
-      assert.deepEqual([(await early).length, (await late).length], [0, 1]);
+      assert.deepEqual([(await early).entries.length, (await late).entries.length], [0, 1]);
     });
 
     it('answer the feed that has waited longest, even while others keep asking for the beginning', async () => {
@@ -119,7 +120,8 @@ for (const name of storages) {
       const others = range(1, 3).map(async () => {
         while (asking) await reader.read(roomId, log[0] as Position);
       });
-      assert.deepEqual(await reader.read(roomId, log[2 * logPageSize] as Position), log.slice(2 * logPageSize + 1));
+      const { entries } = await reader.read(roomId, log[2 * logPageSize] as Position);
+      assert.deepEqual(entries, log.slice(2 * logPageSize + 1));
       asking = false;
       await Promise.all(others);
     });
@@ -135,10 +137,10 @@ for (const name of storages) {
       // The first feed starts a read of the room. The others wait for the next one.
       const results = await Promise.allSettled([0, 1, 3, 19, 2, 5].map((at) => reader.read(roomId, log[at] as Position)));
       const lengths = results.map((result) =>
-        result.status === 'fulfilled' ? (result.value as LogEntry[]).length : (result.reason as GaplessError).code,
+        result.status === 'fulfilled' ? result.value.entries.length : (result.reason as GaplessError).code,
       );
       assert.deepEqual(lengths, [6, 5, 'CURSOR_EXPIRED', 'CURSOR_EXPIRED', 4, 'CURSOR_EXPIRED']);
-      assert.deepEqual((results[0] as PromiseFulfilledResult<LogEntry[]>).value, now.slice(1));
+      assert.deepEqual((results[0] as PromiseFulfilledResult<EntriesAfter>).value.entries, now.slice(1));
       assert.equal(reads, 2);
     });
 
@@ -148,7 +150,7 @@ for (const name of storages) {
       most = 0;
       const pages = await Promise.all(
         rooms.flatMap(({ roomId, log }) =>
-          range(0, 8).map((at) => reader.read(roomId, log[at] as Position).then((page) => page.length + at)),
+          range(0, 8).map((at) => reader.read(roomId, log[at] as Position).then(({ entries }) => entries.length + at)),
         ),
       );
       assert.deepEqual(new Set(pages), new Set([9]));
