@@ -39,7 +39,7 @@ export async function* deliveriesOf(feed: Feed, ended: AbortSignal): AsyncGenera
       wake();
     },
   };
-  const running = feed.run({ shared: undefined, execute: async (delivery) => delivery }, sink).finally(() => {
+  const running = feed.run({ shared: undefined, execute: async (deliveries) => deliveries }, sink).finally(() => {
     done = true;
     wake();
   });
@@ -81,7 +81,7 @@ export function replaceFeed(feed: Feed, { roomId, wants }: Opening, produce: (en
   const execute = async <Result>(operation: Operation<Result>, delivery: Delivery): Promise<Result | undefined> => {
     while (!ending.signal.aborted) {
       try {
-        return await operation.execute(delivery);
+        return (await operation.execute([delivery]))[0] as Result;
       } catch {
         await sleep(retryMs);
       }

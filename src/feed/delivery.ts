@@ -31,10 +31,10 @@ export interface Sink<Result> {
   write(result: Result): void;
 }
 
-/** Turns entries into results. If it throws, the entries are not delivered. */
+/** Turns deliveries into results. If it throws, they are not delivered. */
 export interface Operation<Result> {
-  /** For this subscriber alone. */
-  execute(delivery: Delivery): Promise<Result>;
+  /** The results for this subscriber alone, in order. */
+  execute(deliveries: readonly Delivery[]): Promise<readonly Result[]>;
   /** For all subscribers with the same operation and variables. Undefined if no result can be shared. */
   readonly shared: SharedOperation<Result> | undefined;
 }

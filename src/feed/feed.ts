@@ -8,9 +8,10 @@ import { follows, type LogEntry } from '../storage/room-log.ts';
 import type { RoomHead } from '../storage/rooms.ts';
 import type { CaughtUp, Delivery, Operation, SharedOperation, Sink, Watch } from './delivery.ts';
 import type { FanOut } from './fan-out.ts';
-import type { GroupOperation, Member } from './group.ts';
+import { type GroupOperation, type Member, maxTogether } from './group.ts';
 import type { LiveRoom } from './live-room.ts';
 import type { LiveRooms } from './live-rooms.ts';
+import { UnreadPage } from './unread-page.ts';
 
 const nothing = () => {};
 
@@ -32,9 +33,9 @@ export class Feed implements AsyncIterable<never> {
   #seen: RoomHead;
   #epoch: number;
   #position: Position;
-  #page: readonly LogEntry[];
-  /** How many entries of the page come before the position. */
-  #delivered = 0;
+  readonly #page: UnreadPage;
+  /** Maximum number of entries that are executed together. */
+  #together = maxTogether;
   #caughtUp = false;
   #ended = false;
   /** Wakes the feed while it waits for an entry, for its sink, or in a group. */
@@ -50,7 +51,7 @@ export class Feed implements AsyncIterable<never> {
     this.#seen = start.seen;
     this.#epoch = start.epoch;
     this.#position = start.position;
-    this.#page = start.page;
+    this.#page = new UnreadPage(start.page);
   }
 
   /** The position after the entry that was delivered last. */
@@ -99,26 +100,55 @@ export class Feed implements AsyncIterable<never> {
   /**
    * 1. The operation is executed only while the sink is ready. A closed sink ends the feed.
    * 2. At the head the feed joins the group with the same key, until the group cannot serve it.
-   * 3. Elsewhere the feed executes one entry at a time. The position moves when the result is written, not before.
+   * 3. Elsewhere it executes the entries that are in memory, several together, so that one query loads their rows.
    */
   async #deliverAll<Result>(operation: Operation<Result>, sink: Sink<Result>): Promise<void> {
     while (!this.#ended && sink.open) {
-      if (!sink.ready) {
+      if (!sink.ready)
         await this.#untilReady(sink); // 1
-      } else if (operation.shared && this.#mayFollow()) {
+      else if (operation.shared && this.#mayFollow())
         await this.#follow(operation.shared, sink); // 2
-      } else {
-        const delivery = await this.#next(); // 3
-        if (!delivery) return;
-        const result = await this.#retry(() => operation.execute(delivery));
-        while (!sink.ready && sink.open && !this.#ended) await this.#untilReady(sink);
-        if (!sink.ready || this.#ended) return;
-        if (delivery.type === 'CaughtUp') this.#caughtUp = true;
-        else this.#moveTo(delivery);
-        sink.write(result);
-        if (delivery.type !== 'CaughtUp' && this.#isLast(delivery)) return;
-      }
+      else await this.#deliver(await this.#next(), operation, sink); // 3
     }
+  }
+
+  /**
+   * Executes and writes deliveries. Those that cannot be written are executed again later, as the position moves only when a
+   * result is written.
+   *
+   * 1. If one of several cannot be executed, each is executed alone, so that those before it are delivered.
+   * 2. A sink that is full while several are executed gets them one by one. A result that was executed alone waits for the
+   *    sink, because others could fill it at each attempt.
+   * 3. Entries that were rolled back meanwhile are not delivered.
+   */
+  async #deliver<Result>(deliveries: readonly Delivery[], operation: Operation<Result>, sink: Sink<Result>): Promise<void> {
+    const { epoch } = this.#room;
+    const alone = deliveries.length === 1;
+    const wanted = deliveries.filter(({ type }) => this.#watch.wants(type));
+    const results = wanted.length === 0 ? [] : await this.#execute(operation, wanted, alone);
+    this.#together = results ? Math.min(2 * this.#together, maxTogether) : 1;
+    if (!results) return; // 1
+    while (alone && !sink.ready && sink.open && !this.#ended) await this.#untilReady(sink); // 2
+    if (epoch !== this.#room.epoch) return; // 3
+    let written = 0;
+    for (const delivery of deliveries) {
+      if (this.#ended || !sink.open) return;
+      const isWanted = this.#watch.wants(delivery.type);
+      if (isWanted && !sink.ready) {
+        this.#together = 1; // 2
+        return;
+      }
+      if (delivery.type === 'CaughtUp') this.#caughtUp = true;
+      else this.#moveTo(delivery);
+      if (isWanted) sink.write(results[written++] as Result);
+      if (delivery.type !== 'CaughtUp' && this.#isLast(delivery)) return this.stop();
+    }
+  }
+
+  /** The results, in order. Undefined if the deliveries cannot be executed together. */
+  async #execute<Result>(operation: Operation<Result>, deliveries: readonly Delivery[], alone: boolean) {
+    if (alone) return this.#retry(() => operation.execute(deliveries));
+    return operation.execute(deliveries).catch(() => undefined);
   }
 
   async #untilReady(sink: Sink<never>): Promise<void> {
@@ -139,7 +169,7 @@ export class Feed implements AsyncIterable<never> {
     const member: Member<Result> = {
       deliver: (entry, result) => {
         if (entry.seq <= this.#position.seq) return true;
-        // The last entry of the room is not shared. Its delivery ends the feed.
+        // The entry that ends the viewer's right is not shared. Its delivery ends the feed.
         if (this.#isLast(entry) || !follows(entry, this.#position) || (result !== undefined && !sink.ready)) return false;
         this.#position = entry;
         if (result !== undefined) sink.write(result);
@@ -160,52 +190,60 @@ export class Feed implements AsyncIterable<never> {
   }
 
   /**
-   * The next delivery that is wanted. Does not move the position to it. Undefined once the feed has ended.
+   * The next deliveries. Does not move the position to them. Empty once the feed has ended.
    *
    * 1. After a rollback, the page that was read before is dropped and the right is checked again. If the log still holds the
    *    position, the feed continues; otherwise its next read throws CURSOR_EXPIRED.
-   * 2. The page that was read from the log has precedence over the tail. Either way the entry is the one directly after the
-   *    position, so none is skipped.
-   * 3. The feed listens before it checks the head. Otherwise an entry that arrives between the check and the wait would not
+   * 2. The feed listens before it checks the head. Otherwise an entry that arrives between the check and the wait would not
    *    wake the feed.
-   * 4. If the feed is not at the head, it reads the log. The live room itself may lag the page that was read.
+   * 3. If the feed is not at the head, it reads the log. The live room itself may lag the page that was read.
    */
-  async #next(): Promise<Delivery | undefined> {
+  async #next(): Promise<readonly Delivery[]> {
     while (!this.#ended) {
       if (this.#room.failure) throw this.#room.failure.error;
       if (this.#epoch !== this.#room.epoch) await this.#checkAgain(); // 1
-      const entry = this.#page[this.#delivered] ?? this.#room.entryAfter(this.#position); // 2
-      if (entry) {
-        if (this.#watch.wants(entry.type)) return entry;
-        this.#moveTo(entry);
-        if (this.#isLast(entry)) return undefined;
-        continue;
-      }
-      const { promise: woken, resolve } = Promise.withResolvers<void>(); // 3
+      const entries = this.#entriesInMemory();
+      if (entries.length > 0) return entries;
+      const { promise: woken, resolve } = Promise.withResolvers<void>(); // 2
       this.#wake = resolve;
       const stopListening = this.#room.onChange(resolve);
       try {
         if (!this.#atHead) {
-          const { entries } = await this.#retry(() => this.#liveRooms.readPage(this.#room.roomId, this.#position)); // 4
-          this.#page = entries;
-          this.#delivered = 0;
-          if (this.#page.length > 0) continue;
+          const { entries } = await this.#retry(() => this.#liveRooms.readPage(this.#room.roomId, this.#position)); // 3
+          this.#page.fill(entries);
+          if (entries.length > 0) continue;
         }
-        if (!this.#caughtUp && this.#watch.wants('CaughtUp')) return this.#caughtUpHere();
+        if (!this.#caughtUp && this.#watch.wants('CaughtUp')) return [this.#caughtUpHere()];
         this.#caughtUp = true;
         await woken;
       } finally {
         stopListening();
       }
     }
-    return undefined;
+    return [];
+  }
+
+  /**
+   * The entries after the position that are in memory, as many as are executed together. The page that was read from the log
+   * has precedence over the tail. Each follows the one before it, so none is skipped. The last entry of the feed is the last.
+   */
+  #entriesInMemory(): readonly LogEntry[] {
+    const entries: LogEntry[] = [];
+    for (let position = this.#position; entries.length < this.#together; ) {
+      const entry = this.#page.at(entries.length) ?? this.#room.entryAfter(position);
+      if (!entry || !follows(entry, position)) break;
+      entries.push(entry);
+      position = entry;
+      if (this.#isLast(entry)) break;
+    }
+    return entries;
   }
 
   /** Whether every entry that this node knows has been delivered. */
   get #atHead(): boolean {
     return (
       this.#epoch === this.#room.epoch &&
-      this.#delivered === this.#page.length &&
+      this.#page.empty &&
       samePosition(this.#position, this.#room.head) &&
       this.#position.seq >= this.#seen.headSeq
     );
@@ -217,8 +255,7 @@ export class Feed implements AsyncIterable<never> {
 
   async #checkAgain(): Promise<void> {
     const { epoch } = this.#room;
-    this.#page = [];
-    this.#delivered = 0;
+    this.#page.fill([]);
     this.#seen = await this.#retry(() => this.#liveRooms.getVisible(this.#watch));
     this.#epoch = epoch;
   }
@@ -230,11 +267,7 @@ export class Feed implements AsyncIterable<never> {
 
   #moveTo(entry: LogEntry): void {
     if (!follows(entry, this.#position)) throw new Error(`A feed tried to skip from entry ${this.#position.seq} to entry ${entry.seq}.`);
-    if (this.#page[this.#delivered] === entry) this.#delivered += 1;
-    if (this.#delivered === this.#page.length && this.#delivered > 0) {
-      this.#page = [];
-      this.#delivered = 0;
-    }
+    this.#page.pass(entry);
     this.#position = { seq: entry.seq, tag: entry.tag };
   }
 

@@ -7,7 +7,7 @@ import { endsRoom } from '../storage/entry-types.ts';
 import type { LogEntry } from '../storage/room-log.ts';
 
 /** Maximum number of entries that are executed together. One query loads their rows. */
-const maxTogether = 64;
+export const maxTogether = 64;
 
 /** The execution for all members of a group. */
 export interface GroupOperation<Result> {

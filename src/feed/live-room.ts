@@ -28,7 +28,7 @@ export interface Known {
 
 /** Counters for operators. */
 export interface Findings {
-  /** Entries from the bus that do not follow the head and are not known. */
+  /** Entries from the bus after the head that do not follow it. */
   gapsFound: number;
   /** Reads, caused by a head check, that found entries which the bus had lost. */
   missedFound: number;
@@ -111,7 +111,7 @@ export class LiveRoom {
       this.#apply([entry]);
     } else if (!this.#knows(entry)) {
       if (this.#early.length < tailLength) this.#early.push(entry);
-      if (head && !this.#catchingUp) this.#findings.gapsFound += 1;
+      if (head && entry.seq > head.seq && !this.#catchingUp) this.#findings.gapsFound += 1;
       this.#lookFor(entry.seq, 'bus');
     }
   }
@@ -225,12 +225,9 @@ export class LiveRoom {
     return this.#announcedSeq > (this.#head?.seq ?? 0) || !this.#early.every((entry) => this.#knows(entry));
   }
 
-  /**
-   * Whether this entry, with this tag, is in the tail or before it. An entry before the tail arrived late. If it is of a log
-   * that was rolled back instead, the head check finds that.
-   */
+  /** Whether this entry, with this tag, is in the tail. One before the tail is not known: it is late, or of a new log after a rollback. */
   #knows({ seq, tag }: LogEntry): boolean {
-    return seq < (this.#tailStart?.seq ?? 0) || this.#positionAt(seq)?.tag === tag;
+    return this.#positionAt(seq)?.tag === tag;
   }
 
   #positionAt(seq: number): Position | undefined {

@@ -33,7 +33,7 @@ export class Subscription implements ResultSource {
     const sharing = sharingOf(args);
     // All subscribers with the same key use one shared execution. It keeps no reference to the context of the first one.
     const shared = sharing && feed.fanOut.once(sharing.key, () => new SharedExecution(args, feed, sharing));
-    this.#operation = { shared, execute: (delivery) => this.#execute(args, shared, delivery) };
+    this.#operation = { shared, execute: (deliveries) => this.#execute(args, shared, deliveries) };
   }
 
   get cursor(): string {
@@ -52,12 +52,20 @@ export class Subscription implements ResultSource {
     this.#feed.stop();
   }
 
-  async #execute(args: ValidatedSubscriptionArgs, shared: SharedExecution | undefined, delivery: Delivery): Promise<ExecutionResult> {
-    if (shared && delivery.type !== 'CaughtUp') {
-      const [result] = await shared.execute([delivery]);
-      if (result) return result;
-    }
-    return executeEvent(args, delivery, forFeeds(this.#context));
+  async #execute(
+    args: ValidatedSubscriptionArgs,
+    shared: SharedExecution | undefined,
+    deliveries: readonly Delivery[],
+  ): Promise<readonly ExecutionResult[]> {
+    const results = shared ? await shared.execute(deliveries) : [];
+    // One context for all deliveries, so that their rows are loaded together.
+    let context: Context | undefined;
+    return Promise.all(
+      deliveries.map((delivery, index) => {
+        context ??= results[index] ? undefined : forFeeds(this.#context);
+        return results[index] ?? executeEvent(args, delivery, context as Context);
+      }),
+    );
   }
 }
 
@@ -77,7 +85,7 @@ class SharedExecution implements SharedOperation<ExecutionResult> {
     this.#covers = covers;
   }
 
-  execute(entries: readonly LogEntry[]): Promise<readonly (ExecutionResult | undefined)[]> {
+  execute(deliveries: readonly Delivery[]): Promise<readonly (ExecutionResult | undefined)[]> {
     // One context for all entries, so that their rows are loaded together.
     let shared: ReturnType<typeof sharedContext> | undefined;
     const execute = async (entry: LogEntry) => {
@@ -86,7 +94,10 @@ class SharedExecution implements SharedOperation<ExecutionResult> {
       return shared.viewerSeen() ? undefined : result;
     };
     return Promise.all(
-      entries.map((entry) => (this.#covers(entry.type) ? this.#feed.fanOut.share(entry, this.key, () => execute(entry)) : undefined)),
+      deliveries.map((delivery) => {
+        if (delivery.type === 'CaughtUp' || !this.#covers(delivery.type)) return undefined;
+        return this.#feed.fanOut.share(delivery, this.key, () => execute(delivery));
+      }),
     );
   }
 }

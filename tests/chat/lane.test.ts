@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { realClock } from '../../src/clock.ts';
 import { Lane } from '../../src/chat/lane.ts';
+import { realClock } from '../../src/clock.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { range } from '../support/storage.ts';
 

@@ -7,7 +7,6 @@ import { LiveRooms } from '../../src/feed/live-rooms.ts';
 import { type EntriesAfter, LogReader, type LogSource, logPageSize, logSourceOf } from '../../src/feed/log-reader.ts';
 import { openFeed } from '../../src/feed/open-feed.ts';
 import { encodeCursor, type Position } from '../../src/storage/cursor.ts';
-import type { LogEntry } from '../../src/storage/room-log.ts';
 import { FeedReader } from '../support/feed-reader.ts';
 import { FickleBus } from '../support/fickle-bus.ts';
 import { chooseSeed, randomFrom } from '../support/random.ts';

@@ -96,7 +96,7 @@ class Reader {
     this.start = this.#feed.position;
     if (this.ended) this.#feed.stop();
     const shared = this.#follows ? { key: 'everything', execute: executeAll } : undefined;
-    await this.#feed.run<Delivery>({ shared, execute: async (delivery) => delivery }, this.#sink());
+    await this.#feed.run<Delivery>({ shared, execute: async (deliveries) => deliveries }, this.#sink());
   }
 
   #sink(): Sink<Delivery> {

@@ -32,7 +32,7 @@ export class FeedReader implements AsyncDisposable {
         next.resolve({ done: false, value: delivery });
       },
     };
-    this.#running = feed.run({ shared, execute: async (delivery) => delivery }, sink).then(
+    this.#running = feed.run({ shared, execute: async (deliveries) => deliveries }, sink).then(
       () => this.#onEnd({}),
       (error: unknown) => this.#onEnd({ error }),
     );

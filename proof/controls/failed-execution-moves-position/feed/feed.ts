@@ -13,7 +13,7 @@ export class Feed extends Original {
     const instead = failed as Result;
     return super.run(
       {
-        execute: (delivery) => execute(delivery).catch(() => instead),
+        execute: (deliveries) => execute(deliveries).catch(() => deliveries.map(() => instead)),
         shared: shared && {
           key: shared.key,
           execute: (entries) => shared.execute(entries).catch(() => entries.map(() => instead)),
