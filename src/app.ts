@@ -65,7 +65,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log, { clock }));
   const chat = openChat(storage.db, bus, clock);
   const retention = opened.use(new Retention(chat, config.retentionDays, log, clock));
-  const identity = await openIdentity(config.identity, storage);
+  const identity = await openIdentity(config.identity, storage, clock);
   const services = { storage, chat, liveRooms, identity, log };
 
   const connections = opened.use(new Connections(log, bounds, clock));

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock.ts';
 import type { IdentityConfig } from '../config.ts';
 import { forbidden, GaplessError, unauthenticated, unavailable } from '../errors.ts';
 import type { Storage } from '../storage/database.ts';
@@ -36,12 +37,30 @@ const maxKnownUsers = 10_000;
 const maxKnownTokens = 10_000;
 /** TTL of both caches. A withdrawn key is accepted for at most this long. */
 const knownMs = 60_000;
+/** Maximum number of users of whom it is remembered that they have a row, and for how long: as long as a connection may outlive its user. */
+const maxExisting = 10_000;
+const existingMs = 10_000;
 
-export async function openIdentity(config: IdentityConfig, { db, rows }: Storage): Promise<Identity> {
-  return config.mode === 'guest' ? openGuests(db, rows) : openHostUsers(config, db, rows);
+export async function openIdentity(config: IdentityConfig, { db, rows }: Storage, clock: Clock): Promise<Identity> {
+  const exists = existenceOf(rows, clock);
+  return config.mode === 'guest' ? openGuests(db, exists) : openHostUsers(config, db, exists);
 }
 
-async function openGuests(db: Db, rows: Rows): Promise<Identity> {
+/** Whether the user with this id has a row. */
+type Exists = (userId: string) => Promise<boolean>;
+
+/** Remembers for a moment who has a row, so that not every request costs a query. */
+function existenceOf(rows: Rows, clock: Clock): Exists {
+  const existing = new LRUCache<string, true>({ max: maxExisting, ttl: existingMs, perf: clock });
+  return async (userId) => {
+    if (existing.has(userId)) return true;
+    const [user] = await rows.users([userId]);
+    if (user) existing.set(userId, true);
+    return user !== undefined;
+  };
+}
+
+async function openGuests(db: Db, exists: Exists): Promise<Identity> {
   const secret = await getSecret(db, 'guest-token-key', () => randomBytes(32).toString('base64url'));
   const key = Buffer.from(secret, 'base64url');
   const check = checkerOf((token) => jwtVerify(token, key, { algorithms: ['HS256'], audience: guestAudience, requiredClaims }));
@@ -49,9 +68,9 @@ async function openGuests(db: Db, rows: Rows): Promise<Identity> {
     mode: 'guest',
     async verify(token) {
       const { payload, expiresAt } = await check(token);
-      const [user] = await rows.users([payload.sub as string]);
-      if (!user) throw accountGone();
-      return { userId: user.id, expiresAt };
+      const userId = payload.sub as string;
+      if (!(await exists(userId))) throw accountGone();
+      return { userId, expiresAt };
     },
     async signIn(name) {
       const user = await createGuest(db, name);
@@ -68,7 +87,7 @@ async function openGuests(db: Db, rows: Rows): Promise<Identity> {
   };
 }
 
-function openHostUsers(config: Extract<IdentityConfig, { mode: 'jwt' }>, db: Db, rows: Rows): Identity {
+function openHostUsers(config: Extract<IdentityConfig, { mode: 'jwt' }>, db: Db, exists: Exists): Identity {
   const options: JWTVerifyOptions = {
     requiredClaims,
     ...(config.issuer === undefined ? {} : { issuer: config.issuer }),
@@ -84,8 +103,7 @@ function openHostUsers(config: Extract<IdentityConfig, { mode: 'jwt' }>, db: Db,
       const name = nameOf(payload);
       const user = known.get(subject);
       // A row that an operator deleted, or that a restore rolled back, is created again.
-      const [row] = user?.name === name ? await rows.users([user.userId]) : [];
-      if (row) return { userId: row.id, expiresAt };
+      if (user?.name === name && (await exists(user.userId))) return { userId: user.userId, expiresAt };
       const { id } = await upsertUser(db, subject, name);
       known.set(subject, { name, userId: id });
       return { userId: id, expiresAt };

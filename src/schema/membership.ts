@@ -1,6 +1,7 @@
 // Memberships, and the mutations that create and end them.
 
 import { addMember, joinRoom, leaveRoom, removeMember } from '../chat/members.ts';
+import { notFound } from '../errors.ts';
 import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';
 import { idOf } from './input.ts';
@@ -29,7 +30,15 @@ Membership.implement({
       extensions: dependsOnViewer,
       resolve: ({ roomId }, _args, context) => roomOf(context, roomId),
     }),
-    user: t.field({ type: User, description: 'The member.', resolve: ({ userId }) => userId }),
+    user: t.field({
+      type: User,
+      description: 'The member. NOT_FOUND if the account, and so the membership, was erased while the request ran.',
+      resolve: async ({ userId }, _args, context) => {
+        const user = await User.getDataloader(context).load(userId);
+        if (!user) throw notFound('The account of this member was erased.');
+        return user;
+      },
+    }),
     role: t.expose('role', { type: RoomRole, description: 'The rights of the member in the room.' }),
     joinedAt: t.expose('joinedAt', { type: 'DateTime', description: 'When the user joined or was added.' }),
   }),

@@ -1,5 +1,6 @@
 // Users, the viewer, and the mutations signIn and signOut.
 
+import { accountGone } from '../chat/gone-user.ts';
 import { builder } from './builder.ts';
 import { limits, line } from './input.ts';
 import { User } from './node.ts';
@@ -20,7 +21,15 @@ const Viewer = builder.objectRef<{ userId: string }>('Viewer').implement({
       description: 'viewer_…: an id of its own, never that of the user, because caches such as Relay’s hold one record per id.',
       resolve: ({ userId }) => userId.replace(/^user_/, 'viewer_'),
     }),
-    user: t.field({ type: User, description: 'The viewer as everyone sees them.', resolve: ({ userId }) => userId }),
+    user: t.field({
+      type: User,
+      description: 'The viewer as everyone sees them. UNAUTHENTICATED once the account was erased.',
+      resolve: async ({ userId }, _args, context) => {
+        const user = await User.getDataloader(context).load(userId);
+        if (!user) throw accountGone();
+        return user;
+      },
+    }),
   }),
 });
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose';
 import { sql } from 'kysely';
+import { ManualClock } from '../support/manual-clock.ts';
 import { ask, createPlace, Guest, type Server, startServer } from '../support/server.ts';
 
 const secret = 'a secret of at least thirty-two bytes';
@@ -255,13 +256,16 @@ describe('guests', () => {
   });
 
   it('are refused by other servers, with a forged token, and after they are deleted', async () => {
-    await using server = await startServer({ storage: 'PostgreSQL' });
+    const clock = new ManualClock();
+    await using server = await startServer({ storage: 'PostgreSQL', clock });
     await using elsewhere = await startServer({ storage: 'PostgreSQL' });
     const ada = await Guest.signIn(server.url);
     assert.equal(await refusal(elsewhere.url, `Bearer ${ada.token}`), '401 UNAUTHENTICATED');
     const forged = await sign({ sub: ada.userId, aud: 'gapless:guest' });
     assert.equal(await refusal(server.url, `Bearer ${forged}`), '401 UNAUTHENTICATED');
+    assert.equal((await whoIs(server.url, ada.token)).id, ada.userId);
     await sql`delete from users where id = ${ada.userId}`.execute(server.app.storage.db);
+    await clock.advance(10_001);
     assert.equal(await refusal(server.url, `Bearer ${ada.token}`), '401 UNAUTHENTICATED');
   });
 

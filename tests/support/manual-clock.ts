@@ -8,7 +8,8 @@ interface Timer {
 }
 
 export class ManualClock implements Clock {
-  #nowMs = 0;
+  /** Not 0, which lru-cache takes for no time. */
+  #nowMs = 1;
   readonly #timers = new Set<Timer>();
 
   now(): number {

@@ -43,7 +43,9 @@ export async function startServer(
 ): Promise<Server> {
   const cleanup = new AsyncDisposableStack();
   const place =
-    options.env?.['DATABASE_URL'] || options.env?.['DATA_DIR'] ? undefined : cleanup.use(await createPlace(options.storage ?? 'PostgreSQL'));
+    options.env?.['DATABASE_URL'] || options.env?.['DATA_DIR']
+      ? undefined
+      : cleanup.use(await createPlace(options.storage ?? 'PostgreSQL'));
   const identity = options.env?.['JWT_SECRET'] || options.env?.['JWT_JWKS_URL'] ? 'jwt' : 'guest';
   const env = { PORT: '0', DRAIN_DELAY_MS: '0', ...place?.env, IDENTITY: identity, ...options.env };
   let config: Config = readConfig(env);
