@@ -273,6 +273,6 @@ export class Feed implements AsyncIterable<never> {
 
   /** Whether the viewer's right, or the room, ends with the entry. False if a later check found that the viewer has the right again. */
   #isLast(entry: LogEntry): boolean {
-    return endsRoom(entry) || (this.#seen.kind !== 'OPEN' && entry.seq > this.#seen.headSeq && endsRight(entry, this.#watch.viewerId));
+    return endsRight(entry, this.#watch.viewerId) && (endsRoom(entry) || (this.#seen.kind !== 'OPEN' && entry.seq > this.#seen.headSeq));
   }
 }

@@ -95,7 +95,11 @@ export class Group<Result> {
     const results = await this.#execute(entries);
     if (!results || !this.#isCurrent) return false;
     for (const member of this.#members) {
-      if (!entries.every((entry, index) => member.deliver(entry, results[index]))) this.remove(member);
+      for (let i = 0; i < entries.length; i += 1) {
+        if (member.deliver(entries[i] as LogEntry, results[i])) continue;
+        this.remove(member);
+        break;
+      }
     }
     this.#position = entries.at(-1) as LogEntry;
     return true;
