@@ -39,8 +39,9 @@ export const dataDiskFull = ({ lastsMs = 10_000 } = {}): Fault => ({
     await rig.ask(`create tablespace small location '${disk.folder}'`);
     try {
       await moveTables(rig, 'small');
-      const before = timesFull(rig.postgres);
       disk.fill();
+      await useUpPages(rig);
+      const before = timesFull(rig.postgres);
       await sleep(lastsMs);
       return { figure: 'times that PostgreSQL found no space', count: timesFull(rig.postgres) - before };
     } finally {
@@ -129,6 +130,14 @@ class SmallDisk implements AsyncDisposable {
 // One table and one lock at a time, because a transaction that writes messages locks both.
 async function moveTables(rig: Rig, tablespace: string): Promise<void> {
   for (const table of growing) await rig.ask(`alter table ${table} set tablespace ${tablespace}`);
+}
+
+/** Fills the pages that the log has already: rows of a transaction that is rolled back stay in them. */
+async function useUpPages(rig: Rig): Promise<void> {
+  const rows = `select room_id, seq + (1::bigint << i) * 1000000, tag, 'RoomUpdated', at from room_log`;
+  try {
+    await rig.ask(`do $$ begin for i in 0..30 loop insert into room_log (room_id, seq, tag, type, at) ${rows}; end loop; end $$`);
+  } catch {}
 }
 
 const timesFull = ({ output }: Postgres) => output.split('No space left on device').length - 1;
