@@ -20,15 +20,15 @@ import { DatabaseHealth } from './storage/health.ts';
 import type { Bounds } from './transport/connection.ts';
 import { Connections } from './transport/connections.ts';
 import { GoneViewers } from './transport/gone-viewers.ts';
-import { createHttpDoor } from './transport/http.ts';
-import { WebSocketDoor } from './transport/websocket.ts';
+import { createHttpHandler } from './transport/http.ts';
+import { WebSocketEndpoint } from './transport/websocket.ts';
 
 /** How long requests and sockets may take to end after the server has asked them to. */
 const closeMs = 12_000;
-/** How long closing the database and Redis may take: a database that is silent does not confirm it. */
+/** How long closing the database and Redis may take: a silent database does not confirm it. */
 const disposeMs = 3000;
-/** How often a server that closes ends the connections that have become idle. */
-const hangUpMs = 50;
+/** How often a server that is closing closes the connections that have become idle. */
+const closeIdleMs = 50;
 
 export interface App {
   readonly url: string;
@@ -70,7 +70,8 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
 
   const connections = opened.use(new Connections(log, bounds, clock));
   opened.use(new GoneViewers(connections, (ids) => storage.feedRows.users(ids), log, clock));
-  // From memory: balancers ask often. A node is ready without its database, because the others have the same one.
+  // Read from memory, because balancers probe often. A node is ready while its database is away, because the other nodes use
+  // the same database.
   const readiness = () => {
     const closing = connections.draining;
     return {
@@ -82,11 +83,11 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
       counts: { redis: bus.counts, feed: liveRooms.counts, sockets: connections.counts },
     };
   };
-  const server = createServer(createHttpDoor(config, services, readiness, connections));
+  const server = createServer(createHttpHandler(config, services, readiness, connections));
   // Longer than balancers keep an idle connection, so that they do not send a request into one that is closing.
   server.keepAliveTimeout = 65_000;
   server.on('connection', connections.add);
-  server.on('upgrade', new WebSocketDoor(config, services, connections).upgrade);
+  server.on('upgrade', new WebSocketEndpoint(config, services, connections).upgrade);
   await listen(server, config);
   const toClose = opened.move();
 
@@ -99,13 +100,13 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
       connections.drain();
       if (!now && connections.size > 0) await sleep(config.drainDelayMs);
       const ended = new Promise((resolve) => server.close(resolve));
-      // Connections that wait for a request. Node does not count those that wait for their first one as idle.
-      const hangUp = setInterval(() => {
+      // Closes idle connections. closeIdleConnections() does not include connections that have not sent a request yet.
+      const closeIdle = setInterval(() => {
         server.closeIdleConnections();
         connections.destroy('unused');
-      }, hangUpMs);
+      }, closeIdleMs);
       await Promise.race([Promise.all([connections.end({ now }), ended]), clock.sleep(closeMs)]);
-      clearInterval(hangUp);
+      clearInterval(closeIdle);
       connections.destroy('all');
       await ended;
       await Promise.race([toClose.disposeAsync(), sleep(disposeMs, undefined, { ref: false })]);

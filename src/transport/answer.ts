@@ -9,15 +9,15 @@ export function answerJson(response: ServerResponse, status: number, body: unkno
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body));
 }
 
-/** Answers with the error and its status. If an answer has begun already, the connection is cut instead. */
+/** Answers with the error and its status. If an answer has begun already, the connection is destroyed instead. */
 export function refuse(response: ServerResponse, error: unknown, log: Log): void {
-  // The client has left, and that may be the very error.
+  // The client has disconnected, which may itself have caused the error.
   if (response.destroyed) return;
-  const told = toClientError(error, log);
+  const clientError = toClientError(error, log);
   if (response.headersSent) return void response.destroy();
-  const status = statusOf(error, told);
+  const status = statusOf(error, clientError);
   if (status === 401) response.setHeader('www-authenticate', 'Bearer');
   // The rest of a body that was too large is not read.
   if (status === 413) response.setHeader('connection', 'close');
-  answerJson(response, status, { errors: [told] });
+  answerJson(response, status, { errors: [clientError] });
 }

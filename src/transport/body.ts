@@ -1,4 +1,5 @@
-// Reads the body of a POST. Only JSON is read, because any web page can send the other types without asking first.
+// Reads the body of a POST. Only JSON is read, because web pages can send other types without a CORS
+// preflight.
 
 import type { IncomingMessage } from 'node:http';
 import { maxBodyBytes } from './limits.ts';

@@ -1,5 +1,5 @@
 // One connection, and the bytes that wait in it for the client to read. Writers look at `full` before they write, so a
-// client that stops reading costs a bounded number of bytes, and is disconnected if it takes nothing for a while.
+// client that stops reading costs a bounded number of bytes, and is disconnected if it reads nothing for `stalledMs`.
 
 import type { Socket } from 'node:net';
 import type { Viewer } from '../chat/identity.ts';
@@ -9,13 +9,13 @@ import type { Log } from '../log.ts';
 import { flushNow, flushSoon } from './turn.ts';
 
 export interface Bounds {
-  /** Bytes that may wait at one connection before its subscriptions pause. They go on from their cursors once it has drained. */
+  /** Bytes that may wait at one connection before its subscriptions pause. They continue when it has drained. */
   readonly highWaterMarkBytes: number;
   /** Bytes that may wait at one connection, answers to requests included, before nothing more is read from it. */
   readonly maxBytes: number;
   /** Bytes that may wait at all connections together. Above it, each connection with anything waiting counts as full. */
   readonly maxNodeBytes: number;
-  /** How long bytes may wait at a connection without its client taking any of them. */
+  /** How long bytes may wait at a connection while its client reads none of them. */
   readonly stalledMs: number;
   /** Interval of the pings to a WebSocket's client, and of the comments in an event stream. */
   readonly pingMs: number;
@@ -27,8 +27,8 @@ export interface Bounds {
  */
 export const checksToStall = 10;
 
-/** What all connections of the node share. */
-export interface Backlog {
+/** State that all connections of the node share. */
+export interface NodeState {
   readonly bounds: Bounds;
   readonly log: Log;
   readonly clock: Clock;
@@ -36,7 +36,7 @@ export interface Backlog {
   waitingBytes: number;
   /** How often subscriptions had to wait for a client. */
   backpressured: number;
-  /** How many clients were disconnected because they took nothing, or did not answer pings. */
+  /** How many clients were disconnected because they read nothing, or did not answer pings. */
   stalled: number;
 }
 
@@ -48,20 +48,20 @@ export interface Outlet {
 
 /** What a connection is used for, if that outlasts the answer to a request: a WebSocket or an event stream. */
 export interface Use {
-  /** Whose it is. Undefined for a client without a token. */
+  /** The viewer that it authenticates. Undefined for a client without a token. */
   readonly viewer?: Viewer | undefined;
   /** Its periodic work, about once a second. `nowMs` is the time of the connection's clock. */
   tick?(nowMs: number): void;
   /** Disconnects a client that has stalled. Without this method, the connection is destroyed. */
   stall?(): void;
-  /** Ends it because the viewer's token counts no longer. The client has to authenticate again. */
+  /** Ends it because the token of the viewer is no longer valid. The client has to authenticate again. */
   revoke?(reason: GaplessError): void;
-  /** Ends it when the node stops, so that its client goes on at another node. */
+  /** Ends it when the node stops, so that its client reconnects to another node. */
   end(): Promise<void> | void;
 }
 
 export class Connection {
-  readonly #node: Backlog;
+  readonly #nodeState: NodeState;
   readonly #stream: Socket;
   /** Bytes that are written at the end of this turn of the event loop. */
   #outgoing = '';
@@ -73,8 +73,8 @@ export class Connection {
   /** Undefined while there are only requests. */
   use: Use | undefined;
 
-  constructor(node: Backlog, stream: Socket) {
-    this.#node = node;
+  constructor(nodeState: NodeState, stream: Socket) {
+    this.#nodeState = nodeState;
     this.#stream = stream;
     this.outlet = stream;
   }
@@ -90,11 +90,11 @@ export class Connection {
   }
 
   get bounds(): Bounds {
-    return this.#node.bounds;
+    return this.#nodeState.bounds;
   }
 
   get clock(): Clock {
-    return this.#node.clock;
+    return this.#nodeState.clock;
   }
 
   /** Whether no bytes wait. */
@@ -112,7 +112,7 @@ export class Connection {
     if (this.#outgoing === '') flushSoon(this);
     this.#outgoing += bytes;
     this.#waitingBytes += bytes.length;
-    this.#node.waitingBytes += bytes.length;
+    this.#nodeState.waitingBytes += bytes.length;
     if (this.full) flushNow(this);
   }
 
@@ -126,26 +126,26 @@ export class Connection {
   }
 
   /**
-   * Resolves once the connection may be no longer full, or is closed. Waiters continue in the order in which they came, and
+   * Resolves when the connection may have capacity again, or is closed. Waiters continue in the order in which they came, and
    * the first may fill the connection again: wait in a loop, and await nothing between the check and the write.
    */
   drained(): Promise<void> {
-    if (this.#drained === undefined && this.full) this.#node.backpressured += 1;
+    if (this.#drained === undefined && this.full) this.#nodeState.backpressured += 1;
     this.#drained ??= Promise.withResolvers();
     return this.#drained.promise;
   }
 
-  /** Counts the bytes that wait. Called after each write, and again when the kernel has taken it. */
+  /** Counts the bytes that wait. Called after each write, and again when the kernel has accepted the bytes. */
   readonly measure = (): void => {
     const bytes = this.#bytes;
-    this.#node.waitingBytes += bytes - this.#waitingBytes;
+    this.#nodeState.waitingBytes += bytes - this.#waitingBytes;
     this.#waitingBytes = bytes;
     if (this.full) return;
     this.#drained?.resolve();
     this.#drained = undefined;
   };
 
-  /** Checks whether the client has taken any bytes since the last check. */
+  /** Checks whether the client has read any bytes since the last check. */
   checkProgress(): void {
     this.measure();
     const progress = this.#readProgress();
@@ -158,16 +158,16 @@ export class Connection {
     if (this.#checksWithoutProgress === checksToStall) this.disconnectStalled();
   }
 
-  /** Disconnects a client that takes no bytes, or does not answer pings. */
+  /** Disconnects a client that reads no bytes, or does not answer pings. */
   disconnectStalled(): void {
-    this.#node.stalled += 1;
+    this.#nodeState.stalled += 1;
     if (this.use?.stall) this.use.stall();
     else this.destroy();
   }
 
-  /** Cuts the connection after an error that nobody expected. Its client connects again, and resumes. */
+  /** Destroys the connection after an unforeseen error. Its client reconnects and resumes. */
   fail(error: unknown): void {
-    this.#node.log.error({ error }, 'a connection failed and was cut');
+    this.#nodeState.log.error({ error }, 'a connection failed and was destroyed');
     this.destroy();
   }
 
@@ -176,7 +176,7 @@ export class Connection {
   }
 
   #holds(bytes: number): boolean {
-    return this.#bytes >= (this.#node.waitingBytes < this.bounds.maxNodeBytes ? bytes : 1);
+    return this.#bytes >= (this.#nodeState.waitingBytes < this.bounds.maxNodeBytes ? bytes : 1);
   }
 
   get #bytes(): number {
@@ -184,7 +184,7 @@ export class Connection {
   }
 
   // Two figures: the bytes of completed writes, and what is left of the current one. A slow client may need minutes for a
-  // single large answer, and Node tells only its own timeouts how much of a write is left.
+  // single large answer, and Node exposes the rest of a write only through the internal handle.
   #readProgress() {
     const { bytesWritten, writableLength, _handle } = this.#stream as Socket & { _handle?: { writeQueueSize?: number } };
     return [bytesWritten - writableLength, _handle?.writeQueueSize];

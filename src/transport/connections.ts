@@ -1,14 +1,15 @@
 // Every connection of this node. It counts the bytes that wait at all of them, does their periodic work, and ends them when
-// the node stops. A connection that fails is cut and does not stop the work for the others.
+// the node stops. A connection that fails is destroyed, and the work for the others continues.
 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Clock, every, realClock } from '../clock.ts';
 import { GaplessError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type Backlog, type Bounds, Connection, checksToStall } from './connection.ts';
+import { type Bounds, Connection, checksToStall, type NodeState } from './connection.ts';
 
-// A healthy client has no bytes waiting here: the kernel takes what is written at once, and megabytes of it before it stops.
+// A healthy client has no bytes waiting here: the kernel accepts each write at once, and buffers megabytes before it refuses
+// more.
 const defaultBounds: Bounds = {
   highWaterMarkBytes: 64 * 1024,
   maxBytes: 1024 * 1024,
@@ -25,7 +26,7 @@ const endAllMs = 5000;
 const waveMs = 100;
 
 export class Connections implements Disposable {
-  readonly #backlog: Backlog;
+  readonly #nodeState: NodeState;
   readonly #known = new WeakMap<Duplex, Connection>();
   readonly #open = new Set<Connection>();
   readonly #timers: readonly Disposable[];
@@ -33,8 +34,8 @@ export class Connections implements Disposable {
   #ending = false;
 
   constructor(log: Log, bounds: Partial<Bounds> = {}, clock: Clock = realClock) {
-    this.#backlog = { bounds: { ...defaultBounds, ...bounds }, log, clock, waitingBytes: 0, backpressured: 0, stalled: 0 };
-    const { stalledMs, pingMs } = this.#backlog.bounds;
+    this.#nodeState = { bounds: { ...defaultBounds, ...bounds }, log, clock, waitingBytes: 0, backpressured: 0, stalled: 0 };
+    const { stalledMs, pingMs } = this.#nodeState.bounds;
     const checkProgress = () => this.#forEach((connection) => connection.checkProgress());
     this.#timers = [
       every(clock, stalledMs / checksToStall, checkProgress),
@@ -44,7 +45,7 @@ export class Connections implements Disposable {
 
   /** Adds a connection that a server has accepted. */
   readonly add = (stream: Socket): void => {
-    const connection = new Connection(this.#backlog, stream);
+    const connection = new Connection(this.#nodeState, stream);
     this.#known.set(stream, connection);
     this.#open.add(connection);
     stream.once('close', () => {
@@ -64,16 +65,16 @@ export class Connections implements Disposable {
 
   /** Counters for operators: bytes that wait now; and since the start, waits of subscriptions and clients that stalled. */
   get counts() {
-    const { waitingBytes, backpressured, stalled } = this.#backlog;
+    const { waitingBytes, backpressured, stalled } = this.#nodeState;
     return { waitingBytes, backpressured, stalled };
   }
 
-  /** Whether the node is about to stop: each answer asks its client to use another connection next time, and so another node. */
+  /** Whether the node is about to stop: each answer has `Connection: close`, so that the next request reaches another node. */
   get draining(): boolean {
     return this.#draining;
   }
 
-  /** Whether the node stops: WebSockets and event streams end, and no new ones start. */
+  /** Whether the node is stopping: WebSockets and event streams end, and no new ones start. */
   get ending(): boolean {
     return this.#ending;
   }
@@ -89,7 +90,7 @@ export class Connections implements Disposable {
     return ids;
   }
 
-  /** Ends every WebSocket (4403) and event stream (UNAUTHENTICATED) of these users, because they are gone. */
+  /** Ends every WebSocket (4403) and event stream (UNAUTHENTICATED) of these users, whose rows were deleted. */
   endViewers(userIds: ReadonlySet<string>): void {
     this.#forEach(({ use }) => {
       if (use?.viewer && userIds.has(use.viewer.userId)) use.revoke?.(userGone());
@@ -107,7 +108,7 @@ export class Connections implements Disposable {
     await Promise.all(
       used.map(async (connection, index) => {
         const wave = Math.floor((index * eachMs) / waveMs);
-        if (wave > 0) await this.#backlog.clock.sleep(wave * waveMs);
+        if (wave > 0) await this.#nodeState.clock.sleep(wave * waveMs);
         try {
           await connection.use?.end();
         } catch (error) {
@@ -117,7 +118,7 @@ export class Connections implements Disposable {
     );
   }
 
-  /** Cuts all connections, or those that have never sent a byte, which Node does not count as idle. */
+  /** Destroys all connections, or those that have never sent a byte, which Node does not count as idle. */
   destroy(which: 'all' | 'unused'): void {
     for (const connection of this.#open) if (which === 'all' || connection.unused) connection.destroy();
   }

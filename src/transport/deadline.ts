@@ -2,10 +2,10 @@
 
 import { unavailable } from '../storage/unavailable.ts';
 
-/** The rest of the five seconds is for the answer's way to the client. */
+/** Below 5 s, to leave time to send the answer. */
 const answerMs = 4500;
 
-/** The result of `work`. Throws UNAVAILABLE if that takes too long; the work itself goes on. */
+/** The result of `work`. Throws UNAVAILABLE if that takes too long; the work itself continues. */
 export async function inTime<Result>(work: Promise<Result>): Promise<Result> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(unavailable('no answer in time')), answerMs);

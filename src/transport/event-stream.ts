@@ -12,7 +12,8 @@ import type { ResultSource } from '../schema/subscription.ts';
 import type { Connection, Outlet, Use } from './connection.ts';
 import { encode, toBytes } from './encode.ts';
 
-/** The id of `complete`. A browser that reconnects with it has received everything, and is told by a 204 to stop. */
+/** The id of `complete`. A browser that reconnects with it has received everything, and gets 204, after which it does not
+ * reconnect. */
 export const completedId = 'complete';
 
 /**
@@ -70,7 +71,7 @@ class EventStream implements Use, Sink<ExecutionResult> {
     });
   }
 
-  // False from the last event on, although the client may have yet to read it: a second end would throw.
+  // False once the last event was written, even if the client has not read it: ending the response twice would throw.
   get open(): boolean {
     return !this.#response.writableEnded && !this.#response.destroyed;
   }
@@ -98,7 +99,7 @@ class EventStream implements Use, Sink<ExecutionResult> {
     this.end(event('next', errorResult(new GraphQLError(message, { extensions: { code } }))));
   }
 
-  /** Writes why the subscription cannot go on. */
+  /** Writes the error that ends the subscription. */
   fail(error: GraphQLError): void {
     if (this.open) this.#connection.write(toBytes(event('next', errorResult(error))));
   }

@@ -1,4 +1,5 @@
-// Ends the connections of users whose row was deleted: a socket is identified once, and would go on for as long as its token.
+// Ends the connections of users whose row was deleted. A socket is authenticated only once, so otherwise it would stay open
+// until its token expires.
 
 import { type Clock, realClock } from '../clock.ts';
 import type { Log } from '../log.ts';
@@ -6,7 +7,7 @@ import type { Connections } from './connections.ts';
 
 /** How long a connection may outlive its user. */
 const intervalMs = 10_000;
-/** Users in one query. */
+/** Maximum number of users in one query. */
 const usersPerQuery = 1000;
 
 /** Resolves with those of the users that exist. */
@@ -35,9 +36,7 @@ export class GoneViewers implements Disposable {
 
   #plan(): Disposable {
     return this.#clock.after(intervalMs * (0.8 + Math.random() / 5), async () => {
-      await this.#check().catch((error: unknown) =>
-        this.#log.warn({ error }, 'it could not be checked whether the connected users still exist'),
-      );
+      await this.#check().catch((error: unknown) => this.#log.warn({ error }, 'could not check whether the connected users still exist'));
       if (!this.#closed) this.#timer = this.#plan();
     });
   }
@@ -45,9 +44,9 @@ export class GoneViewers implements Disposable {
   async #check(): Promise<void> {
     const ids = [...this.#connections.viewerIds()];
     for (let from = 0; from < ids.length; from += usersPerQuery) {
-      const asked = ids.slice(from, from + usersPerQuery);
-      const existing = new Set((await this.#findExisting(asked)).map(({ id }) => id));
-      const gone = new Set(asked.filter((id) => !existing.has(id)));
+      const some = ids.slice(from, from + usersPerQuery);
+      const existing = new Set((await this.#findExisting(some)).map(({ id }) => id));
+      const gone = new Set(some.filter((id) => !existing.has(id)));
       if (gone.size > 0) this.#connections.endViewers(gone);
     }
   }

@@ -60,7 +60,7 @@ export const graphiql: GraphiQLOptions = {
   ],
 };
 
-// GraphiQL 5 has draggable tabs. With several tabs at the start it takes each press for a drag, moves the tab from under the
+// GraphiQL 5 has draggable tabs. With several tabs at the start it treats each press as a drag, moves the tab from under the
 // pointer, and the click is lost.
 const stillTabs = '<style>.graphiql-tab { transform: none !important; }</style>';
 

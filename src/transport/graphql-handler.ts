@@ -1,4 +1,4 @@
-// GraphQL over HTTP: finds out who asks, has Yoga execute the operation, and writes the answer in the form that the client
+// GraphQL over HTTP: identifies the viewer, has Yoga execute the operation, and writes the answer in the form that the client
 // accepts. A query or mutation is answered within five seconds; only a subscription may wait longer to be opened.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -40,7 +40,7 @@ export function createGraphQLHandler(config: Config, services: Services, connect
       answer.source?.stop();
     });
 
-    const ask = async (identifying: Promise<Identified>) => {
+    const execute = async (identifying: Promise<Identified>) => {
       const { viewer, staleCookie } = await identifying;
       const setCookie = cookieSetter(request, response);
       if (staleCookie) setCookie(null);
@@ -50,15 +50,15 @@ export function createGraphQLHandler(config: Config, services: Services, connect
       };
       return { viewer, answered: await yoga.fetch(target.href, toFetch(request, body), { context, answer }) };
     };
-    const identified = () => identify(services.identity, headers);
+    const identifyViewer = () => identify(services.identity, headers);
 
-    // An EventSource takes a refusal for final, and a lost connection for a reason to reconnect. So it waits for as long as the
-    // database is away, and is cut off if the server fails, or stops meanwhile.
-    const askPatiently = async () => {
+    // An EventSource does not reconnect after an error status, but does after a lost connection. So its request waits while the
+    // database is away, and its connection is cut if the server fails or stops.
+    const executeWithRetries = async () => {
       const cutOff: Use = { end: () => void response.destroy() };
       connection.use ??= cutOff;
       try {
-        return await ask(services.liveRooms.retry(identified, () => wanted));
+        return await execute(services.liveRooms.retry(identifyViewer, () => wanted));
       } finally {
         // A pipelined request may have set another use.
         if (connection.use === cutOff) connection.use = undefined;
@@ -67,9 +67,9 @@ export function createGraphQLHandler(config: Config, services: Services, connect
 
     const isEventSource = prefersEventStream(headers.accept) && operationTypeOf(target, body) === 'subscription';
     if (isEventSource && connections.ending) return void response.destroy();
-    const asking = isEventSource ? askPatiently() : inTime(ask(identified()));
-    const { viewer, answered } = await asking.catch((error: unknown) => {
-      // What is opened from here on has nobody to read it.
+    const pending = isEventSource ? executeWithRetries() : inTime(execute(identifyViewer()));
+    const { viewer, answered } = await pending.catch((error: unknown) => {
+      // A source that is opened after this has no reader.
       wanted = false;
       if (isEventSource && statusOf(error, toClientError(error, services.log)) >= 500) response.destroy();
       throw error;
@@ -111,7 +111,7 @@ function toFetch({ method = 'GET', headers }: IncomingMessage, body: string | un
   return body === undefined ? { method, headers: given } : { method, headers: { ...given, 'content-type': 'application/json' }, body };
 }
 
-/** The type of the operation that a request asks for. Undefined if Yoga will refuse it. */
+/** The type of the operation in a request. Undefined if Yoga will refuse it. */
 function operationTypeOf({ searchParams }: URL, body: string | undefined): OperationTypeNode | undefined {
   try {
     if (body === undefined) return findOperationType(searchParams.get('query') ?? '', searchParams.get('operationName') || undefined);

@@ -11,7 +11,7 @@ import { answerDatabase, answerHealth, answerReadiness, type Readiness } from '.
 import { Refusal } from './refusal.ts';
 import { graphqlPath, targetOf } from './target.ts';
 
-export function createHttpDoor(config: Config, services: Services, readiness: Readiness, connections: Connections) {
+export function createHttpHandler(config: Config, services: Services, readiness: Readiness, connections: Connections) {
   const graphql = createGraphQLHandler(config, services, connections);
   const page = openPage(config, services.log);
 
@@ -28,7 +28,7 @@ export function createHttpDoor(config: Config, services: Services, readiness: Re
   }
 
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    // A client that kept its connection would send the next request to this node, too.
+    // A client that kept its connection would send its next request to this node.
     if (connections.draining) response.setHeader('connection', 'close');
     try {
       await route(request, response);

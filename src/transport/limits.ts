@@ -1,8 +1,8 @@
-// What one request or socket may ask for. Each limit is checked before anything is spent on the request.
+// Limits of one request or socket. Each is checked before work is done for the request.
 
 export const maxBodyBytes = 128 * 1024;
 export const maxSocketMessageBytes = 64 * 1024;
-/** Operations under way at once on one socket. Each subscription that cannot write holds on to one result. */
+/** Operations under way at once on one socket. A subscription that waits for its client keeps one result in memory. */
 export const maxOperations = 1000;
 /** Tokens of one document. The parser's recursion takes 1,000 nested fields; a full introspection has some 300 tokens. */
 export const maxTokens = 2000;

@@ -10,7 +10,7 @@ import { encode, textFrame, toBytes } from './encode.ts';
 /** The socket as its operations see it. */
 export interface OperationSocket {
   readonly connection: Connection;
-  /** Whether the server still takes messages from the client. */
+  /** Whether the server still reads messages from the client. */
   readonly open: boolean;
   /** Whether frames may still be written to the client. */
   readonly writable: boolean;
@@ -27,8 +27,8 @@ export class Operation implements Sink<ExecutionResult> {
   #work: Promise<void> | undefined;
   /** Whether it is a query or mutation, which a stop of the server waits for. */
   isExecution = false;
-  /** A `subscribe` with the same id, held back until graphql-ws has let go of this operation. */
-  heldBack: string | undefined;
+  /** A `subscribe` with the same id, deferred until graphql-ws has released this operation. */
+  deferredSubscribe: string | undefined;
 
   constructor(id: string, socket: OperationSocket) {
     this.#id = id;
@@ -39,7 +39,7 @@ export class Operation implements Sink<ExecutionResult> {
     return this.#cancelled;
   }
 
-  /** Whether it is a subscription that was opened: nothing is left under way once that is cancelled. */
+  /** Whether it is a subscription that was opened: no work continues after its cancellation. */
   get isOpened(): boolean {
     return this.#source !== undefined;
   }
@@ -61,13 +61,13 @@ export class Operation implements Sink<ExecutionResult> {
     return this.#socket.connection.drained();
   }
 
-  // graphql-ws would encode each result again for every subscriber, and they differ in nothing but the id.
+  // graphql-ws would encode the result again for every subscriber, although only the id differs.
   write(result: ExecutionResult): void {
     this.#head ??= toBytes(`{"id":${JSON.stringify(this.#id)},"type":"next","payload":`);
     this.#socket.connection.write(textFrame(`${this.#head}${encode(result)}}`));
   }
 
-  /** Resolves with the work that is under way for it, which goes on after a cancellation. Undefined if there is none. */
+  /** Settles when the work that is under way for it ends. A cancellation does not end that work. Undefined if there is none. */
   get work(): Promise<void> | undefined {
     return this.#work;
   }
@@ -86,7 +86,7 @@ export class Operation implements Sink<ExecutionResult> {
     else await source.run(this);
   }
 
-  /** What `work` resolves to, or `otherwise` as soon as the operation is cancelled. The work itself goes on. */
+  /** What `work` resolves to, or `otherwise` as soon as the operation is cancelled. The work itself continues. */
   untilCancelled<Result>(work: Promise<Result>, otherwise: Result): Promise<Result> {
     return Promise.race([work, this.#cancellation.promise.then(() => otherwise)]);
   }

@@ -1,12 +1,15 @@
 // The operations of one WebSocket, by id and generation. A client may complete an id and use it again at once, but graphql-ws
-// knows ids only: it would take the second subscription for the first. So a `complete` cancels the current generation, and an
-// id goes to graphql-ws again only after graphql-ws has let go of the generation before.
+// knows ids only: it would confuse the second subscription with the first. So a `complete` cancels the current generation, and
+// an id goes to graphql-ws again only after graphql-ws has released the previous generation.
 
 import { CloseCode, type Message, MessageType, parseMessage } from 'graphql-ws';
 import { maxOperations, nestsTooDeeply } from './limits.ts';
 import { Operation, type OperationSocket } from './operation.ts';
 
-/** Hands a message to graphql-ws. Resolves once that has handled it: a `subscribe` once it has let go of the id. Never rejects. */
+/**
+ * Passes a message to graphql-ws. Resolves when graphql-ws has processed it; for a `subscribe`, when it has released the id.
+ * Never rejects.
+ */
 export type Handle = (message: string) => Promise<void>;
 
 export interface MessageSocket extends OperationSocket {
@@ -17,7 +20,7 @@ export class Operations {
   readonly #socket: MessageSocket;
   /** For each id that graphql-ws knows, its generation. */
   readonly #current = new Map<string, Operation>();
-  /** Operations that are not cancelled, and those whose work goes on although they are. */
+  /** Operations that are not cancelled, and cancelled ones whose work has not ended. */
   readonly #underWay = new Set<Operation>();
 
   constructor(socket: MessageSocket) {
@@ -39,14 +42,14 @@ export class Operations {
     const message = parse(text);
     if (message?.type === MessageType.Subscribe) this.#subscribe(message.id, text, handle);
     else if (message?.type === MessageType.Complete) this.#complete(message.id, text, handle);
-    else if (message && isClients(message)) void handle(text);
+    else if (message && isClientMessage(message)) void handle(text);
     else this.#socket.close(CloseCode.BadRequest, 'Invalid message received');
   }
 
   /** Cancels every operation. */
   cancelAll(): void {
     for (const operation of this.#current.values()) {
-      operation.heldBack = undefined;
+      operation.deferredSubscribe = undefined;
       operation.cancel();
     }
   }
@@ -59,14 +62,14 @@ export class Operations {
   #subscribe(id: string, text: string, handle: Handle): void {
     const operation = this.#current.get(id);
     if (!operation) this.#begin(id, text, handle);
-    else if (operation.cancelled && operation.heldBack === undefined) operation.heldBack = text;
+    else if (operation.cancelled && operation.deferredSubscribe === undefined) operation.deferredSubscribe = text;
     else this.#socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
   }
 
   #complete(id: string, text: string, handle: Handle): void {
     const operation = this.#current.get(id);
     if (!operation) return;
-    operation.heldBack = undefined;
+    operation.deferredSubscribe = undefined;
     if (operation.cancelled) return;
     // graphql-ws first: it answers nothing for an id that it no longer knows.
     void handle(text);
@@ -80,7 +83,7 @@ export class Operations {
     this.#underWay.add(operation);
     void handle(text).then(async () => {
       this.#current.delete(id);
-      if (operation.heldBack !== undefined && this.#socket.open) this.#begin(id, operation.heldBack, handle);
+      if (operation.deferredSubscribe !== undefined && this.#socket.open) this.#begin(id, operation.deferredSubscribe, handle);
       await operation.work;
       this.#underWay.delete(operation);
     });
@@ -95,8 +98,11 @@ function parse(text: string): Message | undefined {
   }
 }
 
-/** Whether it is a client's to send, and can be answered: graphql-ws answers a ping with its payload. */
-function isClients(message: Message): boolean {
+/**
+ * Whether a client may send this message. Deeply nested payloads are refused, because graphql-ws returns the payload of a ping
+ * in its pong.
+ */
+function isClientMessage(message: Message): boolean {
   const { type } = message;
   if (type !== MessageType.ConnectionInit && type !== MessageType.Ping && type !== MessageType.Pong) return false;
   return !nestsTooDeeply(message.payload);

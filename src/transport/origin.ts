@@ -12,7 +12,7 @@ export function requireAllowedOrigin(request: IncomingMessage, allowed: readonly
   throw new Refusal(403, `Pages of ${origin} may not use this server: its operator can add them to ALLOWED_ORIGINS.`);
 }
 
-/** Lets a page of an allowed origin read the answer, whatever it will be. */
+/** Lets a page of an allowed origin read the answer. */
 export function allowOrigin({ headers: { origin } }: IncomingMessage, response: ServerResponse): void {
   response.setHeader('vary', 'origin');
   if (origin === undefined) return;

@@ -8,7 +8,7 @@ import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 
 const built = join(import.meta.dirname, '../../dist/web');
-/** Their names contain a hash of their content, so browsers cache them for ever. */
+/** Their names contain a hash of their content, so browsers cache them forever. */
 const assets = '/assets/';
 
 const headers = {
@@ -20,7 +20,7 @@ const headers = {
 /** Answers a request for the page or its assets. False if the request is for something else. */
 export type Page = (request: IncomingMessage, response: ServerResponse, path: string) => boolean;
 
-/** The page in `folder`, which is told how users sign in. Undefined if the page is not built. */
+/** Serves the page in `folder`, with the identity mode written into it. Undefined if the page is not built. */
 export function openPage({ identity }: Pick<Config, 'identity'>, log: Log, folder = built): Page | undefined {
   const index = join(folder, 'index.html');
   if (!existsSync(index)) {

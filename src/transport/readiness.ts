@@ -1,4 +1,4 @@
-// What the server says of itself to its operators: /health, /ready and /ready/database. All of it is answered from memory.
+// The endpoints for operators: /health, /ready and /ready/database. They answer from memory.
 
 import type { ServerResponse } from 'node:http';
 import type { DatabaseState } from '../storage/health.ts';
@@ -7,18 +7,15 @@ import { answerJson } from './answer.ts';
 /** What `/ready` shows. Its status is 200 if `ready`, and 503 otherwise; that of `/ready/database` follows `database`. */
 export type Readiness = () => { readonly ready: boolean; readonly database: DatabaseState } & Record<string, unknown>;
 
-/** The process answers. */
 export function answerHealth(response: ServerResponse): void {
   answerJson(response, 200, { status: 'ok' });
 }
 
-/** Whether this node should be sent traffic. */
 export function answerReadiness(response: ServerResponse, readiness: Readiness): void {
   const state = readiness();
   answerJson(response, state.ready ? 200 : 503, state);
 }
 
-/** Whether the database answers. */
 export function answerDatabase(response: ServerResponse, readiness: Readiness): void {
   const { database } = readiness();
   answerJson(response, database === 'ok' ? 200 : 503, { database });

@@ -3,7 +3,7 @@
 import type { GraphQLError } from 'graphql';
 import { errorCodes, GaplessError } from '../errors.ts';
 
-/** A request that cannot be one of GraphQL's: too large, of another type, or from a page that may not ask. */
+/** A request that is refused before GraphQL: too large, of another content type, or from a page of another origin. */
 export class Refusal extends GaplessError {
   readonly status: number;
 
@@ -13,9 +13,9 @@ export class Refusal extends GaplessError {
   }
 }
 
-/** The HTTP status of a response that holds nothing but this error. `told` is the error as the client gets it. */
-export function statusOf(error: unknown, told: GraphQLError): number {
+/** The HTTP status of a response that contains only this error. `clientError` is the error as the client gets it. */
+export function statusOf(error: unknown, clientError: GraphQLError): number {
   if (error instanceof Refusal) return error.status;
-  const code = String(told.extensions['code']);
+  const code = String(clientError.extensions['code']);
   return Object.entries(errorCodes).find(([known]) => known === code)?.[1].httpStatus ?? 400;
 }

@@ -1,5 +1,5 @@
-// What graphql-ws does for each operation of a WebSocket. A failure is the answer to one operation: thrown, it would close the
-// socket, and with it every other subscription.
+// What graphql-ws does for each operation of a WebSocket. A failure becomes the error of one operation. If it were thrown,
+// graphql-ws would close the socket and end every other subscription.
 
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
 import { makeServer, type Context as Session } from 'graphql-ws';
@@ -33,11 +33,11 @@ type SocketArgs = ExecutionArgs & { readonly contextValue: SocketContext };
 type SocketSession = Session<Record<string, unknown>, ClientSocket>;
 type Results = ExecutionResult | AsyncIterable<ExecutionResult>;
 
-/** graphql-ws, with an execution of ours. */
+/** graphql-ws, with the execution of this project. */
 export function createSocketProtocol(services: Services) {
   const { log, identity } = services;
 
-  /** Whether the client may connect: not with a bad token. */
+  /** False if the token is invalid. graphql-ws then closes the socket with 4403. */
   async function connect(session: SocketSession): Promise<boolean> {
     const { connectionParams, extra: socket } = session;
     // Otherwise graphql-ws would keep the token for as long as the socket lives.
@@ -54,7 +54,7 @@ export function createSocketProtocol(services: Services) {
     return true;
   }
 
-  /** The arguments of the execution, or why there is none. */
+  /** The arguments of the execution, or the errors of the request. */
   function prepare(socket: ClientSocket, id: string, payload: Payload): SocketArgs | GraphQLError[] {
     try {
       if (socket.operations.tooMany) return [refused(tooManyOperations)];
@@ -78,7 +78,7 @@ export function createSocketProtocol(services: Services) {
     }
   }
 
-  /** Executes a query or mutation, once the client has read what it asked for before. */
+  /** Executes a query or mutation, once the client has read enough of the earlier results. */
   function execute(args: SocketArgs): Promise<ExecutionResult> {
     const { operation } = args.contextValue;
     const drained = untilDrained(args);
@@ -119,7 +119,7 @@ export function createSocketProtocol(services: Services) {
   });
 }
 
-/** Throws if nobody wants the operation any more. A mutation is executed even if it was cancelled: its client has sent it. */
+/** Throws if the operation is no longer wanted. A cancelled mutation is executed: its client may rely on it. */
 async function untilDrained({ contextValue: { operation, socket }, document, operationName }: SocketArgs): Promise<void> {
   const { connection } = socket;
   while (connection.full) await connection.drained();

@@ -19,7 +19,7 @@ const maxReasonBytes = 123;
 
 /**
  * Why the server closes a socket: a code and a reason. graphql-ws adds its own codes from 4400 on, for what the client did
- * wrong. Every other failure is 1013: stock clients of graphql-ws take 1011 for final, and no failure of a server is.
+ * wrong. Every other failure is 1013: stock clients of graphql-ws treat 1011 as final, and failures of the server are not.
  */
 export const closings = {
   restart: [1012, 'Service restart'],
@@ -37,7 +37,7 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
   #pingAtMs: number;
   readonly connection: Connection;
   readonly operations = new Operations(this);
-  /** Whom the header or cookie of the handshake names. connection_init may name another. */
+  /** The viewer from the handshake. connection_init may replace it. */
   viewer: Viewer | undefined;
 
   constructor(socket: WebSocket, connection: Connection, viewer: Viewer | undefined, log: Log) {
@@ -77,7 +77,7 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
       if (this.open) this.close(...closings.tryAgain);
     };
     const handleSafely = (message: string) => handle(message).catch(onFailure);
-    // While the server stops, nothing new is begun. The client asks again once it is back.
+    // While the server is stopping, it starts no new operation. The client sends it again after it has reconnected.
     this.#socket.on('message', (data) => this.open && this.operations.receive(String(data), handleSafely));
   }
 
@@ -101,7 +101,7 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
     this.#socket.resume();
   }
 
-  /** Closes it so that the client goes on at another node, as soon as its queries and mutations are answered. */
+  /** Closes it so that the client reconnects to another node, as soon as its queries and mutations are answered. */
   async end(): Promise<void> {
     this.#ending = true;
     await Promise.race([this.operations.finished(), sleep(finishMs, undefined, { ref: false })]);
@@ -118,7 +118,7 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
     this.close(...closings.forbidden);
   }
 
-  /** Pings. A client that has bytes waiting shows by taking them that it is alive. */
+  /** Pings. Not needed while bytes wait: reading them shows that the client is alive. */
   tick(nowMs: number): void {
     if (nowMs < this.#pingAtMs) return;
     this.#pingAtMs = nowMs + this.connection.bounds.pingMs;
@@ -131,7 +131,7 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
     this.#unansweredPings += 1;
   }
 
-  /** Stops reading from a client that goes on asking and takes no answers, until it does. */
+  /** Stops reading from a client that sends requests but does not read the answers, until it reads them. */
   #limitReading(): void {
     this.connection.measure();
     if (this.#socket.isPaused || !this.connection.saturated) return;

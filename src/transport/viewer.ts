@@ -22,8 +22,8 @@ export interface Identified {
 }
 
 /**
- * Finds out who asks. An authorization takes precedence over the cookie, because a browser sends its cookie without being
- * told to. For the same reason an invalid authorization throws UNAUTHENTICATED, and an invalid cookie counts as none.
+ * Identifies the viewer. An authorization takes precedence over the cookie, because a browser sends its cookie
+ * automatically. For the same reason an invalid authorization throws UNAUTHENTICATED, and an invalid cookie counts as none.
  */
 export async function identify(identity: Identity, { authorization, cookie }: Credentials): Promise<Identified> {
   if (authorization !== undefined) {

@@ -26,7 +26,7 @@ const options = {
   handleProtocols,
 };
 
-export class WebSocketDoor {
+export class WebSocketEndpoint {
   readonly #config: Config;
   readonly #services: Services;
   readonly #connections: Connections;
@@ -49,13 +49,13 @@ export class WebSocketDoor {
       requireAllowedOrigin(request, this.#config.allowedOrigins);
       const { viewer } = await identify(identity, request.headers);
       if (this.#connections.ending)
-        throw new GaplessError('UNAVAILABLE', 'The server stops: try again, and another one answers.', { retryAfterMs: 1000 });
+        throw new GaplessError('UNAVAILABLE', 'The server is shutting down. Retry to reach another node.', { retryAfterMs: 1000 });
       this.#server.handleUpgrade(request, stream, head, (socket) =>
         this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer, log)),
       );
     } catch (error) {
-      const told = toClientError(error, log);
-      refuseUpgrade(stream, statusOf(error, told), JSON.stringify({ errors: [told] }));
+      const clientError = toClientError(error, log);
+      refuseUpgrade(stream, statusOf(error, clientError), JSON.stringify({ errors: [clientError] }));
     }
   };
 
@@ -65,13 +65,13 @@ export class WebSocketDoor {
     webSocket.on('error', (error) => log.debug({ error: error.message }, 'a WebSocket failed'));
     const closed = this.#protocol.opened(socket, socket);
     webSocket.once('close', (code, reason) => {
-      closed(code, String(reason)).catch((error: unknown) => log.error({ error }, 'a WebSocket was not cleaned up'));
+      closed(code, String(reason)).catch((error: unknown) => log.error({ error }, 'failed to clean up a closed WebSocket'));
     });
   }
 }
 
 function refuseUpgrade(stream: Duplex, status: number, body: string): void {
-  // A half-open connection would stay for as long as its client likes.
+  // Otherwise a client could keep the connection half-open.
   stream.once('finish', () => stream.destroy());
   const headers = ['Connection: close', 'Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`];
   stream.end(`HTTP/1.1 ${status} Refused\r\n${headers.join('\r\n')}\r\n\r\n${body}`);

@@ -1,4 +1,5 @@
-// Yoga, with its execution replaced by ours. Event streams are written by event-stream.ts, and nothing is loaded from a CDN.
+// Yoga, with its execution replaced by the one of this project. Event streams are written by event-stream.ts. No page loads
+// anything from a CDN.
 
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type GraphQLParams, type Plugin } from 'graphql-yoga';
@@ -84,21 +85,21 @@ const ourExecution: Plugin<Exchange> = {
       if (!isResultSource(opened)) return opened;
       const { answer, context } = args.contextValue as unknown as Exchange;
       answer.source = opened;
-      // If the client left while the room was looked up, nobody would stop the source later.
+      // If the client left while the room was looked up, the source would not be stopped later.
       if (!context.wanted()) opened.stop();
       return endedResults();
     }),
 };
 
-/** An answer that is nothing but errors. Yoga's own errors carry their status as `http`, which is not for the client. */
+/** An answer that contains only errors. Yoga's own errors carry their status as `http`, which is not for the client. */
 function refusal(Response: typeof globalThis.Response, errors: readonly GraphQLError[]) {
   const [first] = errors as [GraphQLError];
   const { http } = first.extensions as { http?: { status?: number } };
-  const told = errors.map((error) => {
+  const clientErrors = errors.map((error) => {
     const { extensions: { http: _, ...extensions } = {}, ...rest } = error.toJSON();
     return { ...rest, extensions };
   });
-  return Response.json({ errors: told }, { status: http?.status ?? statusOf(undefined, first) });
+  return Response.json({ errors: clientErrors }, { status: http?.status ?? statusOf(undefined, first) });
 }
 
 const ourResults: Plugin<object, Exchange> = {
@@ -114,7 +115,7 @@ const ourResults: Plugin<object, Exchange> = {
     if (!isEventStream) return;
     setResultProcessor((final, { Response }) => {
       if (!(Symbol.asyncIterator in final) && !Array.isArray(final)) {
-        // An EventSource would reconnect for ever if a refusal answered 200.
+        // An EventSource would reconnect forever if a refusal answered 200.
         if ('errors' in final && final.data === undefined) return refusal(Response, final.errors ?? []);
         serverContext.answer.single = final as ExecutionResult;
       }
