@@ -18,7 +18,7 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Undefined: nothing is removed. */
   readonly retentionDays: number | undefined;
-  /** How long a server that is not ready any more waits for balancers to notice, before it closes. */
+  /** How long a server that is shutting down keeps serving, so that balancers notice that it is not ready. */
   readonly drainDelayMs: number;
 }
 
@@ -47,7 +47,7 @@ const namesSeveralHosts = (value: string) => {
 };
 const oneHost = z.string().refine((value) => !namesSeveralHosts(value), {
   error:
-    'names several hosts, and can lead to one: give it a name or address that follows the primary (DNS, a virtual IP, or a proxy such as HAProxy)',
+    'names several hosts, but only one is supported: use a name or address that follows the primary (DNS, a virtual IP, or a proxy such as HAProxy)',
 });
 const origin = z.string().refine((value) => URL.canParse(value) && new URL(value).origin === value, {
   error: (issue) => `has "${issue.input}", which is not an origin such as https://app.example`,

@@ -19,7 +19,7 @@ export function logOccasionally(log: Log, level: 'warn' | 'error', error: unknow
   log[level]({ error }, message);
 }
 
-/** The same text for the same failure. */
+/** Describes the failure. The same failure has the same description. */
 export function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error ? String(error.code) : '';

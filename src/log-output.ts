@@ -1,9 +1,9 @@
-// Where log lines go: stdout. A reader that is gone, slow or stopped, and a disk that is full, cost log lines; they neither
-// stop the server nor keep it from ending.
+// Writes log lines to stdout. If its reader is gone, slow or stopped, or its disk is full, log lines are lost, but the server
+// neither stops nor hangs.
 
 import type { Writable } from 'node:stream';
 
-/** Text that may wait for the reader. Further lines are dropped and counted. */
+/** Maximum number of bytes that wait for the reader. Further lines are dropped and counted. */
 const maxWaitingBytes = 1024 * 1024;
 /** How long an exit waits for the reader. */
 const flushMs = 500;
@@ -28,7 +28,7 @@ export class LogOutput {
         level: 'warn',
         time: new Date().toISOString(),
         lines: this.#dropped,
-        msg: 'log lines were dropped: they were not read',
+        msg: 'log lines were dropped because stdout was not read',
       };
       this.#dropped = 0;
       this.#stream.write(`${JSON.stringify(report)}\n`);

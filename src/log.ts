@@ -1,4 +1,4 @@
-// JSON lines for operators. They never contain what people say to each other.
+// JSON lines for operators. They never contain message bodies or tokens.
 
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { LogOutput } from './log-output.ts';
@@ -17,7 +17,7 @@ export function createLog(level: string, destination: DestinationStream = new Lo
   return pino(options, destination);
 }
 
-// Not all properties of an error: one of the database has the parameters of its statement, message bodies among them.
+// Copies only these properties: a database error also carries the parameters of its statement, which include message bodies.
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const code = 'code' in error ? { code: error.code } : {};

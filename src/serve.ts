@@ -1,4 +1,4 @@
-// Reads the settings, opens the server, and closes it when a signal says so.
+// Reads the settings, opens the server, and closes it on SIGTERM or SIGINT.
 
 import { openApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
@@ -9,12 +9,12 @@ try {
   const config = readConfig(process.env);
   const output = new LogOutput();
   const log = createLog(config.logLevel, output);
-  // Nothing should end up here: it is a fault of ours, and no reason to end the streams of all clients.
-  process.on('unhandledRejection', (error) => log.error({ error }, 'a promise was rejected and nobody handled it'));
+  // A bug. Logged instead of ending the process, so that the streams of other clients continue.
+  process.on('unhandledRejection', (error) => log.error({ error }, 'unhandled promise rejection'));
   const app = await openApp(config, log);
   log.info(
     { storage: describe(config), identity: config.identity.mode },
-    `Gapless listens: the chat is at ${app.url}, GraphQL at ${app.url}/graphql`,
+    `Gapless is listening: the chat is at ${app.url}, GraphQL at ${app.url}/graphql`,
   );
 
   const stop = async (signal: NodeJS.Signals) => {
@@ -25,7 +25,7 @@ try {
       log.info('closed');
     } catch (error) {
       exitCode = 1;
-      log.error({ error }, 'the server could not be closed in order');
+      log.error({ error }, 'the server failed to shut down cleanly');
     }
     await output.flush();
     process.exit(exitCode);

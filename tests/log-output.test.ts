@@ -29,7 +29,7 @@ async function startPiped() {
   opened.defer(async () => void (await server.stop('SIGKILL')));
   closeSync(output);
   const url = `http://127.0.0.1:${port}/graphql`;
-  await until('the server listens', () => reader.output().includes('Gapless listens'), 60_000);
+  await until('the server listens', () => reader.output().includes('Gapless is listening'), 60_000);
   const toClose = opened.move();
   return { pipe, reader, server, url, [Symbol.asyncDispose]: () => toClose.disposeAsync() };
 }

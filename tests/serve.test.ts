@@ -24,7 +24,7 @@ function launch(env: Record<string, string>, flags: string[] = []): Program {
 async function urlOf(program: Program): Promise<string> {
   const listens = () => {
     if (program.child.exitCode !== null) throw new Error(`The server ended:\n${program.output()}`);
-    return /Gapless listens/.test(program.output());
+    return /Gapless is listening/.test(program.output());
   };
   await until('the server listens', listens, 60_000);
   return /GraphQL at (\S+)"/.exec(program.output())?.[1] as string;

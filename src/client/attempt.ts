@@ -1,5 +1,5 @@
 // One attempt of a subscription: one call of `subscriber.subscribe`. It reports events until it ends or is dropped, and
-// nothing afterwards, whatever the subscriber still delivers.
+// nothing afterwards.
 
 import { callListener } from './listener.ts';
 import type { Payload, Result, Subscriber } from './subscriber.ts';

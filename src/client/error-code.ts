@@ -16,7 +16,7 @@ const unauthenticatedCloseCodes = [4401, 4403];
  */
 export const errorCode = (error: unknown): ErrorCode | undefined => readSafely(() => codeOf(error));
 
-/** How long the server asks to wait before a retry, in milliseconds. */
+/** How long the server tells the client to wait before a retry, in milliseconds. */
 export const retryAfterMs = (error: unknown): number | undefined =>
   readSafely(() => {
     const asked = graphqlErrorsOf(error)[0]?.extensions?.['retryAfterMs'];

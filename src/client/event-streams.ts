@@ -1,5 +1,5 @@
 // Subscriptions over server-sent events that are read with fetch, for networks that block WebSockets. Every failure of a
-// stream, of whatever kind, is reported to `error` of the sink, once.
+// stream is reported to `error` of the sink, once.
 
 import { EventStreamParser } from './event-stream-parser.ts';
 import { callListener } from './listener.ts';

@@ -1,5 +1,5 @@
-// What graphql-ws leaves to its user: to close a connection whose server does not answer, and to connect again with a new
-// token. It does nothing for other subscribers.
+// Adds to graphql-ws: closes a connection whose server does not answer, and reconnects with a new token. It does
+// nothing for other subscribers.
 
 import { callListener } from './listener.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -42,7 +42,7 @@ export class Connection {
     subscriber.on('pong', (received) => {
       if (received) this.#stopTimer();
     });
-    // A slow link carries the events that were sent before the pong first.
+    // On a slow link, earlier events arrive before the pong. Any message shows that the connection works.
     subscriber.on('message', () => {
       if (this.#pongTimer !== undefined) this.#startTimer();
     });
@@ -53,7 +53,7 @@ export class Connection {
    * not open yet is kept. It will send the new token, and if it were closed, `ws` would end a process of Node with an error.
    */
   drop(): void {
-    // The client calls listeners of the application.
+    // terminate() calls listeners of the application, which may throw.
     if (!this.#connecting) callListener(() => this.#client?.terminate());
   }
 

@@ -19,7 +19,7 @@ import type { Payload, Result, Sink, Subscriber } from './subscriber.ts';
  */
 export type Status = 'connecting' | 'lagging' | 'live' | 'expired';
 
-/** What a callback throws is reported as an uncaught exception. The subscription goes on. Only `renewToken` may fail. */
+/** What a callback throws is reported as an uncaught exception. The subscription continues. Only `renewToken` may fail. */
 export interface ResumableOptions {
   /** Called when the status of a subscription changes. */
   readonly onStatus?: ((status: Status, payload: Payload) => void) | undefined;

@@ -92,5 +92,5 @@ export class FanOut {
   }
 }
 
-/** The same name for an entry from the bus and for the same entry from the log. */
+/** Identifies an entry, whether it came from the bus or from the log. */
 const nameOf = ({ seq, tag }: LogEntry) => `${seq} ${tag}`;

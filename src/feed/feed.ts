@@ -194,8 +194,8 @@ export class Feed implements AsyncIterable<never> {
    *
    * 1. After a rollback, the page that was read before is dropped and the right is checked again. If the log still holds the
    *    position, the feed continues; otherwise its next read throws CURSOR_EXPIRED.
-   * 2. The feed listens before it checks the head. Otherwise an entry that arrives between the check and the wait would not
-   *    wake the feed.
+   * 2. The feed registers its wake function before it checks the head. Otherwise an entry that arrives between the check and
+   *    the wait would not wake the feed.
    * 3. If the feed is not at the head, it reads the log. The live room itself may lag the page that was read.
    */
   async #next(): Promise<readonly Delivery[]> {
@@ -206,7 +206,7 @@ export class Feed implements AsyncIterable<never> {
       if (entries.length > 0) return entries;
       const { promise: woken, resolve } = Promise.withResolvers<void>(); // 2
       this.#wake = resolve;
-      const stopListening = this.#room.onChange(resolve);
+      const stopWaking = this.#room.onChange(resolve);
       try {
         if (!this.#atHead) {
           const { entries } = await this.#retry(() => this.#liveRooms.readPage(this.#room.roomId, this.#position)); // 3
@@ -217,7 +217,7 @@ export class Feed implements AsyncIterable<never> {
         this.#caughtUp = true;
         await woken;
       } finally {
-        stopListening();
+        stopWaking();
       }
     }
     return [];

@@ -67,14 +67,14 @@ export class Group<Result> {
   }
 
   async #run(): Promise<void> {
-    const stopListening = this.#room.onChange(() => this.#wake());
+    const stopWaking = this.#room.onChange(() => this.#wake());
     let failure: unknown;
     try {
       while (this.#members.size > 0 && (await this.#deliverNext()));
     } catch (error) {
       failure = error;
     }
-    stopListening();
+    stopWaking();
     this.#onEnd();
     for (const member of this.#members) this.remove(member, failure);
   }

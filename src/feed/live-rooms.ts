@@ -29,7 +29,7 @@ export interface LiveRoomsOptions {
 
 interface Watched {
   readonly room: LiveRoom;
-  readonly listening: Promise<() => void>;
+  readonly subscribed: Promise<() => void>;
   watchers: number;
 }
 
@@ -92,7 +92,7 @@ export class LiveRooms implements AsyncDisposable {
       if (watched.watchers === 0) this.#unwatch(watched);
     };
     try {
-      await watched.listening;
+      await watched.subscribed;
     } catch (error) {
       leave();
       throw error;
@@ -140,7 +140,7 @@ export class LiveRooms implements AsyncDisposable {
       this.#counts,
       this.#clock,
     );
-    const watched: Watched = { room, listening: this.#bus.subscribe(roomId, (entry) => room.receive(entry)), watchers: 0 };
+    const watched: Watched = { room, subscribed: this.#bus.subscribe(roomId, (entry) => room.receive(entry)), watchers: 0 };
     this.#watched.set(roomId, watched);
     return watched;
   }
@@ -149,8 +149,8 @@ export class LiveRooms implements AsyncDisposable {
     const { roomId } = watched.room;
     // A room that failed may have been replaced meanwhile.
     if (this.#watched.get(roomId) === watched) this.#watched.delete(roomId);
-    watched.listening.then(
-      (stopListening) => stopListening(),
+    watched.subscribed.then(
+      (unsubscribe) => unsubscribe(),
       () => {},
     );
   }
@@ -179,7 +179,7 @@ export class LiveRooms implements AsyncDisposable {
           () => !this.#closed,
         );
       } catch (error) {
-        // This node cannot learn of entries that the bus has lost. Another node may.
+        // This node cannot find entries that the bus lost. Another node may.
         if (!this.#closed) for (const room of some) room.fail(error);
       }
     }

@@ -70,8 +70,8 @@ export class LogReader {
   }
 
   /**
-   * 1. A feed that asks from now on waits for the next read, even at the same position. This read may return an older state
-   *    than the feed knows.
+   * 1. A feed that starts to wait from now on is served by the next read, even at the same position. This read may return an
+   *    older state than the feed knows.
    * 2. The page contains the position of the feed that has waited longest. It begins at the earliest requested position that
    *    fits into the same page.
    */
@@ -95,7 +95,7 @@ export class LogReader {
   }
 }
 
-/** Whether the page answered. It cannot if it ends before the position. */
+/** Settles the waiting feed if the page contains its position. Returns whether it did. */
 function answer({ after, resolve, reject }: Waiting, page: LogPage): boolean {
   try {
     const entries = entriesAfter(page, after);

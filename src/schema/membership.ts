@@ -139,7 +139,7 @@ builder.relayMutationField(
       room: t.expose('room', {
         type: Room,
         nullable: true,
-        description: 'As the viewer sees it now. Null when it is no longer visible to them.',
+        description: 'The room after leaving, as the viewer sees it. Null when it is no longer visible to them.',
       }),
     }),
   },

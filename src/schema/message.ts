@@ -12,8 +12,8 @@ const MessageKind = builder.enumType('MessageKind', {
   description: 'Kind of a message.',
   values: {
     TALK: { description: 'A message that a member sent.' },
-    ENTER: { description: 'Someone joined; the client words it. Written once per joining.' },
-    LEAVE: { description: 'Someone left; the client words it.' },
+    ENTER: { description: 'Someone joined. Clients render the text. Written each time someone joins.' },
+    LEAVE: { description: 'Someone left. Clients render the text.' },
   } as const,
 });
 
@@ -37,7 +37,7 @@ Message.implement({
     kind: t.expose('kind', { type: MessageKind, description: 'Sent by a member, or written by the server for joining or leaving.' }),
     number: t.exposeInt('number', {
       description:
-        'Given in the order of the room: 1, 2, 3 … without a hole, never used again. A viewer may be shown fewer (retention, later features); that nothing was missed is what the stream’s cursor says, not this.',
+        'Numbers the messages of the room: 1, 2, 3 …, without gaps. A number is never reused. A viewer may see fewer messages, for example after retention: use the cursor of the stream, not this number, to detect missed messages.',
     }),
     cursor: t.string({
       description: 'Position in the room. Opaque. Serves as after in messageAdded, roomEvents and Room.messages alike.',
@@ -51,7 +51,7 @@ Message.implement({
     }),
     body: t.exposeString('body', {
       nullable: true,
-      description: 'The text. Null for ENTER and LEAVE, and once deleted (ask deletedAt).',
+      description: 'The text. Null for ENTER and LEAVE, and once deleted (see deletedAt).',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was sent, by the clock of the database.' }),
     editedAt: t.expose('editedAt', {
@@ -85,7 +85,7 @@ export const MessageConnection = builder.connectionObject(
     fields: (t) => ({
       syncCursor: t.string({
         description:
-          'The newest position of the room when this page was read, from the same snapshot. Take it once, from the page that opens the view, and subscribe with it: nothing falls between page and stream. A cache that merges pages shows that of the page read last, which is ahead of the stream; do not take it from there.',
+          'The newest position of the room when this page was read, from the same snapshot. Take it once, from the page that opens the view, and subscribe with it: nothing is missed between the page and the stream. A cache that merges pages has the syncCursor of the page that was read last, which is ahead of the stream: do not subscribe with it.',
         resolve: (page) => (page as unknown as { syncCursor: string }).syncCursor,
       }),
     }),

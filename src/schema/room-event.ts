@@ -50,7 +50,7 @@ const plainEvent = (name: Delivery['type'], description: string) =>
   MessageAdded: messageEvent(
     'MessageAdded',
     'A message was sent, or someone joined or left.',
-    'The message, as it is now. A message that is gone since is delivered as its tombstone: id, number, cursor, times and deletionReason.',
+    'The message, as it is now. If it was deleted since, the message is a tombstone: id, number, cursor, times and deletionReason.',
   ),
   MessageEdited: messageEvent('MessageEdited', 'The body of a message was changed.', 'The message, as it is now.'),
   MessageDeleted: messageEvent('MessageDeleted', 'A message was deleted.', 'Its tombstone.'),
@@ -73,7 +73,7 @@ const plainEvent = (name: Delivery['type'], description: string) =>
     }),
   }),
   MemberLeft: builder.objectType(builder.objectRef<MemberEvent>('MemberLeft'), {
-    description: 'Left or was removed. Where the viewer is the one and the room is not OPEN, the stream completes after it.',
+    description: 'Someone left or was removed. If it is the viewer and the room is not OPEN, the stream completes after this event.',
     interfaces: [RoomEvent],
     fields: (t) => ({
       userId: t.exposeID('userId', { description: 'The user who left.' }),

@@ -27,9 +27,9 @@ export type DeletionReason =
 
 /** Kind of a message. */
 export type MessageKind =
-  /** Someone joined; the client words it. Written once per joining. */
+  /** Someone joined. Clients render the text. Written each time someone joins. */
   | 'ENTER'
-  /** Someone left; the client words it. */
+  /** Someone left. Clients render the text. */
   | 'LEAVE'
   /** A message that a member sent. */
   | 'TALK';
