@@ -67,7 +67,7 @@ export function check(lines: Iterable<Line>, finalRooms: readonly FinalRoom[], b
       case 'fault':
       case 'healed':
       case 'recovered':
-        timeline.happen(line);
+        timeline.apply(line);
     }
   }
   for (const watcher of watchers.values()) watcher.finish();

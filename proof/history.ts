@@ -1,5 +1,5 @@
-// What a run of the proof records, as one list of lines in order: requests, answers, deliveries, and what was done to the
-// servers. Times are milliseconds of one clock.
+// What a run of the proof records, as one list of lines in order: requests, answers, deliveries, and faults. Times are
+// milliseconds of one clock.
 
 /** A message is sent once or, after a failure, again with the same key. One attempt is one `invoke` and one outcome. */
 export type Attempt =
@@ -49,7 +49,7 @@ export interface SeenMessage {
   readonly body: string | null;
 }
 
-/** What a watcher of one room asked for and received. It resumes after the last event that it received. */
+/** The subscriptions of a watcher of one room, and what it received. It resumes after the last event that it received. */
 export type Watching =
   /** It subscribes to the room after `after`: the first time, the cursor after which it must receive everything. */
   | {
@@ -79,7 +79,7 @@ export type Watching =
   | { readonly type: 'stray'; readonly at: number; readonly watcher: string; readonly event: string; readonly cursor: string }
   /**
    * The stream was completed by the server, ended with an error that cannot be resumed from, or lost (and is resumed);
-   * or the watcher has stopped by itself and does not come back.
+   * or the watcher has stopped by itself and does not reconnect.
    */
   | {
       readonly type: 'end';
@@ -89,8 +89,8 @@ export type Watching =
       readonly why: string;
     };
 
-/** What was done to the servers. */
-export type Happening =
+/** The begin and end of a fault, and crashes of nodes. */
+export type FaultEvent =
   | {
       readonly type: 'fault';
       readonly at: number;
@@ -102,15 +102,15 @@ export type Happening =
   | { readonly type: 'healed'; readonly at: number; readonly fault: string }
   /** Every watcher has received everything that was acknowledged. */
   | { readonly type: 'recovered'; readonly at: number; readonly fault: string }
-  /** A node ended without being asked to, or not as it should have. */
+  /** A node ended without being stopped, or did not stop cleanly. */
   | { readonly type: 'crash'; readonly at: number; readonly node: number; readonly how: string };
 
-export type Line = Attempt | Change | Watching | Happening;
+export type Line = Attempt | Change | Watching | FaultEvent;
 
 /** A room after the run, read through the public API from its first entry to its head. */
 export interface FinalRoom {
   readonly room: string;
-  /** Nobody loses the right to an OPEN room by leaving it. Undefined: PRIVATE. */
+  /** Leaving an OPEN room does not end the right to it. Undefined: PRIVATE. */
   readonly kind?: 'OPEN' | 'PRIVATE' | 'DIRECT';
   readonly log: readonly FinalEntry[];
   /** In room order, all pages. */

@@ -1,4 +1,4 @@
-// `npm run prove`: breaks everything that a cluster depends on while people write and watch, and checks what each watcher received.
+// `npm run prove`: injects faults into a cluster while writers and watchers run, and checks what each watcher received.
 
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -14,9 +14,9 @@ npm run prove -- --quick      short faults, 10,000 messages; under 7 minutes
 npm run prove -- --controls   variants that are broken on purpose, which must fail; under 5 minutes
   --seed <number>             repeats the choices of an earlier run
   --fault <name>              this fault only; may be given several times
-  --rate <number>             messages a second while faults strike
+  --rate <number>             messages a second while faults are injected
   --messages <number>         how many are acknowledged at least, in place of 10,000 or 100,000
-  --times <number>            how often each fault strikes in the full run, in place of three times
+  --times <number>            how often each fault is injected in the full run, in place of three times
   --control <name>            this control only
   --journal <file>            where to write the history of the run, as lines of JSON`;
 
@@ -24,9 +24,9 @@ const crowd = { rooms: 10, watchersPerRoom: 12, writers: 6, recoveryMs: 60_000 }
 /** `messages` is the number for each round of all faults. */
 const full = { ...crowd, messages: 34_000, rate: 60 };
 const quick = { ...crowd, messages: 10_000, rate: 50 };
-/** Enough to bring out a broken variant. */
+/** Enough to reveal a broken variant. */
 const control = { ...crowd, rooms: 4, messages: 500, rate: 40, recoveryMs: 15_000 };
-/** Kinds of fault that a quick proof has beside the required ones. */
+/** Number of kinds of fault that a quick proof has in addition to the required ones. */
 const optionalKinds = 8;
 
 const { values } = parse();
@@ -71,7 +71,7 @@ async function runControls(): Promise<ControlRun[]> {
     const plan = {
       ...control,
       seed,
-      faults: each.broughtOutBy.slice(0, 1).map(faultNamed),
+      faults: each.revealedBy.slice(0, 1).map(faultNamed),
       settleMs: each.settleMs,
       rig,
       journal: values.journal,

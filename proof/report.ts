@@ -9,8 +9,8 @@ import { bounds, holds, type Run, wrongRefusals } from './run.ts';
 type Row = readonly (string | number)[];
 
 /** One line per fault: how often, its effect, the time to recover, and what was found during it. */
-export function faultTable({ bites, judgement }: Run): string {
-  const rows = [...bites].map(([name, each]): Row => {
+export function faultTable({ effects, judgement }: Run): string {
+  const rows = [...effects].map(([name, each]): Row => {
     const totals = judgement.totals.faults[name];
     const figures = each.map(({ figure, count }) => (count > 0 ? `${count} ${figure}` : `**none:** ${figure}`));
     const findings = totals?.findings ?? 0;
@@ -34,19 +34,19 @@ export function verdictTable({ judgement }: Run): string {
 
 /** The first cases of every verdict, and why the run ended early. */
 export function findingsOf(run: Run): string[] {
-  const { judgement, brokenOff, bites } = run;
+  const { judgement, abortReason, effects } = run;
   const cases = verdictNames.flatMap((name) => judgement.findings[name].examples.map((example) => `${name}: ${example}`));
-  const idle = [...bites].flatMap(([name, each]) => (each.some(({ count }) => count === 0) ? [`${name} had no effect.`] : []));
+  const idle = [...effects].flatMap(([name, each]) => (each.some(({ count }) => count === 0) ? [`${name} had no effect.`] : []));
   const refused = wrongRefusals(run).map((code) => `A permitted request was refused with ${code}.`);
-  return [...(brokenOff === undefined ? [] : [`ended early: ${brokenOff}`]), ...refused, ...idle, ...cases];
+  return [...(abortReason === undefined ? [] : [`ended early: ${abortReason}`]), ...refused, ...idle, ...cases];
 }
 
 export function summaryOf({ judgement, answers, seconds: lasted }: Run): string {
   const { acknowledged, attempts, deliveries, watchers, worstDelayMs } = judgement.totals;
-  const told = `${count(acknowledged)} messages acknowledged in ${count(attempts)} attempts, ${count(deliveries)} deliveries to ${count(watchers)} watchers checked`;
+  const summary = `${count(acknowledged)} messages acknowledged in ${count(attempts)} attempts, ${count(deliveries)} deliveries to ${count(watchers)} watchers checked`;
   const refused = answers.refusals.get('UNAVAILABLE') ?? 0;
   const slow = `${answers.slowAttempts.length} not answered in 5.5 s by a node that could be reached`;
-  return `${told}, in ${Math.round(lasted)} s; worst delay ${seconds(worstDelayMs)}. ${count(refused)} attempts were UNAVAILABLE, ${slow}.`;
+  return `${summary}, in ${Math.round(lasted)} s; worst delay ${seconds(worstDelayMs)}. ${count(refused)} attempts were UNAVAILABLE, ${slow}.`;
 }
 
 export interface ControlRun {
@@ -81,7 +81,7 @@ export function document(run: Run, controls: readonly ControlRun[], options: str
   const findings = findingsOf(run);
   return `# The proof
 
-Three nodes, one PostgreSQL and one Redis, with writers and watchers, while each fault of a list strikes. What was
+Three nodes, one PostgreSQL and one Redis, with writers and watchers, while each fault of a list is injected. What was
 acknowledged is compared with what every watcher received. \`npm run prove\` writes this page.
 
 **${holds(run) ? 'Nothing was lost.' : 'The proof failed.'}** ${summaryOf(run)}
@@ -96,17 +96,18 @@ ${verdictTable(run)}
 ${findings.length === 0 ? '' : `\n${findings.map((finding) => `- ${finding}`).join('\n')}\n`}
 ## The faults
 
-Each fault strikes a cluster under load, and the next one only when every watcher has received everything. *Effect* is what
-the nodes, the services or the links counted during the fault: a fault without effect proves nothing. *Worst recovery* is
-from the end of the fault until every watcher had received everything that was acknowledged. *Worst delay* is from the
-acknowledgement of a message to its delivery, including the time of the fault. Without a fault a message may take ${seconds(bounds.delayMs)},
-and a fault may have effects for ${seconds(bounds.healedMs)} after its end; a later delivery counts as late.
+Each fault is injected into a cluster under load, and the next one only when every watcher has received everything.
+*Effect* is what the nodes, the services or the links counted during the fault: a fault without effect proves nothing.
+*Worst recovery* is from the end of the fault until every watcher had received everything that was acknowledged. *Worst
+delay* is from the acknowledgement of a message to its delivery, including the time of the fault. Without a fault a message
+may take ${seconds(bounds.delayMs)}, and a fault may have effects for ${seconds(bounds.healedMs)} after its end; a later delivery counts as late.
 
 ${faultTable(run)}
 
 ## What the proof would find
 
-The same checker, on runs of variants that are broken on purpose (\`proof/controls\`). The proof must fail for each of them.
+The same checker, on runs of variants that are broken on purpose (\`proof/controls\`). The checker must find
+the fault of each of them, and nothing in the unmodified server.
 
 ${controlTable(controls)}
 `;

@@ -1,27 +1,31 @@
-// One run: a cluster and a crowd, and faults one after the other. At the end, the history is checked against the final state.
+// One run: a cluster, its writers and watchers, and faults one after the other. At the end, the history is checked against the
+// final state.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomFrom } from '../tests/support/random.ts';
 import { check, type Judgement } from './checker.ts';
 import { Crowd } from './clients/crowd.ts';
 import type { Outbox } from './clients/outbox.ts';
-import type { Bite, Fault } from './faults/fault.ts';
+import type { Effect, Fault } from './faults/fault.ts';
 import { Journal, now } from './journal.ts';
 import { checkOutPrevious } from './rig/previous.ts';
 import { Rig, type RigOptions } from './rig/rig.ts';
 
-/** `delayMs`: from acknowledgement to delivery without a fault; the head check finds a lost entry within 5 s. `healedMs`: how long a fault may have effects after it is healed. */
+/**
+ * `delayMs`: from acknowledgement to delivery without a fault; the head check finds a lost entry within 5 s. `healedMs`: how
+ * long a fault may have effects after it is healed.
+ */
 export const bounds = { delayMs: 6000, healedMs: 15_000 };
-/** Before each fault, so that it strikes a cluster that works. */
-const breathMs = 2000;
+/** Pause before each fault, so that it is injected into a cluster that works. */
+const pauseBeforeFaultMs = 2000;
 
 export interface Plan {
   readonly seed: number;
-  /** In the order in which they strike. */
+  /** In the order in which they are injected. */
   readonly faults: readonly Fault[];
   /** Minimum number of acknowledged messages. */
   readonly messages: number;
-  /** Messages a second while faults strike. */
+  /** Messages a second while faults are injected. */
   readonly rate: number;
   readonly rooms: number;
   readonly watchersPerRoom: number;
@@ -38,19 +42,19 @@ export interface Plan {
 
 export interface Run {
   readonly judgement: Judgement;
-  /** By fault, one for each time that it struck. */
-  readonly bites: ReadonlyMap<string, readonly Bite[]>;
+  /** The effects of each fault, one for each injection. */
+  readonly effects: ReadonlyMap<string, readonly Effect[]>;
   /** What the nodes answered to writers, other than success. */
   readonly answers: Pick<Outbox, 'refusals' | 'slowAttempts' | 'worstAnswerMs'>;
   /** Why the run ended early. The judgement then covers what happened until then. */
-  readonly brokenOff: string | undefined;
+  readonly abortReason: string | undefined;
   readonly seconds: number;
   /** Names and versions of the services that the nodes used. */
   readonly services: readonly string[];
 }
 
-/** Runs the plan, and reports progress to `tell`. Throws only if the run itself is impossible, such as a rig that does not start. */
-export async function run(plan: Plan, tell: (what: string) => void = () => {}): Promise<Run> {
+/** Runs the plan, and reports progress to `report`. Throws only if the run is impossible, for example if the rig does not start. */
+export async function run(plan: Plan, report: (what: string) => void = () => {}): Promise<Run> {
   const began = performance.now();
   using journal = new Journal(plan.journal);
   const { record } = journal;
@@ -60,38 +64,38 @@ export async function run(plan: Plan, tell: (what: string) => void = () => {}): 
   await using rig = await Rig.start({ ...plan.rig, previousMain: previous?.main, random: randomFrom(plan.seed), onCrash });
   const services = await versionsOf(rig);
   await using crowd = await Crowd.start({ ...plan, urls: rig.nodes.map(({ url }) => url), record, random: randomFrom(plan.seed) });
-  // A fault may lose what was written from here on, and not the rooms and accounts of the run.
-  await rig.ask('checkpoint');
+  // A fault may lose what is written after this checkpoint. It must not lose the rooms and accounts of the run.
+  await rig.query('checkpoint');
 
-  const bites = new Map<string, Bite[]>();
+  const effects = new Map<string, Effect[]>();
   // Each fault has a random sequence of its own: how much one draws may depend on timing.
-  const strike = async (fault: Fault, index: number) => {
+  const inject = async (fault: Fault, index: number) => {
     const { name, maxDelayMs } = fault;
-    await sleep(breathMs);
+    await sleep(pauseBeforeFaultMs);
     record({ type: 'fault', at: now(), fault: name, ...(maxDelayMs === undefined ? {} : { maxDelayMs }) });
-    const bite = await fault.strike({ rig, crowd, random: randomFrom(plan.seed + index) });
+    const effect = await fault.inject({ rig, crowd, random: randomFrom(plan.seed + index) });
     record({ type: 'healed', at: now(), fault: name });
-    bites.set(name, [...(bites.get(name) ?? []), bite]);
+    effects.set(name, [...(effects.get(name) ?? []), effect]);
     await crowd.caughtUp(plan.recoveryMs);
     record({ type: 'recovered', at: now(), fault: name });
-    tell(`${name}: ${bite.count} ${bite.figure}`);
+    report(`${name}: ${effect.count} ${effect.figure}`);
   };
   const all = async () => {
     await sleep(plan.settleMs ?? 0);
-    for (const [index, fault] of faults.entries()) await strike(fault, index);
+    for (const [index, fault] of faults.entries()) await inject(fault, index);
     crowd.rate = 2 * plan.rate;
     await untilSent(crowd, plan.messages, plan.recoveryMs);
     await crowd.stopWriting();
     await crowd.caughtUp(plan.recoveryMs);
   };
-  const brokenOff = await all().then(
+  const abortReason = await all().then(
     () => undefined,
     (error: Error) => error.message,
   );
-  if (brokenOff !== undefined) await crowd.stopWriting().catch(() => {});
-  const witness = await rig.startWitness();
-  const judgement = check(journal.lines, await crowd.finalState(witness.url), bounds);
-  return { judgement, bites, answers: crowd.outbox, brokenOff, seconds: (performance.now() - began) / 1000, services };
+  if (abortReason !== undefined) await crowd.stopWriting().catch(() => {});
+  const extraNode = await rig.startExtraNode();
+  const judgement = check(journal.lines, await crowd.finalState(extraNode.url), bounds);
+  return { judgement, effects, answers: crowd.outbox, abortReason, seconds: (performance.now() - began) / 1000, services };
 }
 
 /** Codes with which a node refused a permitted request, except UNAVAILABLE. Each of them is a fault of the server. */
@@ -100,9 +104,9 @@ export const wrongRefusals = ({ answers }: Run): string[] => [...answers.refusal
 /** Whether nothing was found, no permitted request was refused, and every fault had an effect. */
 export const holds = (run: Run): boolean =>
   run.judgement.clean &&
-  run.brokenOff === undefined &&
+  run.abortReason === undefined &&
   wrongRefusals(run).length === 0 &&
-  [...run.bites.values()].flat().every(({ count }) => count > 0);
+  [...run.effects.values()].flat().every(({ count }) => count > 0);
 
 /** Resolves when `count` messages are acknowledged. Rejects if none was acknowledged for `stallMs`. */
 async function untilSent(crowd: Crowd, count: number, stallMs: number): Promise<void> {
@@ -115,7 +119,7 @@ async function untilSent(crowd: Crowd, count: number, stallMs: number): Promise<
 const startsFirst = ({ startsOnPreviousVersion = false }: Fault) => startsOnPreviousVersion;
 
 async function versionsOf(rig: Rig): Promise<string[]> {
-  const [{ server_version: postgres }] = (await rig.ask('show server_version')) as [{ server_version: string }];
+  const [{ server_version: postgres }] = (await rig.query('show server_version')) as [{ server_version: string }];
   using connected = await rig.connectRedis();
   const [, redis] = /redis_version:(\S+)/.exec(await connected.redis.info('server')) ?? [];
   return [`PostgreSQL ${postgres}`, `Redis ${redis}`];

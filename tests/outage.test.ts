@@ -50,7 +50,7 @@ describe('while the database does not answer', () => {
     const { message } = await ada.send(roomId, 'before');
     const socket = await RawSocket.signedIn(server.url, ada.token);
     const input = (key: string) => ({ roomId, body: 'hello', clientMessageId: key });
-    link.impair({ swallowing: true });
+    link.impair({ droppingAll: true });
     // More sends than connections: some wait for a connection, and some for an answer.
     const sends = range(1, 10).map((i) => inTime(ada.ask(gql.SendMessageDocument, { input: input(`http ${i}`) })));
     const others = [
@@ -77,7 +77,7 @@ describe('while the database does not answer', () => {
   it('a new subscription waits for the database, over HTTP and WebSocket, and misses nothing', async () => {
     const roomId = await ada.createRoom();
     const socket = await RawSocket.signedIn(server.url, ada.token);
-    link.impair({ swallowing: true });
+    link.impair({ droppingAll: true });
     socket.subscribe('1', print(gql.MessageAddedDocument), { roomId });
     const opening = EventStream.watch(ada, { roomId });
     // By now, both subscriptions have failed at least once.

@@ -3,10 +3,10 @@
 import type { FinalEntry, FinalMessage, FinalRoom, SeenMessage } from '../history.ts';
 import type { Findings } from './verdicts.ts';
 
-/** Entries that a viewer has no right to: those between the entry that took the right and the one that gave it back. */
-export interface Rightless {
+/** Entries that a viewer has no right to: those between the entry that ended the right and the one that restored it. */
+export interface SpanWithoutRight {
   readonly left: number;
-  /** Infinity if it was never given back. */
+  /** Infinity if it was never restored. */
   readonly back: number;
 }
 
@@ -29,7 +29,7 @@ export class RoomCheck {
   readonly #places = new Map<string, number>();
   readonly #added = new Map<string, number>();
   readonly #changes = new Map<string, Changes>();
-  readonly #rightless = new Map<string, Rightless[]>();
+  readonly #spansWithoutRight = new Map<string, SpanWithoutRight[]>();
 
   constructor({ room, kind, log, messages }: FinalRoom) {
     this.id = room;
@@ -40,7 +40,7 @@ export class RoomCheck {
     for (const [place, entry] of log.entries()) {
       this.#places.set(entry.cursor, place);
       if (entry.message) this.#place(place, entry.event, entry.message.id);
-      else if (entry.userId !== undefined && kind !== 'OPEN') this.#comeAndGo(place, entry.event, entry.userId);
+      else if (entry.userId !== undefined && kind !== 'OPEN') this.#trackMembership(place, entry.event, entry.userId);
     }
   }
 
@@ -54,8 +54,8 @@ export class RoomCheck {
     return this.#added.get(id);
   }
 
-  rightless(userId: string): readonly Rightless[] {
-    return this.#rightless.get(userId) ?? [];
+  spansWithoutRight(userId: string): readonly SpanWithoutRight[] {
+    return this.#spansWithoutRight.get(userId) ?? [];
   }
 
   isDeleted(id: string): boolean {
@@ -71,7 +71,7 @@ export class RoomCheck {
     if (body === final) return true;
     const changes = this.#changes.get(id);
     if (!changes || changes.last <= place) return false;
-    if (body === null) return changes.deleted > place || this.rightless(viewer).length > 0;
+    if (body === null) return changes.deleted > place || this.spansWithoutRight(viewer).length > 0;
     changes.bodies.add(body);
     return changes.bodies.size + (final === null ? 0 : 1) <= changes.edits + 1;
   }
@@ -92,7 +92,7 @@ export class RoomCheck {
       findings.add(
         'differing',
         undefined,
-        () => `In ${this.id}, the log has ${tell(entry?.message)} where the messages have ${tell(message)}.`,
+        () => `In ${this.id}, the log has ${describeMessage(entry?.message)} where the messages have ${describeMessage(message)}.`,
       );
       // The rest differs for the same reason, and one case is enough.
       if (added.length !== this.messages.length) break;
@@ -110,9 +110,9 @@ export class RoomCheck {
     }
   }
 
-  #comeAndGo(place: number, event: string, userId: string): void {
-    const spans = this.#rightless.get(userId) ?? [];
-    this.#rightless.set(userId, spans);
+  #trackMembership(place: number, event: string, userId: string): void {
+    const spans = this.#spansWithoutRight.get(userId) ?? [];
+    this.#spansWithoutRight.set(userId, spans);
     const last = spans.at(-1);
     if (event === 'MemberLeft') spans.push({ left: place, back: Infinity });
     else if (event === 'MemberJoined' && last?.back === Infinity) spans[spans.length - 1] = { left: last.left, back: place };
@@ -121,5 +121,5 @@ export class RoomCheck {
 
 const same = (a: SeenMessage, b: SeenMessage) => a.id === b.id && a.number === b.number && a.body === b.body;
 
-export const tell = (message: SeenMessage | undefined): string =>
+export const describeMessage = (message: SeenMessage | undefined): string =>
   message ? `message ${message.number} (${message.id}, ${JSON.stringify(message.body)?.slice(0, 60)})` : 'nothing';

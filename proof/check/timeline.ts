@@ -1,6 +1,6 @@
-// When each fault struck, by when a message had to be delivered in spite of it, and the worst delays.
+// When each fault was injected, the deadline of each message in spite of the faults, and the worst delays.
 
-import type { Happening } from '../history.ts';
+import type { FaultEvent } from '../history.ts';
 
 export interface Bounds {
   /** From the acknowledgement of a message, or from the opening of the stream that delivers it, to its delivery. */
@@ -20,8 +20,8 @@ export interface FaultTotals {
   findings: number;
 }
 
-/** One time that a fault struck. */
-interface Strike {
+/** One injection of a fault. */
+interface Injection {
   readonly fault: string;
   readonly totals: FaultTotals;
   readonly from: number;
@@ -34,7 +34,7 @@ interface Strike {
 }
 
 /** A time in which a watcher had no stream. */
-export interface Away {
+export interface Absence {
   readonly from: number;
   readonly until: number;
 }
@@ -43,7 +43,7 @@ export class Timeline {
   readonly totals: Record<string, FaultTotals> = {};
   worstDelayMs = 0;
   readonly #bounds: Bounds;
-  readonly #strikes: Strike[] = [];
+  readonly #injections: Injection[] = [];
   #start: number | undefined;
 
   constructor(bounds: Bounds) {
@@ -54,13 +54,13 @@ export class Timeline {
     this.#start ??= at;
   }
 
-  happen(line: Exclude<Happening, { type: 'crash' }>): void {
+  apply(line: Exclude<FaultEvent, { type: 'crash' }>): void {
     const { at, fault } = line;
     if (line.type === 'fault') {
       this.totals[fault] ??= { times: 0, worstDelayMs: 0, worstRecoveryMs: 0, findings: 0 };
       const totals = this.totals[fault];
       totals.times += 1;
-      this.#strikes.push({
+      this.#injections.push({
         fault,
         totals,
         from: at,
@@ -71,53 +71,53 @@ export class Timeline {
       });
       return;
     }
-    const strike = this.#strikes.findLast((each) => each.fault === fault);
-    if (!strike) throw new Error(`The history is broken: ${fault} was ${line.type} before it struck.`);
+    const injection = this.#injections.findLast((each) => each.fault === fault);
+    if (!injection) throw new Error(`The history is broken: ${fault} was ${line.type} before it began.`);
     if (line.type === 'healed') {
-      strike.healedAt = at;
-      strike.until = at + this.#bounds.healedMs;
+      injection.healedAt = at;
+      injection.until = at + this.#bounds.healedMs;
     } else {
-      strike.recoveredAt = at;
-      strike.totals.worstRecoveryMs = Math.max(strike.totals.worstRecoveryMs, at - strike.healedAt);
+      injection.recoveredAt = at;
+      injection.totals.worstRecoveryMs = Math.max(injection.totals.worstRecoveryMs, at - injection.healedAt);
     }
   }
 
-  /** Records that a message took from `from` to `at`. Returns whether that is late for a watcher with these `aways`. */
-  isLate(from: number, at: number, aways: readonly Away[]): boolean {
+  /** Records that a message took from `from` to `at`. Returns whether that is late for a watcher with these `absences`. */
+  isLate(from: number, at: number, absences: readonly Absence[]): boolean {
     const delayMs = at - from;
     if (delayMs > this.worstDelayMs) this.worstDelayMs = delayMs;
-    for (const { from: struck, recoveredAt, totals } of this.#strikes) {
-      if (delayMs > totals.worstDelayMs && struck <= at && recoveredAt > from) totals.worstDelayMs = delayMs;
+    for (const { from: began, recoveredAt, totals } of this.#injections) {
+      if (delayMs > totals.worstDelayMs && began <= at && recoveredAt > from) totals.worstDelayMs = delayMs;
     }
-    return delayMs > this.#bounds.delayMs && at > this.#deadline(from, aways);
+    return delayMs > this.#bounds.delayMs && at > this.#deadline(from, absences);
   }
 
   /** The faults at this time, which `count` findings are attributed to. */
-  blame(at: number, count: number): string[] {
-    const felt = this.#strikes.filter(({ from, until }) => from <= at && at < until);
-    for (const { totals } of felt) totals.findings += count;
-    return felt.map(({ fault }) => fault);
+  attribute(at: number, count: number): string[] {
+    const active = this.#injections.filter(({ from, until }) => from <= at && at < until);
+    for (const { totals } of active) totals.findings += count;
+    return active.map(({ fault }) => fault);
   }
 
   /** The time in seconds since the start of the run. */
-  tell(at: number): string {
+  formatTime(at: number): string {
     return `${((at - (this.#start ?? 0)) / 1000).toFixed(3)} s`;
   }
 
   /**
-   * By when a message had to be delivered. An excuse may extend the deadline into the next fault or absence, which extends
-   * it again: it is extended until nothing changes it.
+   * The time by which a message had to be delivered. A fault or absence may extend the deadline into the next one, which
+   * extends it again. This is repeated until the deadline no longer changes.
    */
-  #deadline(from: number, aways: readonly Away[]): number {
+  #deadline(from: number, absences: readonly Absence[]): number {
     let begin = from;
     let boundMs = this.#bounds.delayMs;
     let deadline = begin + boundMs;
     for (let before = -Infinity; before < deadline; ) {
       before = deadline;
       let excused = deadline;
-      for (const away of aways) if (away.from <= deadline && away.until > begin) begin = away.until;
-      for (const { from: struck, until, maxDelayMs } of this.#strikes) {
-        if (struck > deadline || until <= from) continue;
+      for (const absence of absences) if (absence.from <= deadline && absence.until > begin) begin = absence.until;
+      for (const { from: began, until, maxDelayMs } of this.#injections) {
+        if (began > deadline || until <= from) continue;
         if (maxDelayMs === undefined) excused = Math.max(excused, until);
         else boundMs = Math.max(boundMs, maxDelayMs);
       }

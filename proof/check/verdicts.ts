@@ -9,14 +9,14 @@ export const verdicts = {
   duplicated: 'delivered to a watcher twice',
   outOfOrder: 'delivered to a watcher after a later entry',
   skipped: 'skipped when a later one was delivered',
-  phantom: 'delivered but not in the log, or present but sent by nobody',
+  phantom: 'delivered but not in the log, or present but not sent by anyone',
   differing: 'different in id, number, cursor, body or type, or with an error',
   doublePosted: 'sent once, but present as two messages with one key',
   misnumbered: 'numbered with a gap or a repetition',
   leaked: 'delivered after the right was lost, or of another room',
   stray: 'delivered on a subscription that its client had completed',
   late: 'delivered later than allowed',
-  crashed: 'a node that ended without being asked to',
+  crashed: 'running, and ended without being stopped',
 } as const;
 
 export type Verdict = keyof typeof verdicts;
@@ -46,9 +46,9 @@ export class Findings {
   add(verdict: Verdict, at: number | undefined, sentence: () => string, count = 1): void {
     const finding = this.byVerdict[verdict];
     finding.count += count;
-    const faults = at === undefined ? [] : this.#timeline.blame(at, count);
+    const faults = at === undefined ? [] : this.#timeline.attribute(at, count);
     if (finding.examples.length >= maxExamples) return;
-    const when = at === undefined ? '' : ` (at ${this.#timeline.tell(at)}${faults.map((fault) => `, ${fault}`).join('')})`;
+    const when = at === undefined ? '' : ` (at ${this.#timeline.formatTime(at)}${faults.map((fault) => `, ${fault}`).join('')})`;
     finding.examples.push(`${sentence()}${when}`);
   }
 }

@@ -1,9 +1,9 @@
 // Compares what one watcher received over all its streams with the log: every entry from where the watcher began to the
-// end, or to the entry that took its right, once and in order.
+// end, or to the entry that ended its right, once and in order.
 
 import type { FinalEntry, Watching } from '../history.ts';
 import type { RoomCheck } from './room-check.ts';
-import type { Away, Timeline } from './timeline.ts';
+import type { Absence, Timeline } from './timeline.ts';
 import type { Findings } from './verdicts.ts';
 
 type Line<Type extends Watching['type']> = Extract<Watching, { type: Type }>;
@@ -21,7 +21,7 @@ export class WatcherCheck {
   readonly #missing = new Set<number>();
   /** Entries that arrived although they are before the place where the watcher began. */
   readonly #early = new Set<number>();
-  readonly #aways: Away[] = [];
+  readonly #absences: Absence[] = [];
   #openedAt = -Infinity;
   #endedAt: number | undefined = -Infinity;
   #ended: Line<'end'>['how'] | undefined;
@@ -37,7 +37,7 @@ export class WatcherCheck {
   }
 
   open({ at }: Line<'open'>): void {
-    if (this.#endedAt !== undefined) this.#aways.push({ from: this.#endedAt, until: at });
+    if (this.#endedAt !== undefined) this.#absences.push({ from: this.#endedAt, until: at });
     this.#openedAt = at;
     this.#endedAt = undefined;
     this.#ended = undefined;
@@ -62,7 +62,7 @@ export class WatcherCheck {
     else if (place === undefined) this.#add('phantom', line.at, () => `received ${line.event} at ${line.cursor}, which is not in the log`);
     else {
       this.#compare(place, line);
-      if (this.#hasNoRight(place)) this.#add('leaked', line.at, () => `received ${this.#tell(place)} after losing the right to it`);
+      if (this.#hasNoRight(place)) this.#add('leaked', line.at, () => `received ${this.#describe(place)} after losing the right to it`);
       if (this.#move(place, line.at)) this.#time(place, line.at);
     }
   }
@@ -70,11 +70,11 @@ export class WatcherCheck {
   /** Nothing more will be delivered: what is missing was never received. */
   finish(): void {
     const missing = [...this.#missing];
-    for (let place = this.#next; place < this.#owedUntil(); place += 1) missing.push(place);
+    for (let place = this.#next; place < this.#expectedUntil(); place += 1) missing.push(place);
     const [first] = missing;
     if (first === undefined) return;
     const acked = missing.map((place) => this.#room.ackedAt[place] as number).find((at) => !Number.isNaN(at));
-    this.#add('unseen', acked, () => `did not receive ${missing.length} entries, the first ${this.#tell(first)}`, missing.length);
+    this.#add('unseen', acked, () => `did not receive ${missing.length} entries, the first ${this.#describe(first)}`, missing.length);
   }
 
   /** Moves to after the entry. False if it was received before. */
@@ -82,7 +82,7 @@ export class WatcherCheck {
     if (place >= this.#next) {
       for (let passed = this.#next; passed < place; passed += 1) {
         this.#missing.add(passed);
-        this.#add('skipped', at, () => `did not receive ${this.#tell(passed)} before ${this.#tell(place)}`);
+        this.#add('skipped', at, () => `did not receive ${this.#describe(passed)} before ${this.#describe(place)}`);
       }
       this.#next = place + 1;
       return true;
@@ -90,10 +90,10 @@ export class WatcherCheck {
     const early = place < this.#begin && !this.#early.has(place);
     if (early) this.#early.add(place);
     if (early || this.#missing.delete(place)) {
-      this.#add('outOfOrder', at, () => `received ${this.#tell(place)} after ${this.#tell(this.#next - 1)}`);
+      this.#add('outOfOrder', at, () => `received ${this.#describe(place)} after ${this.#describe(this.#next - 1)}`);
       return !early;
     }
-    this.#add('duplicated', at, () => `received ${this.#tell(place)} again`);
+    this.#add('duplicated', at, () => `received ${this.#describe(place)} again`);
     return false;
   }
 
@@ -116,15 +116,15 @@ export class WatcherCheck {
       seen?.number === message?.number &&
       (!seen || !message || this.#room.mayRead(place, seen, message.body, this.#viewer));
     if (alike) return;
-    const told = JSON.stringify({ event: line.event, userId: line.userId, message: seen, error: line.error }).slice(0, 200);
-    this.#add('differing', line.at, () => `received ${told} where the log has ${this.#tell(place)}`);
+    const received = JSON.stringify({ event: line.event, userId: line.userId, message: seen, error: line.error }).slice(0, 200);
+    this.#add('differing', line.at, () => `received ${received} where the log has ${this.#describe(place)}`);
   }
 
-  // A right that was given back allows a new stream to deliver entries of the time without it. A stream that is older than the
-  // entry should have ended.
+  // A restored right allows a new stream to deliver entries from the time without it. A stream that is older than the entry
+  // should have ended.
   #hasNoRight(place: number): boolean {
     return this.#room
-      .rightless(this.#viewer)
+      .spansWithoutRight(this.#viewer)
       .some(
         ({ left, back }) => left < place && place < back && (back === Infinity || (this.#room.invokedAt[place] as number) > this.#openedAt),
       );
@@ -133,25 +133,26 @@ export class WatcherCheck {
   #time(place: number, at: number): void {
     const acked = this.#room.ackedAt[place] as number;
     if (!(at > acked)) return;
-    const from = acked >= this.#openedAt ? acked : (this.#aways.find((away) => away.from <= acked && acked < away.until)?.until ?? acked);
-    if (this.#timeline.isLate(from, at, this.#aways))
-      this.#add('late', at, () => `received ${this.#tell(place)} ${Math.round(at - from)} ms after it could have been`);
+    const from =
+      acked >= this.#openedAt ? acked : (this.#absences.find((absence) => absence.from <= acked && acked < absence.until)?.until ?? acked);
+    if (this.#timeline.isLate(from, at, this.#absences))
+      this.#add('late', at, () => `received ${this.#describe(place)} ${Math.round(at - from)} ms after it could have been`);
   }
 
   /** The place up to which it must have received everything. */
-  #owedUntil(): number {
+  #expectedUntil(): number {
     const { log } = this.#room;
-    const rightless = this.#room.rightless(this.#viewer);
-    const last = rightless.at(-1);
+    const spansWithoutRight = this.#room.spansWithoutRight(this.#viewer);
+    const last = spansWithoutRight.at(-1);
     if (this.#ended === 'stopped') return this.#next;
-    // A watcher that comes back without the right is refused, wherever it was.
-    if (this.#ended === 'error' && rightless.some(({ back }) => back >= this.#next)) return this.#next;
-    // The server completes the stream after the entry that takes the right, even if the right is given back later.
-    if (this.#ended === 'complete' && rightless.some(({ left }) => left === this.#next - 1)) return this.#next;
+    // A watcher that reconnects without the right is refused, whatever its position.
+    if (this.#ended === 'error' && spansWithoutRight.some(({ back }) => back >= this.#next)) return this.#next;
+    // The server completes the stream after the entry that ends the right, even if the right is restored later.
+    if (this.#ended === 'complete' && spansWithoutRight.some(({ left }) => left === this.#next - 1)) return this.#next;
     return last?.back === Infinity ? last.left + 1 : log.length;
   }
 
-  #tell(place: number): string {
+  #describe(place: number): string {
     const { event, message, userId } = this.#room.log[place] as FinalEntry;
     const what = message ? ` of message ${message.number}` : userId === undefined ? '' : ` of ${userId}`;
     return `${event}${what} (entry ${place + 1})`;

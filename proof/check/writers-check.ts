@@ -1,7 +1,7 @@
 // Compares what was sent and acknowledged with the final messages.
 
 import type { Attempt, FinalMessage } from '../history.ts';
-import { type RoomCheck, tell } from './room-check.ts';
+import { describeMessage, type RoomCheck } from './room-check.ts';
 import type { Findings } from './verdicts.ts';
 
 type Line<Type extends Attempt['type']> = Extract<Attempt, { type: Type }>;
@@ -64,7 +64,7 @@ export class WritersCheck {
     }
     this.#stamp(sending.room, 'ackedAt', message.id, at);
     if (message.id === id && message.number === number && message.cursor === cursor) return;
-    const otherwise = () => `${acknowledged} was acknowledged at ${cursor}, and is ${tell(message)} at ${message.cursor}.`;
+    const otherwise = () => `${acknowledged} was acknowledged at ${cursor}, and is ${describeMessage(message)} at ${message.cursor}.`;
     this.#findings.add('lost', at, otherwise);
     this.#findings.add('differing', at, otherwise);
   }
@@ -80,21 +80,21 @@ export class WritersCheck {
       for (const message of room.messages) {
         const keys = this.#keysOf(message);
         if (keys.length === 0 && !mayBeUnsent(room, message))
-          this.#findings.add('phantom', undefined, () => `In ${room.id} there is ${tell(message)}, which nobody sent.`);
+          this.#findings.add('phantom', undefined, () => `In ${room.id} there is ${describeMessage(message)}, which was not sent.`);
         for (const key of keys) {
           const sending = this.#sendingOf(key);
           if (sending.room !== room.id || sending.attempts === sending.refused)
             this.#findings.add(
               'phantom',
               undefined,
-              () => `In ${room.id} there is ${tell(message)}, which was refused or sent to another room.`,
+              () => `In ${room.id} there is ${describeMessage(message)}, which was refused or sent to another room.`,
             );
           const other = posted.get(key);
           if (other)
             this.#findings.add(
               'doublePosted',
               undefined,
-              () => `In ${room.id}, ${tell(other)} and ${tell(message)} both have the key ${key}.`,
+              () => `In ${room.id}, ${describeMessage(other)} and ${describeMessage(message)} both have the key ${key}.`,
             );
           else posted.set(key, message);
         }
@@ -117,7 +117,7 @@ export class WritersCheck {
 
   #sendingOf(key: string): Sending {
     const sending = this.#sendings.get(key);
-    if (!sending) throw new Error(`The history is broken: ${key} was answered before it was asked for.`);
+    if (!sending) throw new Error(`The history is broken: ${key} was answered before it was sent.`);
     return sending;
   }
 }

@@ -1,5 +1,5 @@
-// The public API over HTTP, as far as the proof uses it. No answer is an error of its own, because the request may have been
-// carried out.
+// The part of the public API over HTTP that the proof uses. A missing answer is an error of its own class, Unanswered, because
+// the request may have been executed.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GraphQLFormattedError } from 'graphql';
@@ -13,7 +13,7 @@ export interface Answer {
   readonly errors?: readonly GraphQLFormattedError[] | undefined;
 }
 
-/** There was no answer of a GraphQL server: the request may have been carried out. The message says why, in a few words. */
+/** There was no answer of a GraphQL server: the request may have been executed. The message gives the reason in a few words. */
 export class Unanswered extends Error {}
 
 export interface Account {
@@ -22,7 +22,7 @@ export interface Account {
 }
 
 /** Sends one operation. Throws Unanswered. */
-export async function ask(
+export async function request(
   url: string,
   token: string | undefined,
   query: string,
@@ -55,7 +55,7 @@ export async function must(
 ): Promise<any> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const { data, errors } = await ask(urls[attempt % urls.length] as string, token, query, variables);
+      const { data, errors } = await request(urls[attempt % urls.length] as string, token, query, variables);
       if (!errors) return data;
       if (!isPassing(codeOf(errors)) || attempt === maxAttempts) throw new Error(`The server answered ${JSON.stringify(errors)}.`);
     } catch (error) {
@@ -77,7 +77,7 @@ export const codeOf = (errors: readonly GraphQLFormattedError[]): string => Stri
 /** Zero if the server named no time. */
 export const retryAfterMsOf = (errors: readonly GraphQLFormattedError[]): number => Number(errors[0]?.extensions?.['retryAfterMs'] ?? 0);
 
-/** Whether to retry. INTERNAL is a bug, and the request may have been carried out. */
+/** Whether to retry. INTERNAL is a bug, and the request may have been executed. */
 export const isPassing = (code: string): boolean => code === 'UNAVAILABLE' || code === 'INTERNAL' || code === 'RATE_LIMITED';
 
 /** Why there was no answer, in a few words that are the same for the same cause. */

@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import { BoundedSocket, pingMs, silenceMs } from './bounded-socket.ts';
 import { retryMs, type Stream } from './stream.ts';
 import { Watchdog } from './watchdog.ts';
-import type { Verdict, Watcher } from './watcher.ts';
+import type { NextStep, Watcher } from './watcher.ts';
 
 /** Sends messages in one write, so that the server reads them together. */
 export type Send = (...messages: readonly object[]) => void;
@@ -15,7 +15,7 @@ export interface Speaker {
   /** The server has acknowledged the connection. `send` works for as long as the socket is open, and does nothing after. */
   ready(send: Send): void;
   /** The payload of a `next`. */
-  next(payload: ExecutionResult<unknown, unknown>): Verdict;
+  next(payload: ExecutionResult<unknown, unknown>): NextStep;
   pong?(payload: unknown): void;
 }
 
@@ -31,16 +31,16 @@ export function openBareSocket(watcher: Watcher, speaker: Speaker): Stream {
     const alive = new Watchdog(silenceMs, () => mine.terminate());
     watchdog = alive;
     const pinging = setInterval(() => send({ type: 'ping' }), pingMs);
-    const obey = (verdict: Verdict) => verdict === 'go on' || mine.close(1000);
+    const follow = (step: NextStep) => step === 'continue' || mine.close(1000);
     mine.on('open', () => send({ type: 'connection_init', payload: { authorization: `Bearer ${watcher.watch.token}` } }));
     mine.on('message', (data) => {
       alive.received();
       // A socket that was closed may still deliver what it had received.
       if (closed || mine.readyState !== WebSocket.OPEN) return;
       const frame = JSON.parse(String(data)) as { type: string; payload?: never };
-      if (frame.type === 'next') obey(speaker.next(frame.payload as never));
-      else if (frame.type === 'error') obey(watcher.refused(frame.payload as never));
-      else if (frame.type === 'complete') obey(watcher.completed());
+      if (frame.type === 'next') follow(speaker.next(frame.payload as never));
+      else if (frame.type === 'error') follow(watcher.refused(frame.payload as never));
+      else if (frame.type === 'complete') follow(watcher.completed());
       else if (frame.type === 'ping') send({ type: 'pong' });
       else if (frame.type === 'pong') speaker.pong?.(frame.payload);
       else if (frame.type === 'connection_ack') {

@@ -4,7 +4,7 @@ import { type ClientOptions, WebSocket } from 'ws';
 import { openTimeoutMs } from './stream.ts';
 
 export const pingMs = 2000;
-/** A socket that receives nothing for so long, not even a pong, is dead. */
+/** A socket that receives nothing for `silenceMs`, not even a pong, is dead. */
 export const silenceMs = 5000;
 
 export class BoundedSocket extends WebSocket {

@@ -2,14 +2,14 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FinalRoom, Line } from '../history.ts';
-import { type Account, ask, must, signIn } from './api.ts';
+import { type Account, must, request, signIn } from './api.ts';
 import { finalState, type Room } from './final-state.ts';
 import { Outbox } from './outbox.ts';
-import { SocketAsker } from './socket-asker.ts';
+import { SocketRequester } from './socket-requester.ts';
 import type { Stream } from './stream.ts';
 import { openStream, type Protocol, protocols } from './streams.ts';
 import { type Selection, Watcher } from './watcher.ts';
-import { type Lane, Writers } from './writers.ts';
+import { type RoomWriter, Writers } from './writers.ts';
 
 export interface CrowdOptions {
   /** The GraphQL endpoints of the nodes. */
@@ -31,7 +31,7 @@ const socketWriterShare = 3;
 const startTimeoutMs = 60_000;
 const pollMs = 20;
 
-/** One watcher in so many selects a field that depends on the viewer: each of its events is a query of its own. */
+/** One in `ownSelectionShare` watchers selects a field that depends on the viewer: each of its events is a query of its own. */
 const ownSelectionShare = 12;
 
 export interface WatchOptions {
@@ -48,7 +48,7 @@ export interface WatchOptions {
 }
 
 /** A watcher and its stream. */
-export interface Seat {
+export interface OpenWatcher {
   readonly watcher: Watcher;
   readonly stream: Stream;
 }
@@ -59,9 +59,9 @@ export class Crowd implements AsyncDisposable {
   /** Owns every room, and is a member of each. */
   readonly owner: Account;
   readonly #rooms: Room[] = [];
-  readonly #seats: Seat[] = [];
+  readonly #watchers: OpenWatcher[] = [];
   readonly #record: (line: Line) => void;
-  readonly #open = new Set<Seat>();
+  readonly #open = new Set<OpenWatcher>();
   readonly #sockets = new DisposableStack();
   #writers: Writers | undefined;
   /** How many of the rooms, from the first on, the crowd writes into. */
@@ -89,20 +89,20 @@ export class Crowd implements AsyncDisposable {
       for (const [j, viewer] of viewers.entries()) {
         const protocol = protocols[Math.floor(j / urls.length + i) % protocols.length] as Protocol;
         const selection = (j + 5 * i) % ownSelectionShare === 0 ? 'own' : 'shared';
-        crowd.#seats.push(crowd.watch(room, viewer, { protocol, node: j, selection }));
+        crowd.#watchers.push(crowd.watch(room, viewer, { protocol, node: j, selection }));
       }
     }
     await waitFor(
       startTimeoutMs,
-      () => crowd.#seats.find(({ watcher }) => !watcher.caughtUp),
+      () => crowd.#watchers.find(({ watcher }) => !watcher.caughtUp),
       ({ watcher }) => `${watcher.watch.name} received nothing`,
     );
-    const lanes = writers.flatMap((writer, i) => {
-      const ask = i % socketWriterShare === 0 ? crowd.#sockets.use(new SocketAsker(urls, writer)).ask : crowd.askFor(writer);
-      return crowd.rooms.map((room): Lane => ({ room: room.id, writer, ask }));
+    const roomWriters = writers.flatMap((writer, i) => {
+      const request = i % socketWriterShare === 0 ? crowd.#sockets.use(new SocketRequester(urls, writer)).request : crowd.requestAs(writer);
+      return crowd.rooms.map((room): RoomWriter => ({ room: room.id, writer, request }));
     });
     crowd.#busy = crowd.rooms.length;
-    crowd.#writers = new Writers(crowd.outbox, lanes, { rate, changeShare, random });
+    crowd.#writers = new Writers(crowd.outbox, roomWriters, { rate, changeShare, random });
     opened.move();
     return crowd;
   }
@@ -119,7 +119,7 @@ export class Crowd implements AsyncDisposable {
 
   /** A cursor of a busy room, close to its head. */
   cursorOf({ id }: Room): string {
-    const inRoom = this.#seats.map(({ watcher }) => watcher).filter(({ watch }) => watch.roomId === id);
+    const inRoom = this.#watchers.map(({ watcher }) => watcher).filter(({ watch }) => watch.roomId === id);
     const [first, ...others] = inRoom as [Watcher, ...Watcher[]];
     return others.reduce((one, other) => (other.number > one.number ? other : one), first).request.variables.after;
   }
@@ -145,15 +145,15 @@ export class Crowd implements AsyncDisposable {
 
   /** Resolves when every watcher of the crowd has received everything that was acknowledged before the call. */
   caughtUp(timeoutMs = 30_000): Promise<void> {
-    return this.seen(this.#seats, timeoutMs);
+    return this.seen(this.#watchers, timeoutMs);
   }
 
   /** The same for some watchers. Rejects with a sentence about the first that has not. */
-  async seen(seats: readonly Seat[], timeoutMs = 30_000): Promise<void> {
+  async seen(watchers: readonly OpenWatcher[], timeoutMs = 30_000): Promise<void> {
     const target = new Map(this.#rooms.map(({ id }) => [id, this.outbox.acknowledged(id)]));
     await waitFor(
       timeoutMs,
-      () => seats.find(({ watcher }) => watcher.number < (target.get(watcher.watch.roomId) as number)),
+      () => watchers.find(({ watcher }) => watcher.number < (target.get(watcher.watch.roomId) as number)),
       ({ watcher }) => {
         const { name, roomId } = watcher.watch;
         const how = watcher.ended === undefined ? '' : ` and has ended (${watcher.ended})`;
@@ -184,7 +184,7 @@ export class Crowd implements AsyncDisposable {
   }
 
   /** Watches a room after `after`, or from its beginning. */
-  watch(room: Room, viewer: Account, options: WatchOptions): Seat {
+  watch(room: Room, viewer: Account, options: WatchOptions): OpenWatcher {
     const { protocol, node, after = room.start, recorded = true, selection = 'shared', open } = options;
     const watcher = new Watcher({
       name: `${open ? 'special' : protocol} ${this.#nextNumber()}`,
@@ -197,22 +197,22 @@ export class Crowd implements AsyncDisposable {
       selection,
       record: recorded ? this.#record : () => {},
     });
-    const seat = { watcher, stream: open ? open(watcher) : openStream(protocol, watcher) };
-    this.#open.add(seat);
-    return seat;
+    const openWatcher = { watcher, stream: open ? open(watcher) : openStream(protocol, watcher) };
+    this.#open.add(openWatcher);
+    return openWatcher;
   }
 
-  /** Ends watching. A watcher that is recorded must have received everything, or have been stopped. */
-  leave(seats: readonly Seat[]): void {
-    for (const seat of seats) {
-      seat.stream.close();
-      this.#open.delete(seat);
+  /** Ends openWatcher. A watcher that is recorded must have received everything, or have been stopped. */
+  leave(watchers: readonly OpenWatcher[]): void {
+    for (const openWatcher of watchers) {
+      openWatcher.stream.close();
+      this.#open.delete(openWatcher);
     }
   }
 
   /** Sends operations of the account over HTTP. */
-  askFor({ token }: Account): Lane['ask'] {
-    return (node, query, variables) => ask(this.urls[node] as string, token, query, variables);
+  requestAs({ token }: Account): RoomWriter['request'] {
+    return (node, query, variables) => request(this.urls[node] as string, token, query, variables);
   }
 
   /** Every room as it is now, read through one node. */

@@ -4,18 +4,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Line } from '../history.ts';
 import { now } from '../journal.ts';
-import { type Account, type Answer, ask, codeOf, isPassing, retryAfterMsOf, Unanswered } from './api.ts';
+import { type Account, type Answer, codeOf, isPassing, request, retryAfterMsOf, Unanswered } from './api.ts';
 
 /** Sends an operation to a node, over HTTP or a WebSocket. Rejects with Unanswered. */
-export type Ask = (node: number, query: string, variables: Record<string, unknown>) => Promise<Answer>;
+export type SendRequest = (node: number, query: string, variables: Record<string, unknown>) => Promise<Answer>;
 
-export interface Letter {
+export interface OutgoingMessage {
   readonly key: string;
   readonly room: string;
   /** Begins with the key. */
   readonly body: string;
   readonly writer: Account;
-  readonly ask: Ask;
+  readonly request: SendRequest;
 }
 
 export interface Sent {
@@ -80,14 +80,14 @@ export class Outbox {
   }
 
   /** Sends a message, first through `node`, until it is acknowledged or refused finally. Undefined if refused. */
-  async send(letter: Letter, node = this.nextNode()): Promise<Sent | undefined> {
-    const { key, room, body, writer, ask } = letter;
+  async send(outgoing: OutgoingMessage, node = this.nextNode()): Promise<Sent | undefined> {
+    const { key, room, body, writer, request } = outgoing;
     const input = { roomId: room, body, clientMessageId: key };
     const data = await this.#settle(node, async (at) => {
       this.#attempts += 1;
       const attempt = this.#attempts;
       this.#record({ type: 'invoke', at: now(), attempt, key, writer: writer.userId, room, node: at });
-      const outcome = await this.#attempt(at, room, () => ask(at, sendMutation, { input }));
+      const outcome = await this.#attempt(at, room, () => request(at, sendMutation, { input }));
       if ('unknown' in outcome) this.#record({ type: 'unknown', at: now(), attempt, key, why: outcome.unknown });
       else if ('fail' in outcome) this.#record({ type: 'fail', at: now(), attempt, key, code: outcome.fail });
       else {
@@ -103,13 +103,13 @@ export class Outbox {
   }
 
   /** Edits one's own message, or deletes it if no body is given, until the outcome is known. */
-  async change({ room, ask }: Letter, id: string, body: string | undefined): Promise<void> {
+  async change({ room, request }: OutgoingMessage, id: string, body: string | undefined): Promise<void> {
     const [how, query, input] =
       body === undefined
         ? (['delete', deleteMutation, { messageId: id }] as const)
         : (['edit', editMutation, { messageId: id, body }] as const);
     await this.#settle(this.nextNode(), async (node) => {
-      const outcome = await this.#attempt(node, room, () => ask(node, query, { input }));
+      const outcome = await this.#attempt(node, room, () => request(node, query, { input }));
       const line = { type: 'change', at: now(), how, id, room, node } as const;
       if ('unknown' in outcome) this.#record({ ...line, outcome: 'unknown', why: outcome.unknown });
       else if ('fail' in outcome) this.#record({ ...line, outcome: 'fail', why: outcome.fail });
@@ -153,7 +153,7 @@ export class Outbox {
   }
 
   async #noteSlow(attempt: SlowAttempt): Promise<void> {
-    const probing = ask(this.urls[attempt.node] as string, undefined, '{ __typename }', {}, probeMs);
+    const probing = request(this.urls[attempt.node] as string, undefined, '{ __typename }', {}, probeMs);
     const reachable = await probing.then(
       () => true,
       () => false,

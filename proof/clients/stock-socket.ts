@@ -35,7 +35,7 @@ export function openStockSocket(token: string, { connected, closed, ...options }
         const mine = opened as WebSocket;
         socket = mine;
         watchdog?.[Symbol.dispose]();
-        // Not the terminate() of the client, which lets the old socket go on delivering beside the new one.
+        // Not the terminate() of the client, which lets the old socket deliver in addition to the new one.
         watchdog = new Watchdog(silenceMs, () => mine.terminate());
       },
       message: () => watchdog?.received(),

@@ -72,10 +72,10 @@ export function openKitEventStream(watcher: Watcher): Stream {
 }
 
 function subscribe(watcher: Watcher, subscriber: Subscriber): () => void {
-  const told = (error: unknown) => (Array.isArray(error) ? codeOf(error) : error instanceof Error ? reasonOf(error) : 'closed');
-  return resumable(subscriber, { backoff, onBreak: (error) => watcher.lost(told(error)) }).subscribe(watcher.request, {
+  const reasonText = (error: unknown) => (Array.isArray(error) ? codeOf(error) : error instanceof Error ? reasonOf(error) : 'closed');
+  return resumable(subscriber, { backoff, onBreak: (error) => watcher.lost(reasonText(error)) }).subscribe(watcher.request, {
     next: (result) => void watcher.take(result),
-    error: (error) => void watcher.failed(told(error)),
+    error: (error) => void watcher.failed(reasonText(error)),
     complete: () => void watcher.completed(),
   });
 }

@@ -6,7 +6,7 @@ import type { ExecutionResult } from 'graphql';
 import { pick } from '../../tests/support/random.ts';
 import { openBareSocket, type Send } from './bare-socket.ts';
 import type { Stream } from './stream.ts';
-import { type RoomEvent, roomEvents, type Verdict, type Watcher } from './watcher.ts';
+import { type NextStep, type RoomEvent, roomEvents, type Watcher } from './watcher.ts';
 
 const id = '1';
 /** The longest pause between two reuses. */
@@ -63,16 +63,16 @@ export function openReusedId(watcher: Watcher, random: () => number): ReusedId {
     },
   ];
 
-  const next = (payload: ExecutionResult<unknown, unknown>): Verdict => {
+  const next = (payload: ExecutionResult<unknown, unknown>): NextStep => {
     const [[key, event] = []] = Object.entries(payload.data ?? {}) as [string, RoomEvent][];
     if (key === undefined || !event) return watcher.take({ ...payload, data: null });
     if (completed) {
       if (quiet) watcher.stray(event);
-      return 'go on';
+      return 'continue';
     }
     const isCurrent = key === alias(generation);
     // Events that were sent before the server processed the `complete` do not count.
-    if (!isCurrent && !known) return 'go on';
+    if (!isCurrent && !known) return 'continue';
     if (isCurrent) known = true;
     else watcher.stray(event);
     // A client that knows only the id would receive both.

@@ -1,7 +1,7 @@
 // What the streams of all protocols share: when to subscribe again, and when not.
 
 import { reasonOf } from './api.ts';
-import type { Verdict, Watcher } from './watcher.ts';
+import type { NextStep, Watcher } from './watcher.ts';
 
 export interface Stream {
   /** Pauses or resumes reading. */
@@ -34,16 +34,16 @@ export function subscribing(watcher: Watcher, subscribe: (sink: Sink) => () => v
   const begin = () => {
     if (closed) return;
     let current = true;
-    const obey = (verdict: Verdict) => {
-      if (verdict === 'go on') return;
+    const follow = (step: NextStep) => {
+      if (step === 'continue') return;
       current = false;
       stop();
-      if (verdict === 'ask again') retryWait(watcher).then(begin, begin);
+      if (step === 'resubscribe') retryWait(watcher).then(begin, begin);
     };
     stop = subscribe({
-      next: (result) => current && obey(watcher.take(result)),
-      error: (error) => current && obey(Array.isArray(error) ? watcher.refused(error) : watcher.failed(describe(error))),
-      complete: () => current && !closed && obey(watcher.completed()),
+      next: (result) => current && follow(watcher.take(result)),
+      error: (error) => current && follow(Array.isArray(error) ? watcher.refused(error) : watcher.failed(describe(error))),
+      complete: () => current && !closed && follow(watcher.completed()),
     });
   };
   begin();

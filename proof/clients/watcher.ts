@@ -7,7 +7,7 @@ import { now } from '../journal.ts';
 import { codeOf, isPassing, retryAfterMsOf } from './api.ts';
 
 /**
- * What a watcher asks for. `shared`: the same for every viewer, so the server executes each event once for all of them.
+ * What a watcher selects. `shared`: the same for every viewer, so the server executes each event once for all of them.
  * `own`: with a field that depends on the viewer, so each event is executed for each viewer, and reads the database.
  */
 export type Selection = 'shared' | 'own';
@@ -54,8 +54,8 @@ export interface Watch {
   readonly record: (line: Line) => void;
 }
 
-/** What a stream does after a result or an error: goes on, subscribes again, or ends. */
-export type Verdict = 'go on' | 'ask again' | 'end';
+/** What a stream does after a result or an error. */
+export type NextStep = 'continue' | 'resubscribe' | 'end';
 
 export class Watcher {
   readonly watch: Watch;
@@ -71,7 +71,7 @@ export class Watcher {
   caughtUp = false;
   /** How it ended. Undefined until then. */
   ended: 'complete' | 'error' | 'stopped' | undefined;
-  /** How long to wait before subscribing again, as the server asked. */
+  /** How long to wait before subscribing again, as the server requested. */
   retryAfterMs = 0;
   /** Resolves at its first event. */
   readonly begun: Promise<void>;
@@ -110,20 +110,20 @@ export class Watcher {
   }
 
   /**
-   * Receives a result. Like any client that knows its position only by the cursors of events, it goes on listening after a
-   * result without an event: if the server delivers the next event then, this one was skipped.
+   * Receives a result. Like any client that knows its position only by the cursors of events, it stays subscribed after a
+   * result without an event. If the server then delivers the next event, this one was skipped.
    */
-  take({ data, errors }: ExecutionResult<unknown, unknown>): Verdict {
+  take({ data, errors }: ExecutionResult<unknown, unknown>): NextStep {
     if (this.ended) return 'end';
-    if (!this.#open) return 'go on';
+    if (!this.#open) return 'continue';
     const event = (data as { roomEvents: RoomEvent | null } | null | undefined)?.roomEvents;
     if (!event) {
       this.#refusal = (errors ?? []) as unknown as GraphQLFormattedError[];
-      return 'go on';
+      return 'continue';
     }
     this.#refusal = undefined;
     this.#receive(event, errors as unknown as GraphQLFormattedError[] | undefined);
-    return 'go on';
+    return 'continue';
   }
 
   #receive(received: RoomEvent, errors: readonly GraphQLFormattedError[] | undefined): void {
@@ -159,7 +159,7 @@ export class Watcher {
     record({ type: 'stray', at: now(), watcher: name, event: __typename, cursor });
   }
 
-  /** Records that this watcher stops and does not come back: it need not receive anything more. */
+  /** Records that this watcher stops and does not reconnect. It is not expected to receive anything more. */
   stop(): void {
     if (this.ended) return;
     this.#open = false;
@@ -168,21 +168,21 @@ export class Watcher {
   }
 
   /** The server answered with errors, at the start or later. */
-  refused(errors: readonly GraphQLFormattedError[]): Verdict {
+  refused(errors: readonly GraphQLFormattedError[]): NextStep {
     const code = codeOf(errors);
     if (!isPassing(code)) return this.#end('error', code);
     this.retryAfterMs = retryAfterMsOf(errors);
     this.lost(code);
-    return 'ask again';
+    return 'resubscribe';
   }
 
   /** The client has given up. */
-  failed(why: string): Verdict {
+  failed(why: string): NextStep {
     return this.#end('error', why);
   }
 
   /** The server completed the stream. After errors in place of an event, this is a refusal. */
-  completed(): Verdict {
+  completed(): NextStep {
     const refusal = this.#refusal;
     this.#refusal = undefined;
     return refusal ? this.refused(refusal) : this.#end('complete', '');
@@ -199,7 +199,7 @@ export class Watcher {
     this.watch.record({ type: 'end', at: now(), watcher: this.watch.name, how: 'lost', why: refusal ? codeOf(refusal) : why });
   }
 
-  #end(how: 'complete' | 'error', why: string): Verdict {
+  #end(how: 'complete' | 'error', why: string): NextStep {
     if (this.ended) return 'end';
     this.ended = how;
     this.#open = false;

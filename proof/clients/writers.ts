@@ -1,37 +1,37 @@
-// The writers. Each has a lane into each room, and a lane has one operation at a time: the next one waits for the outcome.
-// The rate is over all lanes; a locked room stops only its own lanes.
+// The writers. Each writes into every room. In a room it has one operation at a time: the next one waits for the outcome. The
+// rate is over all writers and rooms, and a locked room delays only the writes into it.
 
 import { randomUUID } from 'node:crypto';
 import { answerTimeoutMs } from './api.ts';
-import type { Letter, Outbox, Sent } from './outbox.ts';
+import type { Outbox, OutgoingMessage, Sent } from './outbox.ts';
 
 const tickMs = 20;
-/** Limit on what is made up for after every lane was busy. More would be a burst. */
-const maxOwedSeconds = 0.5;
+/** Maximum backlog, in seconds, that is sent after all writers were busy. A longer one would cause a burst. */
+const maxBacklogSeconds = 0.5;
 /** Share of messages that have nearly the maximum length. */
 const longShare = 0.02;
 const longChars = 3800;
 
-/** A writer in a room. */
-export type Lane = Pick<Letter, 'room' | 'writer' | 'ask'>;
+/** One writer in one room. */
+export type RoomWriter = Pick<OutgoingMessage, 'room' | 'writer' | 'request'>;
 
 export class Writers {
-  /** Messages a second, over all lanes. Infinity: each lane sends as fast as it is answered. */
+  /** Messages a second, over all writers. Infinity: each sends as fast as it is answered. */
   rate: number;
   /** Share of messages that are edited or deleted afterwards. */
   changeShare: number;
   readonly #outbox: Outbox;
   readonly #random: () => number;
-  readonly #idle: Lane[];
-  readonly #busy = new Map<Lane, string>();
+  readonly #idle: RoomWriter[];
+  readonly #busy = new Map<RoomWriter, string>();
   readonly #timer: NodeJS.Timeout;
-  #owed = 0;
+  #due = 0;
   #tickedAt = performance.now();
   #stopped = false;
 
-  constructor(outbox: Outbox, lanes: readonly Lane[], options: { rate: number; changeShare: number; random: () => number }) {
+  constructor(outbox: Outbox, roomWriters: readonly RoomWriter[], options: { rate: number; changeShare: number; random: () => number }) {
     this.#outbox = outbox;
-    this.#idle = [...lanes];
+    this.#idle = [...roomWriters];
     this.rate = options.rate;
     this.changeShare = options.changeShare;
     this.#random = options.random;
@@ -45,8 +45,10 @@ export class Writers {
     const deadline = performance.now() + timeoutMs;
     while (this.#busy.size > 0) {
       if (performance.now() > deadline) {
-        const [[lane, key]] = this.#busy as unknown as [[Lane, string]];
-        throw new Error(`After ${timeoutMs} ms the outcome of ${this.#busy.size} messages is unknown, such as ${key} in ${lane.room}.`);
+        const [[roomWriter, key]] = this.#busy as unknown as [[RoomWriter, string]];
+        throw new Error(
+          `After ${timeoutMs} ms the outcome of ${this.#busy.size} messages is unknown, such as ${key} in ${roomWriter.room}.`,
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, tickMs));
     }
@@ -56,32 +58,32 @@ export class Writers {
     const at = performance.now();
     // Never zero: zero times an infinite rate is NaN.
     const seconds = Math.max(at - this.#tickedAt, 0.001) / 1000;
-    this.#owed = Math.min(this.#owed + this.rate * seconds, Math.max(1, this.rate * maxOwedSeconds));
+    this.#due = Math.min(this.#due + this.rate * seconds, Math.max(1, this.rate * maxBacklogSeconds));
     this.#tickedAt = at;
-    while (this.#owed >= 1 && this.#idle.length > 0) {
-      this.#owed -= 1;
-      this.#write(this.#idle.shift() as Lane);
+    while (this.#due >= 1 && this.#idle.length > 0) {
+      this.#due -= 1;
+      this.#write(this.#idle.shift() as RoomWriter);
     }
   }
 
-  #write(lane: Lane): void {
+  #write(roomWriter: RoomWriter): void {
     const key = randomUUID();
-    this.#busy.set(lane, key);
-    void this.#work(lane, key).finally(() => {
-      this.#busy.delete(lane);
-      this.#idle.push(lane);
+    this.#busy.set(roomWriter, key);
+    void this.#work(roomWriter, key).finally(() => {
+      this.#busy.delete(roomWriter);
+      this.#idle.push(roomWriter);
       if (this.rate === Number.POSITIVE_INFINITY && !this.#stopped) this.#tick();
     });
   }
 
-  async #work(lane: Lane, key: string): Promise<void> {
+  async #work(roomWriter: RoomWriter, key: string): Promise<void> {
     const long = this.#random() < longShare ? ` ${'long '.repeat(longChars / 5)}` : '';
-    const letter: Letter = { ...lane, key, body: `${key} hello${long}` };
-    const sent = await this.#outbox.send(letter);
-    if (sent && this.#random() < this.changeShare) await this.#change(letter, sent);
+    const outgoing: OutgoingMessage = { ...roomWriter, key, body: `${key} hello${long}` };
+    const sent = await this.#outbox.send(outgoing);
+    if (sent && this.#random() < this.changeShare) await this.#change(outgoing, sent);
   }
 
-  #change(letter: Letter, { id }: Sent): Promise<void> {
-    return this.#outbox.change(letter, id, this.#random() < 0.5 ? undefined : `${letter.key} edited`);
+  #change(outgoing: OutgoingMessage, { id }: Sent): Promise<void> {
+    return this.#outbox.change(outgoing, id, this.#random() < 0.5 ? undefined : `${outgoing.key} edited`);
   }
 }

@@ -6,17 +6,17 @@ export interface Control {
   /** Its folder. */
   readonly name: string;
   readonly breaks: string;
-  /** Kinds of fault, by words of their names, that bring it out. The fastest is the first. */
-  readonly broughtOutBy: readonly string[];
+  /** Kinds of fault, by words of their names, that reveal it. The fastest is the first. */
+  readonly revealedBy: readonly string[];
   /** At least these verdicts find it. */
   readonly verdicts: readonly Verdict[];
   /** Settings of PostgreSQL, if its defaults hide the fault. */
   readonly postgresSettings?: Readonly<Record<string, string>>;
   /** The nodes reach PostgreSQL through PgBouncer, and commits are not durable by default. */
   readonly pooled?: boolean;
-  /** How long people write before the fault. */
+  /** How long writers run before the fault. */
   readonly settleMs?: number;
-  /** Nothing is broken, and none of the verdicts may be found: the server itself, on what another control runs on. */
+  /** True for the unmodified server in the setup of another control. It must have no findings of these verdicts. */
   readonly sound?: boolean;
 }
 
@@ -26,51 +26,51 @@ const flushedLate = { wal_writer_delay: '10s', wal_writer_flush_after: '1GB', wa
 export const controls: readonly Control[] = [
   {
     name: 'no-gap-read',
-    breaks: 'An entry with a gap before it is taken for the next one, and the log is not read.',
-    broughtOutBy: ['Redis killed', 'Redis cuts its subscribers', 'one node cut off from Redis'],
+    breaks: 'An entry with a gap before it is treated as the next one, and the log is not read.',
+    revealedBy: ['Redis killed', 'Redis cuts its subscribers', 'one node cut off from Redis'],
     verdicts: ['skipped', 'unseen'],
   },
   {
     name: 'no-head-check',
-    breaks: 'The last entry that Redis lost, with nothing after it, is not looked for.',
-    broughtOutBy: ['Redis killed', 'Redis absent', 'Redis silent'],
+    breaks: 'The heads are not checked, so a lost entry that nothing follows is not found.',
+    revealedBy: ['Redis killed', 'Redis absent', 'Redis silent'],
     verdicts: ['late'],
   },
   {
-    name: 'read-before-listening',
+    name: 'read-before-subscribing',
     breaks: 'The log is read before the node subscribes to the room.',
-    broughtOutBy: ['links reset', 'a rolling restart', 'clients cut at once'],
+    revealedBy: ['links reset', 'a rolling restart', 'clients cut at once'],
     verdicts: ['skipped', 'unseen'],
   },
   {
     name: 'failed-execution-moves-position',
     breaks: 'An event whose execution failed is delivered without data, and the position moves.',
-    broughtOutBy: ['PostgreSQL refusing', 'PostgreSQL stopped', 'file descriptors'],
+    revealedBy: ['PostgreSQL refusing', 'PostgreSQL stopped', 'file descriptors'],
     verdicts: ['skipped', 'unseen'],
   },
   {
     name: 'no-idempotency-key',
     breaks: 'A retry is a message of its own.',
-    broughtOutBy: ['the answer to every', 'one key sent', 'a node killed'],
+    revealedBy: ['the answer to every', 'one key sent', 'a node killed'],
     verdicts: ['doublePosted'],
   },
   {
     name: 'yoga-pubsub',
     breaks: 'Feeds are those of Yoga’s createPubSub: live events only, nothing that was missed.',
-    broughtOutBy: ['Redis killed', 'a node killed', 'links reset'],
+    revealedBy: ['Redis killed', 'a node killed', 'links reset'],
     verdicts: ['skipped', 'unseen'],
   },
   {
     name: 'no-synchronous-commit',
     breaks: 'A send is answered before it is on the disk.',
-    broughtOutBy: ['PostgreSQL killed'],
+    revealedBy: ['PostgreSQL killed'],
     verdicts: ['lost'],
     postgresSettings: flushedLate,
   },
   {
     name: 'session-durability',
     breaks: 'Durability is set for the session, behind a pooler that runs each transaction in another one.',
-    broughtOutBy: ['PostgreSQL killed'],
+    revealedBy: ['PostgreSQL killed'],
     verdicts: ['lost'],
     postgresSettings: flushedLate,
     pooled: true,
@@ -79,8 +79,8 @@ export const controls: readonly Control[] = [
   },
   {
     name: 'the server itself behind a pooler',
-    breaks: 'Nothing. It runs as the control before it does.',
-    broughtOutBy: ['PostgreSQL killed'],
+    breaks: 'Nothing: the setup of session-durability with the unmodified server.',
+    revealedBy: ['PostgreSQL killed'],
     // Not `late`, because PgBouncer decides when it reconnects to PostgreSQL.
     verdicts: verdictNames.filter((name) => name !== 'late'),
     postgresSettings: flushedLate,

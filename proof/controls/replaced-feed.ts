@@ -1,4 +1,4 @@
-// Feeds that deliver something else than the server's own: what controls put in their place.
+// Helps controls to replace the feeds of the server by feeds that deliver something else.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Delivery, Operation, Sink } from '../../src/feed/delivery.ts';

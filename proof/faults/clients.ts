@@ -1,16 +1,16 @@
-// Faults of clients: readers that stop, thousands that come back at once, one key sent many times, a member removed. Each
+// Faults of clients: readers that stop, thousands that reconnect at once, one key sent many times, a member removed. Each
 // has a room of its own, whose watchers are recorded like all others and have received everything when it ends.
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../tests/support/process.ts';
 import type { Account } from '../clients/api.ts';
-import type { Crowd, Seat } from '../clients/crowd.ts';
+import type { Crowd, OpenWatcher } from '../clients/crowd.ts';
 import type { Room } from '../clients/final-state.ts';
 import type { Sent } from '../clients/outbox.ts';
 import { type Protocol, protocols } from '../clients/streams.ts';
+import { countEffect } from './effect.ts';
 import type { Fault } from './fault.ts';
-import { felt } from './felt.ts';
 
 /** With the key, nearly the 4,000 characters that the server allows. */
 const longText = ' long'.repeat(780);
@@ -24,14 +24,14 @@ const sendersAtOnce = 12;
 /** Fills a room with messages of the owner. Returns the acknowledged ones, in room order. */
 export async function fill(crowd: Crowd, room: Room, count: number, text = ' hello'): Promise<Sent[]> {
   const { outbox, owner } = crowd;
-  const ask = crowd.askFor(owner);
+  const request = crowd.requestAs(owner);
   const sent: Sent[] = [];
   let left = count;
   const sendSome = async () => {
     while (left > 0) {
       left -= 1;
       const key = randomUUID();
-      const message = await outbox.send({ key, room: room.id, body: `${key}${text}`, writer: owner, ask });
+      const message = await outbox.send({ key, room: room.id, body: `${key}${text}`, writer: owner, request });
       if (message) sent.push(message);
     }
   };
@@ -45,29 +45,29 @@ const readsOn = (i: number) => i % 4 < 2;
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
 
 /** Watchers of a room after `after`, over all given protocols and on all nodes. */
-export function seatsIn(crowd: Crowd, room: Room, count: number, among: readonly Protocol[], after = room.start): Seat[] {
+export function openWatchersIn(crowd: Crowd, room: Room, count: number, among: readonly Protocol[], after = room.start): OpenWatcher[] {
   return Array.from({ length: count }, (_, i) =>
     crowd.watch(room, crowd.owner, { protocol: among[i % among.length] as Protocol, node: Math.floor(i / among.length), after }),
   );
 }
 
-export const caughtUp = (seats: readonly Seat[]) =>
-  until('everyone has caught up', () => seats.every(({ watcher }) => watcher.caughtUp), catchUpMs);
+export const caughtUp = (watchers: readonly OpenWatcher[]) =>
+  until('everyone has caught up', () => watchers.every(({ watcher }) => watcher.caughtUp), catchUpMs);
 
 /**
- * Readers stop reading while long messages are sent, for longer than the server waits for a reader. Then half of them go on
- * reading, and the others drop their connections and come back. Other readers of the room receive everything at once.
+ * Readers stop reading while long messages are sent, for longer than the server waits for a reader. Then half of them continue
+ * to read, and the others drop their connections and reconnect. Other readers of the room receive everything at once.
  */
 export function readersStop({ readers = 20, messages = 2500, pauseMs = 40_000 } = {}): Fault {
   return {
     name: 'readers that stop',
     // The buffers of the kernels, about 8 MB per reader, fill before a node has to wait.
-    strike: (stage) =>
-      felt(stage, `times that a node waited for one of ${readers} readers`, ['sockets.backpressured'], async () => {
-        const { crowd } = stage;
+    inject: (context) =>
+      countEffect(context, `times that a node waited for one of ${readers} readers`, ['sockets.backpressured'], async () => {
+        const { crowd } = context;
         const room = await crowd.createRoom('OPEN', []);
-        const others = seatsIn(crowd, room, protocols.length, protocols);
-        const stopped = seatsIn(crowd, room, readers, ['websocket', 'graphql-sse']);
+        const others = openWatchersIn(crowd, room, protocols.length, protocols);
+        const stopped = openWatchersIn(crowd, room, readers, ['websocket', 'graphql-sse']);
         await caughtUp([...others, ...stopped]);
         const stoppedAt = performance.now();
         for (const { stream } of stopped) stream.pause(true);
@@ -84,14 +84,14 @@ export function readersStop({ readers = 20, messages = 2500, pauseMs = 40_000 } 
   };
 }
 
-/** All watching clients are cut and come back at once, each lagging by another number of messages, while messages are sent. */
+/** All watching clients are disconnected and reconnect at once while messages are sent. Each missed another number of messages. */
 export function manyReturn({ clients = 2000, missed = 500 } = {}): Fault {
   return {
     name: `${clients} clients cut at once`,
-    async strike({ crowd, random }) {
+    async inject({ crowd, random }) {
       const room = await crowd.createRoom('OPEN', []);
       const sent = await fill(crowd, room, missed + 1);
-      // These are at the head and not recorded, because they are only there to be cut. Those who return are checked.
+      // These are at the head and not recorded, because they only exist to be disconnected. Those that reconnect are checked.
       const watching = Array.from({ length: clients }, (_, node) =>
         crowd.watch(room, crowd.owner, { protocol: 'websocket', node, after: (sent.at(-1) as Sent).cursor, recorded: false }),
       );
@@ -118,13 +118,13 @@ export function manyReturn({ clients = 2000, missed = 500 } = {}): Fault {
 export function oneKeyAtOnce({ times = 50 } = {}): Fault {
   return {
     name: `one key sent ${times} times at once`,
-    async strike({ crowd }) {
+    async inject({ crowd }) {
       const { outbox, owner } = crowd;
       const room = await crowd.createRoom('OPEN', []);
-      const watching = seatsIn(crowd, room, protocols.length, protocols);
+      const watching = openWatchersIn(crowd, room, protocols.length, protocols);
       const key = randomUUID();
-      const letter = { key, room: room.id, body: `${key} hello`, writer: owner, ask: crowd.askFor(owner) };
-      const sent = await Promise.all(Array.from({ length: times }, (_, i) => outbox.send(letter, i % crowd.urls.length)));
+      const outgoing = { key, room: room.id, body: `${key} hello`, writer: owner, request: crowd.requestAs(owner) };
+      const sent = await Promise.all(Array.from({ length: times }, (_, i) => outbox.send(outgoing, i % crowd.urls.length)));
       await crowd.seen(watching);
       await caughtUp(watching);
       crowd.leave(watching);
@@ -137,14 +137,14 @@ export function oneKeyAtOnce({ times = 50 } = {}): Fault {
 export function memberRemoved({ members = 9, messages = 400 } = {}): Fault {
   return {
     name: 'a member removed during a backfill',
-    async strike({ crowd }) {
+    async inject({ crowd }) {
       const guests = await crowd.signIn(members);
       const room = await crowd.createRoom(
         'PRIVATE',
         guests.map(({ userId }) => userId),
       );
       await fill(crowd, room, messages);
-      const staying = seatsIn(crowd, room, 1, protocols);
+      const staying = openWatchersIn(crowd, room, 1, protocols);
       const removed = guests.map((guest, i) =>
         crowd.watch(room, guest, { protocol: protocols[i % protocols.length] as Protocol, node: Math.floor(i / protocols.length) }),
       );
@@ -154,8 +154,8 @@ export function memberRemoved({ members = 9, messages = 400 } = {}): Fault {
           await crowd.removeMember(room, guests[i] as Account);
         }),
       );
-      await fill(crowd, room, sendersAtOnce, ' not for those who were removed');
-      await until('the streams of those who were removed have ended', () => removed.every(({ watcher }) => watcher.ended !== undefined));
+      await fill(crowd, room, sendersAtOnce, ' not for removed members');
+      await until('the streams of the removed members have ended', () => removed.every(({ watcher }) => watcher.ended !== undefined));
       await crowd.seen(staying);
       crowd.leave([...staying, ...removed]);
       const early = removed.filter(({ watcher }) => !watcher.caughtUp).length;

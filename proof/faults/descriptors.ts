@@ -5,8 +5,8 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pick } from '../../tests/support/random.ts';
 import { limitDescriptors } from '../rig/processes.ts';
+import { repeatedly, seconds } from './effect.ts';
 import type { Fault } from './fault.ts';
-import { repeatedly, seconds } from './felt.ts';
 
 /** Connections without a request: they take whatever the node frees. */
 const idleConnections = 300;
@@ -17,7 +17,7 @@ const settleMs = 500;
 
 export const descriptorsUsedUp = ({ lastsMs = 6000 } = {}): Fault => ({
   name: `the file descriptors of a node used up for ${seconds(lastsMs)}`,
-  async strike({ rig, random }) {
+  async inject({ rig, random }) {
     const node = pick(rig.nodes, random);
     const limit = Math.max(...descriptorsOf(node.pid)) + 1 + spare;
     const before = await limitDescriptors(node.pid, limit);
@@ -36,7 +36,7 @@ export const descriptorsUsedUp = ({ lastsMs = 6000 } = {}): Fault => ({
       idle[Symbol.dispose]();
       await limitDescriptors(node.pid, before);
     }
-    return { figure: 'times that the node was asked to connect again and had no descriptor', count: times };
+    return { figure: 'times that the node had to reconnect and had no descriptor', count: times };
   },
 });
 

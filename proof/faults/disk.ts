@@ -19,8 +19,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Postgres } from '../../tests/support/postgres.ts';
 import { run, until } from '../../tests/support/process.ts';
 import type { Rig } from '../rig/rig.ts';
+import { seconds } from './effect.ts';
 import type { Fault } from './fault.ts';
-import { seconds } from './felt.ts';
 
 const megabyte = 1024 * 1024;
 /** Free space on the small disk before it is filled, in addition to what is moved there. A file of the log has 16 MB. */
@@ -31,12 +31,12 @@ const growing = ['room_log', 'messages'];
 /** The tables that grow with every message cannot grow: PostgreSQL answers 53100, and everything else works. */
 export const dataDiskFull = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `the disk of PostgreSQL's tables full for ${seconds(lastsMs)}`,
-  async strike({ rig }) {
-    const [{ size }] = await rig.ask(`select sum(pg_table_size(name::regclass))::float8 as size from unnest($1::text[]) as name`, [
+  async inject({ rig }) {
+    const [{ size }] = await rig.query(`select sum(pg_table_size(name::regclass))::float8 as size from unnest($1::text[]) as name`, [
       growing,
     ]);
     await using disk = await SmallDisk.mount(rig.postgres, Math.ceil(size / megabyte) + spareMegabytes);
-    await rig.ask(`create tablespace small location '${disk.folder}'`);
+    await rig.query(`create tablespace small location '${disk.folder}'`);
     try {
       await moveTables(rig, 'small');
       disk.fill();
@@ -47,7 +47,7 @@ export const dataDiskFull = ({ lastsMs = 10_000 } = {}): Fault => ({
     } finally {
       disk.empty();
       await moveTables(rig, 'pg_default');
-      await rig.ask('drop tablespace small');
+      await rig.query('drop tablespace small');
     }
   },
 });
@@ -55,7 +55,7 @@ export const dataDiskFull = ({ lastsMs = 10_000 } = {}): Fault => ({
 /** PostgreSQL cannot write its log, and panics. Once there is space it recovers, by itself or when started again. */
 export const walDiskFull = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `the disk of PostgreSQL's log full for ${seconds(lastsMs)}`,
-  async strike({ rig }) {
+  async inject({ rig }) {
     const { postgres } = rig;
     const wal = join(postgres.data, 'pg_wal');
     const aside = join(postgres.data, '..', 'pg_wal');
@@ -129,14 +129,14 @@ class SmallDisk implements AsyncDisposable {
 
 // One table and one lock at a time, because a transaction that writes messages locks both.
 async function moveTables(rig: Rig, tablespace: string): Promise<void> {
-  for (const table of growing) await rig.ask(`alter table ${table} set tablespace ${tablespace}`);
+  for (const table of growing) await rig.query(`alter table ${table} set tablespace ${tablespace}`);
 }
 
 /** Fills the pages that the log has already: rows of a transaction that is rolled back stay in them. */
 async function useUpPages(rig: Rig): Promise<void> {
   const rows = `select room_id, seq + (1::bigint << i) * 1000000, tag, 'RoomUpdated', at from room_log`;
   try {
-    await rig.ask(`do $$ begin for i in 0..30 loop insert into room_log (room_id, seq, tag, type, at) ${rows}; end loop; end $$`);
+    await rig.query(`do $$ begin for i in 0..30 loop insert into room_log (room_id, seq, tag, type, at) ${rows}; end loop; end $$`);
   } catch {}
 }
 
@@ -145,14 +145,14 @@ const timesFull = ({ output }: Postgres) => output.split('No space left on devic
 /** Makes PostgreSQL begin one file of the log after another, until there is no space and the server ends. */
 async function useUpLog(rig: Rig): Promise<void> {
   try {
-    for (;;) await rig.ask(`select pg_logical_emit_message(false, 'rig', ''), pg_switch_wal()`);
+    for (;;) await rig.query(`select pg_logical_emit_message(false, 'rig', ''), pg_switch_wal()`);
   } catch {}
 }
 
 /** Whether the server recovers by itself. False if it has ended. */
 async function recovers(rig: Rig): Promise<boolean> {
   const answers = () =>
-    rig.ask('select').then(
+    rig.query('select').then(
       () => true,
       () => false,
     );

@@ -2,12 +2,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pick } from '../../tests/support/random.ts';
+import { repeatedly, seconds } from './effect.ts';
 import type { Fault } from './fault.ts';
-import { repeatedly, seconds } from './felt.ts';
 
 export const nodeKilled = ({ downMs = 3000 } = {}): Fault => ({
   name: `a node killed, and started again after ${seconds(downMs)}`,
-  async strike({ rig, random }) {
+  async inject({ rig, random }) {
     const node = pick(rig.nodes, random);
     const { open } = node.links.clients;
     await node.stop('SIGKILL');
@@ -20,7 +20,7 @@ export const nodeKilled = ({ downMs = 3000 } = {}): Fault => ({
 /** A deployment: each node ends in order, and is ready again before the next one ends. */
 export const rollingRestart = (): Fault => ({
   name: 'a rolling restart',
-  async strike({ rig }) {
+  async inject({ rig }) {
     let moved = 0;
     for (const node of rig.nodes) {
       moved += node.links.clients.open;
@@ -33,7 +33,7 @@ export const rollingRestart = (): Fault => ({
 
 export const nodePaused = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `a node paused for ${seconds(lastsMs)}`,
-  async strike({ rig, random }) {
+  async inject({ rig, random }) {
     const node = pick(rig.nodes, random);
     let unanswered = 0;
     node.pause();

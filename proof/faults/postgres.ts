@@ -5,12 +5,12 @@ import pg from 'pg';
 import { pick } from '../../tests/support/random.ts';
 import { freeze, killAll, thaw } from '../rig/processes.ts';
 import type { Rig } from '../rig/rig.ts';
+import { countEffect, repeatedly, seconds } from './effect.ts';
 import type { Fault } from './fault.ts';
-import { felt, repeatedly, seconds } from './felt.ts';
 
 export const postgresBackendsTerminated = ({ lastsMs = 20_000, everyMs = 2000 } = {}): Fault => ({
   name: `all backends of PostgreSQL terminated every ${seconds(everyMs)}`,
-  async strike({ rig }) {
+  async inject({ rig }) {
     let terminated = 0;
     await repeatedly(lastsMs, everyMs, async () => {
       terminated += await rig.terminateNodes();
@@ -22,9 +22,9 @@ export const postgresBackendsTerminated = ({ lastsMs = 20_000, everyMs = 2000 } 
 /** What was not flushed is lost. PostgreSQL recovers from its write-ahead log. */
 export const postgresKilled = ({ downMs = 3000 } = {}): Fault => ({
   name: `PostgreSQL killed, and recovered after ${seconds(downMs)}`,
-  strike: (stage) =>
-    felt(stage, 'connections of nodes that found no PostgreSQL', ['links.postgres.unreached'], async () => {
-      const { postgres } = stage.rig;
+  inject: (context) =>
+    countEffect(context, 'connections of nodes that found no PostgreSQL', ['links.postgres.targetRefused'], async () => {
+      const { postgres } = context.rig;
       await killAll(postgres.pid);
       await sleep(downMs).finally(() => postgres.start());
     }),
@@ -36,7 +36,7 @@ export const postgresKilled = ({ downMs = 3000 } = {}): Fault => ({
  */
 export const postgresStopped = ({ times = 3, downMs = 2000 } = {}): Fault => ({
   name: `PostgreSQL stopped ${times} times for ${seconds(downMs)}, nodes on its Unix socket`,
-  async strike({ rig, crowd }) {
+  async inject({ rig, crowd }) {
     await Promise.all(rig.nodes.map((node) => node.relaunch({ unixSocket: true })));
     const { rate } = crowd;
     const before = crowd.outbox.refused;
@@ -64,33 +64,33 @@ const reconnected = ['links.postgres.connections'];
 
 export const postgresSilent = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `PostgreSQL silent for ${seconds(lastsMs)}`,
-  strike: (stage) =>
-    felt(stage, 'connections that nodes opened to replace silent ones', reconnected, async () => {
-      const { pid } = stage.rig.postgres;
+  inject: (context) =>
+    countEffect(context, 'connections that nodes opened to replace silent ones', reconnected, async () => {
+      const { pid } = context.rig.postgres;
       freeze(pid);
       await sleep(lastsMs).finally(() => thaw(pid));
     }),
 });
 
-/** PostgreSQL keeps running, and keeps the locks of the node that it no longer hears from. */
+/** PostgreSQL keeps running, and keeps the locks of the node whose connection is cut. */
 export const nodeCutOffFromPostgres = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `one node cut off from PostgreSQL for ${seconds(lastsMs)}`,
-  async strike(stage) {
-    const { postgres } = pick(stage.rig.nodes, stage.random).links;
-    const before = postgres.counts.swallowedBytes;
-    postgres.impair({ swallowing: true });
+  async inject(context) {
+    const { postgres } = pick(context.rig.nodes, context.random).links;
+    const before = postgres.counts.droppedBytes;
+    postgres.impair({ droppingAll: true });
     await sleep(lastsMs);
     postgres.heal();
-    return { figure: 'bytes that were lost on the way', count: postgres.counts.swallowedBytes - before };
+    return { figure: 'bytes that were lost on the way', count: postgres.counts.droppedBytes - before };
   },
 });
 
 /** Others take every connection, including those of the nodes. */
 export const postgresConnectionsExhausted = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `connections of PostgreSQL exhausted for ${seconds(lastsMs)}`,
-  strike: (stage) =>
-    felt(stage, 'connections that nodes failed to open', reconnected, async () => {
-      const { rig } = stage;
+  inject: (context) =>
+    countEffect(context, 'connections that nodes failed to open', reconnected, async () => {
+      const { rig } = context;
       const holders: pg.Client[] = [];
       try {
         do await takeAll(rig, holders);
@@ -105,7 +105,7 @@ export const postgresConnectionsExhausted = ({ lastsMs = 10_000 } = {}): Fault =
 /** Sends to that room wait. Other rooms must not. */
 export const roomLocked = ({ lastsMs = 10_000 } = {}): Fault => ({
   name: `a room locked for ${seconds(lastsMs)}`,
-  async strike({ rig, crowd, random }) {
+  async inject({ rig, crowd, random }) {
     const { id } = pick(crowd.busyRooms, random);
     const waited = new Set<string>();
     let silenceMs = 0;
@@ -114,8 +114,8 @@ export const roomLocked = ({ lastsMs = 10_000 } = {}): Fault => ({
       await holder.query('begin');
       await holder.query('select from rooms where id = $1 for update', [id]);
       await repeatedly(lastsMs, 100, async () => {
-        for (const { pid, since } of await rig.ask(waiting)) waited.add(`${pid} ${since}`);
-        const [newest] = await rig.ask(newestElsewhere, [id]);
+        for (const { pid, since } of await rig.query(waiting)) waited.add(`${pid} ${since}`);
+        const [newest] = await rig.query(newestElsewhere, [id]);
         silenceMs = Math.max(silenceMs, newest.ago_ms);
       });
     } finally {
@@ -129,13 +129,13 @@ export const roomLocked = ({ lastsMs = 10_000 } = {}): Fault => ({
 /** The commit succeeds, but its answer is lost: a retry must find what it wrote. */
 export const commitAnswersLost = ({ lastsMs = 10_000, share = 0.1 } = {}): Fault => ({
   name: `the answer to every ${Math.round(1 / share)}th commit lost for ${seconds(lastsMs)}`,
-  strike: (stage) =>
-    felt(stage, 'answers to commits that were lost', ['links.postgres.answersLost'], async () => {
-      const { rig, random } = stage;
+  inject: (context) =>
+    countEffect(context, 'answers to commits that were lost', ['links.postgres.answersLost'], async () => {
+      const { rig, random } = context;
       // A statement of its own, which no body of a message can be; or the prepared statement of sends, a transaction in itself.
       const commits = (request: Buffer) => request.includes('commit\0') || request.includes('\0sends\0');
-      const losesAnswerTo = (request: Buffer) => commits(request) && random() < share;
-      for (const { links } of rig.nodes) links.postgres.impair({ losesAnswerTo });
+      const dropsAnswerTo = (request: Buffer) => commits(request) && random() < share;
+      for (const { links } of rig.nodes) links.postgres.impair({ dropsAnswerTo });
       await sleep(lastsMs);
       for (const { links } of rig.nodes) links.postgres.heal();
     }),

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { pick } from '../../tests/support/random.ts';
 import type { RigNode } from '../rig/node.ts';
-import type { Fault, Stage } from './fault.ts';
-import { felt, repeatedly, seconds } from './felt.ts';
+import { countEffect, repeatedly, seconds } from './effect.ts';
+import type { Fault, FaultContext } from './fault.ts';
 
 /** Heads are checked each second while Redis is away. */
 const awayDelayMs = 2500;
@@ -15,16 +15,16 @@ const silentDelayMs = 7000;
 export const redisKilled = ({ lastsMs = 30_000 } = {}): Fault => ({
   name: `Redis killed for ${seconds(lastsMs)}`,
   maxDelayMs: awayDelayMs,
-  strike: (stage) =>
-    felt(stage, 'entries that could not be published', ['redis.publishFailed'], () => without(stage, () => sleep(lastsMs))),
+  inject: (context) =>
+    countEffect(context, 'entries that could not be published', ['redis.publishFailed'], () => without(context, () => sleep(lastsMs))),
 });
 
 export const redisAbsent = ({ lastsMs = 60_000 } = {}): Fault => ({
   name: `Redis absent for ${seconds(lastsMs)}, also when a node starts`,
-  strike: (stage) =>
-    felt(stage, 'entries that could not be published', ['redis.publishFailed'], () =>
-      without(stage, async () => {
-        const node = pick(stage.rig.nodes, stage.random);
+  inject: (context) =>
+    countEffect(context, 'entries that could not be published', ['redis.publishFailed'], () =>
+      without(context, async () => {
+        const node = pick(context.rig.nodes, context.random);
         const over = sleep(lastsMs);
         await sleep(lastsMs / 4);
         await node.drain();
@@ -37,10 +37,10 @@ export const redisAbsent = ({ lastsMs = 60_000 } = {}): Fault => ({
 export const redisSilent = ({ lastsMs = 30_000 } = {}): Fault => ({
   name: `Redis silent for ${seconds(lastsMs)}`,
   maxDelayMs: silentDelayMs,
-  strike: (stage) =>
-    felt(stage, 'probes that did not come back', ['redis.probesMissed'], async () => {
-      stage.rig.redis.signal('SIGSTOP');
-      await sleep(lastsMs).finally(() => stage.rig.redis.signal('SIGCONT'));
+  inject: (context) =>
+    countEffect(context, 'probes that did not come back', ['redis.probesMissed'], async () => {
+      context.rig.redis.signal('SIGSTOP');
+      await sleep(lastsMs).finally(() => context.rig.redis.signal('SIGCONT'));
     }),
 });
 
@@ -48,8 +48,8 @@ export const redisSilent = ({ lastsMs = 30_000 } = {}): Fault => ({
 export const redisFlushed = ({ times = 5, keys = 50_000 } = {}): Fault => ({
   name: 'Redis flushed',
   maxDelayMs: silentDelayMs,
-  strike: (stage) =>
-    asking(stage, async (redis) => {
+  inject: (context) =>
+    withRedis(context, async (redis) => {
       let forgotten = 0;
       for (let time = 0; time < times; time += 1) {
         await redis.eval(`for i = 1, ${keys} do redis.call('set', 'key' .. i, i) end`, 0);
@@ -64,8 +64,8 @@ export const redisFlushed = ({ times = 5, keys = 50_000 } = {}): Fault => ({
 export const redisSubscribersCut = ({ lastsMs = 20_000, everyMs = 500 } = {}): Fault => ({
   name: `Redis cuts its subscribers every ${seconds(everyMs)}`,
   maxDelayMs: awayDelayMs,
-  strike: (stage) =>
-    asking(stage, async (redis) => {
+  inject: (context) =>
+    withRedis(context, async (redis) => {
       let cut = 0;
       await repeatedly(lastsMs, everyMs, async () => {
         cut += Number(await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub'));
@@ -78,11 +78,11 @@ export const redisSubscribersCut = ({ lastsMs = 20_000, everyMs = 500 } = {}): F
 export const nodeCutOffFromRedis = ({ lastsMs = 20_000 } = {}): Fault => ({
   name: `one node cut off from Redis for ${seconds(lastsMs)}`,
   maxDelayMs: silentDelayMs,
-  strike: (stage) =>
-    felt(stage, 'probes and entries that were lost', ['redis.probesMissed', 'redis.publishFailed'], async () => {
-      const { redis } = (pick(stage.rig.nodes, stage.random) as RigNode).links;
-      const refusing = stage.random() < 0.5;
-      redis.impair(refusing ? { refusing } : { swallowing: true });
+  inject: (context) =>
+    countEffect(context, 'probes and entries that were lost', ['redis.probesMissed', 'redis.publishFailed'], async () => {
+      const { redis } = (pick(context.rig.nodes, context.random) as RigNode).links;
+      const refusing = context.random() < 0.5;
+      redis.impair(refusing ? { refusing } : { droppingAll: true });
       if (refusing) redis.reset();
       await sleep(lastsMs);
       redis.heal();
@@ -96,9 +96,9 @@ const largeBytes = 256 * 1024;
 export const redisBuffersTiny = ({ lastsMs = 20_000, everyMs = 500 } = {}): Fault => ({
   name: 'Redis with tiny output buffers',
   maxDelayMs: awayDelayMs,
-  strike: (stage) =>
-    felt(stage, 'subscribers that Redis cut', ['redis.reconnects'], () =>
-      asking(stage, async (redis) => {
+  inject: (context) =>
+    countEffect(context, 'subscribers that Redis cut', ['redis.reconnects'], () =>
+      withRedis(context, async (redis) => {
         await redis.config('SET', 'client-output-buffer-limit', 'pubsub 1024 1024 0');
         await repeatedly(lastsMs, everyMs, async () => {
           for (const topic of await topics(redis)) await redis.publish(topic, 'x'.repeat(largeBytes));
@@ -122,10 +122,10 @@ const refusals: Record<string, { refuse: string[]; admit: string[] }> = {
 export const redisRefusing = ({ lastsMs = 15_000 } = {}): Fault => ({
   name: `Redis refusing for ${seconds(lastsMs)}`,
   maxDelayMs: awayDelayMs,
-  async strike(stage) {
-    const [reason, { refuse, admit }] = pick(Object.entries(refusals), stage.random);
-    return felt(stage, `connections and entries refused (${reason})`, ['links.redis.connections', 'redis.publishFailed'], () =>
-      asking(stage, async (redis) => {
+  async inject(context) {
+    const [reason, { refuse, admit }] = pick(Object.entries(refusals), context.random);
+    return countEffect(context, `connections and entries refused (${reason})`, ['links.redis.connections', 'redis.publishFailed'], () =>
+      withRedis(context, async (redis) => {
         const [command, ...args] = refuse as [string, ...string[]];
         await redis.call(command, ...args);
         for (const type of ['normal', 'pubsub']) await redis.call('CLIENT', 'KILL', 'TYPE', type);
@@ -143,12 +143,12 @@ export async function topics(redis: Redis): Promise<string[]> {
 }
 
 /** Runs `work` with a connection of its own. */
-export async function asking<T>({ rig }: Stage, work: (redis: Redis) => Promise<T>): Promise<T> {
+export async function withRedis<T>({ rig }: FaultContext, work: (redis: Redis) => Promise<T>): Promise<T> {
   using connected = await rig.connectRedis();
   return await work(connected.redis);
 }
 
-async function without({ rig: { redis } }: Stage, work: () => Promise<unknown>): Promise<void> {
+async function without({ rig: { redis } }: FaultContext, work: () => Promise<unknown>): Promise<void> {
   await redis.stop('SIGKILL');
   await work().finally(() => redis.start());
 }

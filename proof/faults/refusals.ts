@@ -3,8 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { shuffle } from '../../tests/support/random.ts';
 import { type Rig, role } from '../rig/rig.ts';
+import { repeatedly, seconds } from './effect.ts';
 import type { Fault } from './fault.ts';
-import { repeatedly, seconds } from './felt.ts';
 
 interface Refusal {
   readonly name: string;
@@ -17,12 +17,12 @@ interface Refusal {
 /** Refuses new connections, and terminates open ones. */
 function atConnect(refuse: string, admit: string): Refusal['refuse'] {
   return async (rig, lastsMs) => {
-    await rig.askServer(refuse);
+    await rig.queryServer(refuse);
     try {
       await rig.terminateNodes();
       await sleep(lastsMs);
     } finally {
-      await rig.askServer(admit);
+      await rig.queryServer(admit);
     }
   };
 }
@@ -30,8 +30,8 @@ function atConnect(refuse: string, admit: string): Refusal['refuse'] {
 /** Refuses statements on connections that stay open. */
 function atStatement(refuse: string, admit: string): Refusal['refuse'] {
   return async (rig, lastsMs) => {
-    await rig.ask(refuse);
-    await sleep(lastsMs).finally(() => rig.ask(admit));
+    await rig.query(refuse);
+    await sleep(lastsMs).finally(() => rig.query(admit));
   };
 }
 
@@ -39,12 +39,12 @@ const away = `${role.name}_away`;
 
 async function renameDatabase(rig: Rig, lastsMs: number): Promise<void> {
   // A database can be renamed only while nobody is connected to it, and the nodes reconnect at once.
-  await rig.askServer(`alter database ${role.name} allow_connections false`);
-  await rig.askServer(`select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '${role.name}'`);
-  await rig.askServer(`alter database ${role.name} rename to ${away}`);
+  await rig.queryServer(`alter database ${role.name} allow_connections false`);
+  await rig.queryServer(`select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '${role.name}'`);
+  await rig.queryServer(`alter database ${role.name} rename to ${away}`);
   await sleep(lastsMs);
-  await rig.askServer(`alter database ${away} rename to ${role.name}`);
-  await rig.askServer(`alter database ${role.name} allow_connections true`);
+  await rig.queryServer(`alter database ${away} rename to ${role.name}`);
+  await rig.queryServer(`alter database ${role.name} allow_connections true`);
 }
 
 const cancelNodes = `select pg_cancel_backend(pid) from pg_stat_activity where usename = '${role.name}' and state = 'active'`;
@@ -93,7 +93,7 @@ const refusals: readonly Refusal[] = [
   {
     name: 'statements cancelled',
     sqlState: '57014',
-    refuse: (rig, lastsMs) => repeatedly(lastsMs, 5, () => rig.askServer(cancelNodes)),
+    refuse: (rig, lastsMs) => repeatedly(lastsMs, 5, () => rig.queryServer(cancelNodes)),
   },
 ];
 
@@ -102,7 +102,7 @@ const pauseMs = 1000;
 
 export const postgresRefusing = ({ eachMs = 2000 } = {}): Fault => ({
   name: `PostgreSQL refusing in ${refusals.length} ways, each for ${seconds(eachMs)}`,
-  async strike({ rig, random }) {
+  async inject({ rig, random }) {
     const counts: number[] = [];
     const figures: string[] = [];
     for (const { name, sqlState, refuse } of shuffle(refusals, random)) {

@@ -1,4 +1,4 @@
-// Upgrades while people write and watch: old and new nodes on one database, columns that are added under load, and entries
+// Upgrades while writers and watchers run: old and new nodes on one database, columns that are added under load, and entries
 // of a type that only a newer version knows.
 
 import { randomUUID } from 'node:crypto';
@@ -7,7 +7,7 @@ import { until } from '../../tests/support/process.ts';
 import { protocols } from '../clients/streams.ts';
 import { currentMain, type RigNode } from '../rig/node.ts';
 import { role } from '../rig/rig.ts';
-import { caughtUp, fill, seatsIn } from './clients.ts';
+import { caughtUp, fill, openWatchersIn } from './clients.ts';
 import type { Fault } from './fault.ts';
 
 /**
@@ -17,7 +17,7 @@ import type { Fault } from './fault.ts';
 export const rollingUpgrade = ({ mixedMs = 1500, back = 3 } = {}): Fault => ({
   name: 'a rolling upgrade, and back, and forward again',
   startsOnPreviousVersion: true,
-  async strike({ rig: { nodes, previousMain } }) {
+  async inject({ rig: { nodes, previousMain } }) {
     if (previousMain === undefined) throw new Error('The rig was started without the previous version.');
     let moved = 0;
     const replaceAll = async (some: readonly RigNode[], main: string) => {
@@ -43,20 +43,20 @@ const lockTimeout = '500ms';
 /** Adds a column to every table. Connections that have prepared statements stay open. */
 export const columnsAdded = ({ lastsMs = 4000 } = {}): Fault => ({
   name: 'a column added to every table',
-  async strike({ rig }) {
+  async inject({ rig }) {
     const backends = `select pid || ' ' || backend_start as backend from pg_stat_activity where usename = '${role.name}'`;
-    const before = new Set((await rig.ask(backends)).map(({ backend }) => backend));
+    const before = new Set((await rig.query(backends)).map(({ backend }) => backend));
     const column = `added_${randomUUID().slice(0, 8)}`;
     for (const table of tables) {
       await until(`${table} has another column`, () =>
-        rig.ask(`set lock_timeout = '${lockTimeout}'; alter table ${table} add column ${column} text default 'x'`).then(
+        rig.query(`set lock_timeout = '${lockTimeout}'; alter table ${table} add column ${column} text default 'x'`).then(
           () => true,
           () => false,
         ),
       );
     }
     await sleep(lastsMs);
-    const kept = (await rig.ask(backends)).filter(({ backend }) => before.has(backend));
+    const kept = (await rig.query(backends)).filter(({ backend }) => before.has(backend));
     return { figure: 'connections of nodes that were open before it and after it', count: kept.length };
   },
 });
@@ -69,25 +69,25 @@ const unknownTag = 20_261_127;
 const unknownMs = 7000;
 
 /**
- * An entry of a type that the nodes do not know, as a newer version would write it. No watcher may pass it: the streams of
- * the room end as when a node restarts, until the entry is one that they know.
+ * An entry of a type that the nodes do not know, as a newer version would write it. No watcher may skip it: the streams of
+ * the room end as when a node restarts, until the nodes know the type of the entry.
  */
 export const entryOfNewerVersion = (): Fault => ({
   name: 'an entry of a type that only a newer version knows',
-  async strike({ rig, crowd }) {
+  async inject({ rig, crowd }) {
     const room = await crowd.createRoom('OPEN', []);
-    const seats = seatsIn(crowd, room, protocols.length * rig.nodes.length, protocols);
+    const watchers = openWatchersIn(crowd, room, protocols.length * rig.nodes.length, protocols);
     await fill(crowd, room, 3);
-    await caughtUp(seats);
-    const losses = seats.map(({ watcher }) => watcher.losses);
-    const [{ seq }] = await rig.ask(appendUnknown, [room.id, unknownTag]);
+    await caughtUp(watchers);
+    const losses = watchers.map(({ watcher }) => watcher.losses);
+    const [{ seq }] = await rig.query(appendUnknown, [room.id, unknownTag]);
     await sleep(unknownMs / 2);
     await fill(crowd, room, 3);
     await sleep(unknownMs / 2);
-    const ended = seats.filter(({ watcher }, i) => watcher.losses > (losses[i] as number));
-    await rig.ask(`update room_log set type = 'RoomUpdated' where room_id = $1 and seq = $2`, [room.id, seq]);
-    await crowd.seen(seats);
-    crowd.leave(seats);
-    return { figure: `of ${seats.length} streams that ended before the entry`, count: ended.length };
+    const ended = watchers.filter(({ watcher }, i) => watcher.losses > (losses[i] as number));
+    await rig.query(`update room_log set type = 'RoomUpdated' where room_id = $1 and seq = $2`, [room.id, seq]);
+    await crowd.seen(watchers);
+    crowd.leave(watchers);
+    return { figure: `of ${watchers.length} streams that ended before the entry`, count: ended.length };
   },
 });

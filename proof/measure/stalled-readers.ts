@@ -102,7 +102,7 @@ export async function measureStalledReaders(node: ServerNode, options: Options):
     })().catch(() => {});
   }
 
-  const asked = new Map<string, number>();
+  const requestedAt = new Map<string, number>();
   const sockets = await Promise.all(range(1, senders).map(connect));
   const send = print(gql.SendMessageDocument);
   for (const socket of sockets) {
@@ -112,10 +112,10 @@ export async function measureStalledReaders(node: ServerNode, options: Options):
         if (type !== 'next') continue;
         if (payload.errors) refused += 1;
         else {
-          answers.push(performance.now() - (asked.get(id as string) as number));
+          answers.push(performance.now() - (requestedAt.get(id as string) as number));
           newest = Math.max(newest, payload.data.sendMessage.message.number);
         }
-        asked.delete(id as string);
+        requestedAt.delete(id as string);
       }
     })().catch((error: unknown) => stopped || console.error(error));
   }
@@ -123,11 +123,11 @@ export async function measureStalledReaders(node: ServerNode, options: Options):
     let due = performance.now();
     while (!stopped) {
       for (; due < performance.now(); due += 1000 / options.perSecond) {
-        if (asked.size >= maxUnanswered) continue;
+        if (requestedAt.size >= maxUnanswered) continue;
         sent += 1;
         const id = String(sent);
         const now = performance.now();
-        asked.set(id, now);
+        requestedAt.set(id, now);
         sockets[sent % senders]?.subscribe(id, send, { input: { roomId, body: `${now} `.padEnd(bodyLength, 'x') } });
       }
       await sleep(5);
@@ -195,7 +195,7 @@ export async function measureStalledReaders(node: ServerNode, options: Options):
   const { backpressured, stalled } = await counts();
   stopped = true;
   await sending;
-  await until('all is answered', () => asked.size === 0, 60_000);
+  await until('all is answered', () => requestedAt.size === 0, 60_000);
   const complete = () => inOrder && seen.every((number) => number >= newest);
   await until('those who read have everything', complete, 60_000).catch(() => {});
   return { parts, maxWaitingBytes, backpressured, closed: stalled, refused, complete: complete() };

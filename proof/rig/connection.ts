@@ -1,4 +1,4 @@
-// One connection through a link: a client, a server, and what happens to the bytes between them.
+// One connection through a link: a client and a server. Carries the bytes between them, with the impairments of the link.
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -15,14 +15,14 @@ export class Connection {
   bytesCarried = 0;
   readonly #link: Link;
   readonly #client: Socket;
-  /** Undefined if the link swallowed from the start: there is no other end. */
+  /** Undefined if the link dropped everything from the start: it has not connected to the server. */
   readonly #server: Socket | undefined;
-  #losesNextAnswer = false;
+  #dropsNextAnswer = false;
 
   constructor(link: Link, client: Socket, to: Target) {
     this.#link = link;
     this.#client = client;
-    this.damaged = link.impairment.swallowing === true;
+    this.damaged = link.impairment.droppingAll === true;
     this.#server = this.damaged ? undefined : connect({ host: '127.0.0.1', ...to, allowHalfOpen: true, noDelay: true });
     // Errors are handled where the socket is read. Without a listener they would end the process.
     for (const socket of [client, this.#server]) socket?.on('error', () => {});
@@ -38,7 +38,7 @@ export class Connection {
 
   reset(): void {
     this.#link.counts.resets += 1;
-    this.#hangUp();
+    this.#resetSockets();
   }
 
   destroy(): void {
@@ -53,36 +53,36 @@ export class Connection {
       await this.#untilMoving();
     } catch (error) {
       broken = true;
-      if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') this.#link.counts.unreached += 1;
+      if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') this.#link.counts.targetRefused += 1;
     }
     if (this.#vanishes()) this.damaged = true;
-    else if (broken) this.#hangUp();
+    else if (broken) this.#resetSockets();
     else into?.end();
   }
 
   async #pass(bytes: Buffer, into: Socket | undefined): Promise<void> {
     const { counts, impairment, random } = this.#link;
     if (impairment.paused) {
-      counts.hinderedBytes += bytes.length;
+      counts.impairedBytes += bytes.length;
       await this.#untilMoving();
     }
     const { delayMs = 0, jitterMs = 0 } = impairment;
     if (delayMs + jitterMs > 0) {
-      counts.hinderedBytes += bytes.length;
+      counts.impairedBytes += bytes.length;
       await sleep(delayMs + random() * jitterMs);
     }
     if (into === undefined || this.#vanishes()) {
       this.damaged = true;
-      counts.swallowedBytes += bytes.length;
-    } else if (this.#losesNextAnswer && into === this.#client) {
+      counts.droppedBytes += bytes.length;
+    } else if (this.#dropsNextAnswer && into === this.#client) {
       counts.answersLost += 1;
       this.reset();
     } else await this.#deliver(bytes, into);
   }
 
   async #deliver(bytes: Buffer, into: Socket): Promise<void> {
-    const { cutAfterBytes = Infinity, losesAnswerTo } = this.#link.impairment;
-    if (into === this.#server && losesAnswerTo?.(bytes)) this.#losesNextAnswer = true;
+    const { cutAfterBytes = Infinity, dropsAnswerTo } = this.#link.impairment;
+    if (into === this.#server && dropsAnswerTo?.(bytes)) this.#dropsNextAnswer = true;
     const left = cutAfterBytes - this.bytesCarried;
     this.bytesCarried += bytes.length;
     await this.#write(bytes.subarray(0, Math.max(0, left)), into);
@@ -96,7 +96,7 @@ export class Connection {
       const length = Math.ceil(Math.min(bytes.length - at, bytesPerPiece, (bytesPerSecond * slowPieceMs) / 1000));
       await new Promise((resolve) => into.write(bytes.subarray(at, at + length), resolve));
       at += length;
-      if (Math.min(bytesPerSecond, bytesPerPiece) < Infinity) this.#link.counts.hinderedBytes += length;
+      if (Math.min(bytesPerSecond, bytesPerPiece) < Infinity) this.#link.counts.impairedBytes += length;
       if (bytesPerSecond < Infinity) await sleep(slowPieceMs);
       else if (bytesPerPiece < Infinity) await nextTurn();
     }
@@ -107,10 +107,10 @@ export class Connection {
   }
 
   #vanishes(): boolean {
-    return this.damaged || this.#link.impairment.swallowing === true;
+    return this.damaged || this.#link.impairment.droppingAll === true;
   }
 
-  #hangUp(): void {
+  #resetSockets(): void {
     for (const socket of [this.#client, this.#server]) if (!socket?.destroyed) socket?.resetAndDestroy();
   }
 }

@@ -12,7 +12,7 @@ export interface Impairment {
   /** New connections are reset. */
   readonly refusing?: boolean;
   /** Half-open: connections stay open and are accepted, but everything sent on them is lost, including their end. */
-  readonly swallowing?: boolean;
+  readonly droppingAll?: boolean;
   /** Delay of each piece. What arrives during the delay waits for its own, so that the longest is twice as long. */
   readonly delayMs?: number;
   /** Maximum random addition to `delayMs`. */
@@ -21,13 +21,13 @@ export interface Impairment {
   readonly bytesPerSecond?: number;
   /** 1: byte by byte. */
   readonly bytesPerPiece?: number;
-  /** A connection is reset after so many more bytes, both directions together. */
+  /** A connection is reset after this many further bytes, both directions together. */
   readonly cutAfterBytes?: number;
   /**
    * Called with each piece on its way to the server. If true, the piece arrives, but the answer is dropped and the
    * connection reset.
    */
-  readonly losesAnswerTo?: (request: Buffer) => boolean;
+  readonly dropsAnswerTo?: (request: Buffer) => boolean;
 }
 
 /** How often the impairments of a link had an effect. They never decrease. */
@@ -35,12 +35,12 @@ export interface LinkCounts {
   connections: number;
   refused: number;
   /** Connections that were reset because nothing listened at the target. */
-  unreached: number;
+  targetRefused: number;
   /** Connections that the link itself reset, for any reason. */
   resets: number;
-  swallowedBytes: number;
+  droppedBytes: number;
   /** Bytes that were held back, delayed, slowed down or split. */
-  hinderedBytes: number;
+  impairedBytes: number;
   answersLost: number;
 }
 
@@ -56,10 +56,10 @@ export class Link implements AsyncDisposable {
   readonly counts: LinkCounts = {
     connections: 0,
     refused: 0,
-    unreached: 0,
+    targetRefused: 0,
     resets: 0,
-    swallowedBytes: 0,
-    hinderedBytes: 0,
+    droppedBytes: 0,
+    impairedBytes: 0,
     answersLost: 0,
   };
   readonly random: () => number;

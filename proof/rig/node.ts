@@ -1,5 +1,5 @@
 // One node: a process of its own that is started, stopped and killed, and its links to clients, PostgreSQL and Redis.
-// Its addresses survive restarts. An end that was not asked for is a crash, and the node is started again.
+// Its addresses survive restarts. An end without a stop is a crash, and the node is started again.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ import { Link } from './link.ts';
 const startTimeoutMs = 60_000;
 /** How long a node may take to end in order. */
 const drainTimeoutMs = 25_000;
-/** How long a node may take to answer /ready. The previous version asks the database first, for up to 4.5 s. */
+/** How long a node may take to answer /ready. The previous version queries the database first, for up to 4.5 s. */
 const answerTimeoutMs = 10_000;
 /** Delay before a crashed node is started again. */
 const restartDelayMs = 1000;
@@ -89,15 +89,15 @@ export class RigNode implements AsyncDisposable {
     return this.#program?.stop(signal);
   }
 
-  /** Asks it to end in order. If it does not end in time and with code 0, it has crashed. */
+  /** Stops it with SIGTERM. If it does not end in time and with code 0, it has crashed. */
   async drain(): Promise<void> {
     const slow = setTimeout(() => {
-      this.#crashed(`was asked to end and had not after ${drainTimeoutMs} ms`);
+      this.#crashed(`was stopped with SIGTERM and had not ended after ${drainTimeoutMs} ms`);
       void this.stop('SIGKILL');
     }, drainTimeoutMs);
     const code = await this.stop('SIGTERM');
     clearTimeout(slow);
-    if (code !== 0) this.#crashed(`ended with ${code} when it was asked to end`);
+    if (code !== 0) this.#crashed(`ended with ${code} after SIGTERM`);
   }
 
   /** Ends it in order, and starts it with `launch` changed. */

@@ -25,7 +25,7 @@ export interface RigOptions {
   readonly previousMain?: string | undefined;
   /** Chooses the jitter of links. */
   readonly random?: () => number;
-  /** Called when a node ends without being asked to, or not as it should. */
+  /** Called when a node ends without being stopped, or does not stop cleanly. */
   onCrash(node: number, how: string): void;
 }
 
@@ -98,10 +98,10 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Starts one more node, of this version and without a control, which was not part of any fault. */
-  async startWitness(): Promise<RigNode> {
-    const witness = this.#cleanup.use(await this.#openNode(this.nodes.length, []));
-    await witness.start();
-    return witness;
+  async startExtraNode(): Promise<RigNode> {
+    const extraNode = this.#cleanup.use(await this.#openNode(this.nodes.length, []));
+    await extraNode.start();
+    return extraNode;
   }
 
   /** The counters of every node and its links. */
@@ -123,19 +123,19 @@ export class Rig implements AsyncDisposable {
 
   /** Runs a statement in the database of the nodes. */
   // biome-ignore lint/suspicious/noExplicitAny: rows are as the statement says
-  async ask<Row extends pg.QueryResultRow = any>(statement: string, values: unknown[] = []): Promise<Row[]> {
-    return askOnce(await this.connectPostgres(), statement, values);
+  async query<Row extends pg.QueryResultRow = any>(statement: string, values: unknown[] = []): Promise<Row[]> {
+    return queryOnce(await this.connectPostgres(), statement, values);
   }
 
   /** Runs a statement in another database than that of the nodes. */
   // biome-ignore lint/suspicious/noExplicitAny: rows are as the statement says
-  async askServer<Row extends pg.QueryResultRow = any>(statement: string): Promise<Row[]> {
-    return askOnce(await connect(this.postgres.url), statement);
+  async queryServer<Row extends pg.QueryResultRow = any>(statement: string): Promise<Row[]> {
+    return queryOnce(await connect(this.postgres.url), statement);
   }
 
   /** Terminates the backends that serve nodes, and returns how many there were. */
   async terminateNodes(): Promise<number> {
-    return (await this.askServer(`select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role.name}'`)).length;
+    return (await this.queryServer(`select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role.name}'`)).length;
   }
 
   /** A connection to Redis, without the links. The caller disposes of it. */
@@ -151,7 +151,7 @@ export class Rig implements AsyncDisposable {
   }
 }
 
-/** Makes PostgreSQL ask the nodes for their password, and listen on a Unix socket in the folder too. */
+/** Makes PostgreSQL require the password of the nodes, and also listen on a Unix socket in the folder. */
 async function listenIn(folder: string, postgres: Postgres, settings: Record<string, string>): Promise<void> {
   const { uid, gid } = statSync(postgres.data);
   chownSync(folder, uid, gid);
@@ -168,7 +168,7 @@ const poolSize = 8;
 const poolerSettings = { server_lifetime: '1', server_login_retry: '1' };
 
 async function startPooler(postgres: Postgres, databaseUrl: URL): Promise<{ url: URL } & AsyncDisposable> {
-  await askOnce(await connect(postgres.url), `alter database ${role.name} set synchronous_commit = off`);
+  await queryOnce(await connect(postgres.url), `alter database ${role.name} set synchronous_commit = off`);
   const pooler = await startPgBouncer(databaseUrl.href, poolSize, poolerSettings);
   return { url: new URL(pooler.url), [Symbol.asyncDispose]: () => pooler[Symbol.asyncDispose]() };
 }
@@ -180,7 +180,7 @@ function databaseOf(postgres: Postgres, as: string): URL {
   return url;
 }
 
-async function askOnce<Row extends pg.QueryResultRow>(client: pg.Client, statement: string, values: unknown[] = []): Promise<Row[]> {
+async function queryOnce<Row extends pg.QueryResultRow>(client: pg.Client, statement: string, values: unknown[] = []): Promise<Row[]> {
   try {
     return (await client.query<Row>(statement, values)).rows;
   } finally {

@@ -286,7 +286,7 @@ describe('the bus on a Redis that fails', () => {
     const roomId = newId('room');
     const { received } = await listen(far.bus, roomId);
     await untilHealthy(far.bus);
-    link.impair({ swallowing: true });
+    link.impair({ droppingAll: true });
     await clock.advance(5000);
     assert.equal(far.bus.healthy, false);
     link.impair({});
@@ -295,7 +295,7 @@ describe('the bus on a Redis that fails', () => {
 
   it('drops connections that were accepted and never answered, and recovers when others answer', async () => {
     await using link = await Link.open({ port: redis.port });
-    link.impair({ swallowing: true });
+    link.impair({ droppingAll: true });
     await using stuck = disposableBus(new RedisBus(`redis://127.0.0.1:${link.port}`, silentLog, clock));
     const roomId = newId('room');
     const { received } = await listen(stuck.bus, roomId);

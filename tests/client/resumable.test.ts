@@ -244,7 +244,7 @@ describe('a resumable subscription', () => {
     const subscriber = eventStreams({ url, token: () => ada.token, silenceMs: 1000 });
     using watcher = new Watcher(subscriber, { query: roomEvents, variables: { roomId, after } });
     await until('it is live', () => watcher.live);
-    link.impair({ swallowing: true });
+    link.impair({ droppingAll: true });
     await sendMany(ada, roomId, 3);
     await until('the silence is noticed', () => watcher.statuses.at(-1) === 'connecting');
     link.heal();
@@ -258,7 +258,7 @@ describe('a resumable subscription', () => {
     const client = new Guest(room.url, ada.token, ada.userId).connect({ keepAlive: 100 });
     using watcher = new Watcher(client, { query: roomEvents, variables: { roomId, after } });
     await until('it is live', () => watcher.live);
-    link.impair({ swallowing: true });
+    link.impair({ droppingAll: true });
     await sendMany(ada, roomId, 3);
     await until('the silence is noticed', () => watcher.statuses.at(-1) === 'connecting');
     link.heal();

@@ -75,7 +75,7 @@ describe('a control', () => {
 
   it('names faults that there are', () => {
     const names = shortFaults().map(({ name }) => name);
-    for (const words of controls.flatMap(({ broughtOutBy }) => broughtOutBy))
+    for (const words of controls.flatMap(({ revealedBy }) => revealedBy))
       assert.ok(
         names.some((name) => name.includes(words)),
         words,
@@ -113,8 +113,8 @@ describe('a control', () => {
     assert.deepEqual(numbersOf(missed), []);
   });
 
-  it('read-before-listening skips what is committed between the two', async () => {
-    const { right, wrong } = await compare('read-before-listening', async (url) => {
+  it('read-before-subscribing skips what is committed between the two', async () => {
+    const { right, wrong } = await compare('read-before-subscribing', async (url) => {
       const ada = await Guest.signIn(url);
       const roomId = await ada.createRoom();
       let { cursor } = (await ada.send(roomId, 'first')).message;

@@ -10,9 +10,9 @@ import { holds, type Run } from '../../proof/run.ts';
 const judgement = check([], [], { delayMs: 1, healedMs: 1 });
 const sound: Run = {
   judgement,
-  bites: new Map([['Redis killed', [{ figure: 'entries that could not be published', count: 1 }]]]),
+  effects: new Map([['Redis killed', [{ figure: 'entries that could not be published', count: 1 }]]]),
   answers: { refusals: new Map([['UNAVAILABLE', 7]]), slowAttempts: [], worstAnswerMs: 0 },
-  brokenOff: undefined,
+  abortReason: undefined,
   seconds: 1,
   services: [],
 };
@@ -28,8 +28,8 @@ describe('a run', () => {
 
   const cases: [string, Run, RegExp | undefined][] = [
     ['something was found', withFindings('lost'), undefined],
-    ['it ended early', { ...sound, brokenOff: 'somebody has not caught up' }, /somebody has not caught up/],
-    ['a fault had no effect', { ...sound, bites: new Map([['Redis killed', [{ figure: 'entries', count: 0 }]]]) }, /no effect/],
+    ['it ended early', { ...sound, abortReason: 'somebody has not caught up' }, /somebody has not caught up/],
+    ['a fault had no effect', { ...sound, effects: new Map([['Redis killed', [{ figure: 'entries', count: 0 }]]]) }, /no effect/],
     ['a permitted request was refused', { ...sound, answers: { ...sound.answers, refusals: new Map([['INTERNAL', 1]]) } }, /INTERNAL/],
   ];
   for (const [name, run, told] of cases) {

@@ -90,7 +90,7 @@ describe('a link', () => {
     const text = 'x'.repeat(32 * 1024 * 1024);
     let written = false;
     client.socket.write(text, () => (written = true));
-    await until('something is held', () => link.counts.hinderedBytes > 0);
+    await until('something is held', () => link.counts.impairedBytes > 0);
     assert.deepEqual([client.text, written, received], ['hello ', false, 'hello ']);
     link.heal();
     await until('all of it has come back', () => client.pieces.reduce((sum, { length }) => sum + length, 0) === text.length + 6);
@@ -111,7 +111,7 @@ describe('a link', () => {
     await using link = await Link.open({ port: await freePort() });
     using client = new Client(link.port);
     await client.wasReset();
-    assert.equal(link.counts.unreached, 1);
+    assert.equal(link.counts.targetRefused, 1);
   });
 
   it('refuses new connections, and leaves alone those that are open', async () => {
@@ -128,11 +128,11 @@ describe('a link', () => {
   it('swallows what is sent, accepts new connections, and resets them all once it is healed', async () => {
     await using opened = await open();
     const { link, client } = opened;
-    link.impair({ swallowing: true });
+    link.impair({ droppingAll: true });
     client.socket.write('lost');
     using late = new Client(link.port);
     late.socket.write('lost');
-    await until('it is swallowed', () => link.counts.swallowedBytes === 8);
+    await until('it is swallowed', () => link.counts.droppedBytes === 8);
     assert.deepEqual([received, client.ended, late.ended, late.socket.readyState], ['hello ', 'no', 'no', 'open']);
     link.heal();
     await Promise.all([client.wasReset(), late.wasReset()]);
@@ -142,7 +142,7 @@ describe('a link', () => {
   it('keeps from one side that the other has gone while it swallows', async () => {
     await using opened = await open();
     const { link, client } = opened;
-    link.impair({ swallowing: true });
+    link.impair({ droppingAll: true });
     client.socket.resetAndDestroy();
     await until('the client has gone', () => client.socket.closed);
     assert.equal(await new Promise((resolve) => echo.getConnections((_, count) => resolve(count))), 1);
@@ -153,12 +153,12 @@ describe('a link', () => {
   it('leaves connections dead that lost something, where it is not healed', async () => {
     await using opened = await open();
     const { link, client } = opened;
-    link.impair({ swallowing: true });
+    link.impair({ droppingAll: true });
     client.socket.write('lost');
-    await until('it is swallowed', () => link.counts.swallowedBytes === 4);
+    await until('it is swallowed', () => link.counts.droppedBytes === 4);
     link.impair({});
     client.socket.write('as well');
-    await until('that is swallowed too', () => link.counts.swallowedBytes === 11);
+    await until('that is swallowed too', () => link.counts.droppedBytes === 11);
     using next = new Client(link.port);
     next.socket.write('here');
     await next.echoed('here');
@@ -176,7 +176,7 @@ describe('a link', () => {
     }
     await client.echoed('123456789');
     assert.ok(performance.now() - began >= 60, 'there and back');
-    assert.ok(link.counts.hinderedBytes >= 18);
+    assert.ok(link.counts.impairedBytes >= 18);
   });
 
   it('is as slow as it is told', async () => {
@@ -196,7 +196,7 @@ describe('a link', () => {
     client.socket.write('byte by byte');
     await client.echoed('byte by byte');
     assert.ok(client.pieces.length > 1);
-    assert.equal(link.counts.hinderedBytes, 24);
+    assert.equal(link.counts.impairedBytes, 24);
   });
 
   it('cuts a connection after so many bytes', async () => {
@@ -217,7 +217,7 @@ describe('a link', () => {
   it('loses the answer to what arrived, and resets the connection', async () => {
     await using opened = await open('');
     const { link, client } = opened;
-    link.impair({ losesAnswerTo: (request) => request.includes('commit') });
+    link.impair({ dropsAnswerTo: (request) => request.includes('commit') });
     client.socket.write('begin');
     await client.echoed('begin');
     client.socket.write('commit');

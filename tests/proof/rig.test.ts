@@ -29,19 +29,19 @@ describe('the rig', { timeout: 120_000 }, () => {
   });
 
   it('keeps the connections reserved for superusers to itself', async () => {
-    const [{ super: isSuper }] = await rig.ask(
+    const [{ super: isSuper }] = await rig.query(
       `select usesuper as super from pg_stat_activity natural join pg_user where application_name = 'gapless'`,
     );
     assert.equal(isSuper, false);
   });
 
   it('kills PostgreSQL with everything that was not flushed, and starts its recovery', async () => {
-    await rig.ask('create table flushed as select 1');
+    await rig.query('create table flushed as select 1');
     const { pid } = rig.postgres;
     assert.ok((await killAll(pid)) > 3);
     await until('its end is noticed', () => !rig.postgres.running);
     await rig.postgres.start();
-    assert.equal((await rig.ask('select from flushed')).length, 1);
+    assert.equal((await rig.query('select from flushed')).length, 1);
     assert.match(rig.postgres.output, /automatic recovery in progress/);
     await until('the node is ready', async () => (await onlyNode().ready())?.['ready'] === true);
     assert.deepEqual(crashes, []);

@@ -198,7 +198,7 @@ describe('opening PostgreSQL', () => {
     url.port = String(link.port);
     await using storage = await openStorage({ databaseUrl: url.href, poolSize: 2 }, silentLog);
     await ping(storage.db);
-    link.impair({ swallowing: true });
+    link.impair({ droppingAll: true });
     // The first uses an open connection, the second opens one.
     const began = performance.now();
     for (const outcome of await Promise.allSettled([ping(storage.db), ping(storage.db)])) {

@@ -1,4 +1,4 @@
-// Takes whatever arrives from the bus for the next entry. It subscribes before it reads, but never looks at the log again.
+// Treats each entry from the bus as the next one. It subscribes before it reads, but never reads the log again.
 
 import * as original from '../../../../src/feed/open-feed.ts';
 import type { LogEntry } from '../../../../src/storage/room-log.ts';

@@ -1,4 +1,4 @@
-// Reading the heads of watched rooms never ends: the last entry that was lost, with nothing after it, is not found.
+// Reading the heads of watched rooms never ends, so a lost entry that nothing follows is not found.
 
 import type * as original from '../../../../src/storage/room-log.ts';
 

@@ -1,4 +1,4 @@
-// Delivers what Yoga's pub/sub brings while it is subscribed to, and nothing else.
+// Delivers what it receives from Yoga's pub/sub while it is subscribed, and nothing else.
 
 import * as original from '../../../../src/feed/open-feed.ts';
 import { isLastFor, type Open, replaceFeed } from '../../replaced-feed.ts';

@@ -1,11 +1,16 @@
-// How a fault shows that it had an effect: by the growth of counters of the nodes and their links.
+// Shows that a fault had an effect, by the growth of counters of the nodes and their links.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { growth } from '../rig/counts.ts';
-import type { Bite, Stage } from './fault.ts';
+import type { Effect, FaultContext } from './fault.ts';
 
 /** Runs `work`, and counts the growth of these counters during it, over all nodes. */
-export async function felt({ rig }: Stage, figure: string, counters: readonly string[], work: () => Promise<unknown>): Promise<Bite> {
+export async function countEffect(
+  { rig }: FaultContext,
+  figure: string,
+  counters: readonly string[],
+  work: () => Promise<unknown>,
+): Promise<Effect> {
   const before = await rig.counts();
   await work();
   return { figure, count: growth(before, await rig.counts(), ...counters) };

@@ -7,14 +7,14 @@ import { openStockSocket, type StockSocket } from './stock-socket.ts';
 /** How long a socket without an operation stays open. */
 const lazyCloseMs = 10_000;
 
-export class SocketAsker implements Disposable {
+export class SocketRequester implements Disposable {
   readonly #sockets: readonly StockSocket[];
 
   constructor(urls: readonly string[], { token }: Account) {
     this.#sockets = urls.map((url) => openStockSocket(token, { url, retryAttempts: 0, lazyCloseTimeout: lazyCloseMs }));
   }
 
-  readonly ask = (node: number, query: string, variables: Record<string, unknown>): Promise<Answer> => {
+  readonly request = (node: number, query: string, variables: Record<string, unknown>): Promise<Answer> => {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const stop = (this.#sockets[node] as StockSocket).client.subscribe(
       { query, variables },
