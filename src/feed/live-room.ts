@@ -140,7 +140,7 @@ export class LiveRoom {
    * 2. The entries of the page are applied, then the kept entries that follow them. Otherwise a busy room would read its log
    *    without end.
    * 3. If the log does not hold the head, it was rolled back or the room is gone: the room restarts at the stored head. Any
-   *    other error was retried already: either this node cannot continue, or nobody watches the room.
+   *    other error was retried already: either this node cannot continue, or the room is no longer watched.
    * 4. If entries were announced during the read and are still unknown, the log is read again. Entries that were announced
    *    before the read and are not in the log do not exist. If `applyHead` detected a rollback during the read, the page
    *    belongs to the old epoch, and the new head may be before the announced entries.

@@ -2,7 +2,7 @@
 
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
-import { forgetLoaded } from './loaders.ts';
+import { resetLoaders } from './loaders.ts';
 import './error-code.ts';
 import './membership.ts';
 import './message.ts';
@@ -18,7 +18,7 @@ export const schema = builder.toSchema();
 for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) {
   const { resolve } = field;
   field.resolve = (source, args, context: Context, info) => {
-    forgetLoaded(context);
+    resetLoaders(context);
     return resolve?.(source, args, context, info);
   };
 }

@@ -16,6 +16,6 @@ export function loaderOf<Row>(load: (keys: string[], context: Context) => Promis
 }
 
 /** Gives the context new loaders, because rows that were loaded before a change are stale after it. */
-export function forgetLoaded(context: Context): void {
+export function resetLoaders(context: Context): void {
   Object.assign(context, initContextCache());
 }

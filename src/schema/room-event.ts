@@ -101,7 +101,7 @@ plainEvent(
 
 /**
  * The message of an event, as it is now. A viewer who has lost the right to the room does not see what was changed after
- * the entry that ended the right. If no entry between the event and the change may have ended a right, nobody lost it.
+ * the entry that ended the right. If no entry between the event and the change may have ended a right, the right was not lost.
  */
 export async function messageOf(event: MessageEvent, _args: object, context: Context): Promise<MessageRow> {
   const [message] = await context.storage.rows.messages([event.messageId]);

@@ -35,7 +35,8 @@ builder.subscriptionFields((t) => {
   return {
     messageAdded: t.field({
       type: Message,
-      description: 'The messages of one room, in order. With after: first what was missed, then live, with no seam. Without: live only.',
+      description:
+        'The messages of one room, in order. With after: first the missed messages, then live ones, without a gap. Without after: live only.',
       args,
       subscribe: watch((type) => type === 'MessageAdded') as never,
       resolve: (event, _args, context) => messageOf(event as unknown as MessageEvent, _args, context),

@@ -234,7 +234,7 @@ builder.relayMutationField(
 builder.relayMutationField(
   'updateRoom',
   {
-    description: 'What is absent stays; description: null clears.',
+    description: 'Input of updateRoom. An absent field stays as it is. description: null removes the description.',
     inputFields: (t) => ({
       roomId: t.id({ required: true, description: 'The room.', validate: idOf('room') }),
       name: t.string({ description: `New name, 1 to ${limits.roomName} characters.`, validate: line(limits.roomName) }),

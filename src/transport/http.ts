@@ -1,4 +1,4 @@
-// The routes of HTTP: /graphql for clients and GraphiQL, / for people, /health, /ready and /ready/database for operators.
+// The routes of HTTP: /graphql for clients and GraphiQL, / for the web chat, /health, /ready and /ready/database for operators.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config.ts';

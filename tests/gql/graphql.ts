@@ -89,7 +89,7 @@ export type SendMessageInput = {
   roomId: string;
 };
 
-/** What is absent stays; description: null clears. */
+/** Input of updateRoom. An absent field stays as it is. description: null removes the description. */
 export type UpdateRoomInput = {
   /** New description, at most 1000 characters. Null clears it. */
   description?: string | null | undefined;
