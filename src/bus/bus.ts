@@ -8,7 +8,7 @@ import type { UnknownEntry } from '../storage/unknown-entry.ts';
 export type Listener = (entry: LogEntry | UnknownEntry) => void;
 
 export interface Bus extends AsyncDisposable {
-  /** Sends a committed entry to every node that watches its room. Never throws and is never waited for. */
+  /** Sends a committed entry to every node that watches its room. Never throws. Callers do not wait for it. */
   publish(entry: LogEntry): void;
   /**
    * Calls `listener` with the entries of a room until the returned function is called. Resolves when the node receives

@@ -1,12 +1,12 @@
 // Yoga's Redis EventTarget (https://the-guild.dev/graphql/yoga-server/docs/features/subscriptions#distributed-pubsub),
-// wrapped. It neither awaits nor catches what it asks of its clients, and it parses inside their listener: while Redis is
-// away, or after one publish of text that is not JSON, it would end the process. So it gets clients that cannot fail, and
-// a serializer that does nothing.
+// wrapped. It does not await or catch the commands that it sends, and it parses messages inside the listener of the client:
+// while Redis is away, or after one publish of text that is not JSON, it would end the process. So it gets clients that cannot
+// fail, and a serializer that does nothing.
 
 import { createRedisEventTarget } from '@graphql-yoga/redis-event-target';
 import type { Redis } from 'ioredis';
 
-/** What the target asks of Redis. Nothing here may throw or reject. */
+/** The Redis commands that the target needs. They may not throw or reject. */
 export interface Commands {
   publish(topic: string, text: string): void;
   subscribe(topic: string): void;

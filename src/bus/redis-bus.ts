@@ -15,7 +15,7 @@ const probeIntervalMs = 1500;
 const maxMissing = 2;
 /** How long after a failure entries may still be lost. */
 const recoveryMs = 5000;
-/** A subscription that is not acknowledged by then is left to the head check. */
+/** Maximum wait for the acknowledgement of a subscription. After that, the head check finds entries that it misses. */
 const acknowledgeMs = 1000;
 /** Topics in one SUBSCRIBE when all are subscribed to again. */
 const topicsPerCommand = 500;
@@ -57,7 +57,7 @@ export class RedisBus implements Bus {
       client.on('close', () => this.#failed('the connection to Redis was closed'));
     }
     this.#subscriber.on('ready', () => void this.#resubscribe());
-    // The subscriber may have been ready first, when no probe could be published.
+    // If the subscriber was ready before the publisher, its first probe was not published.
     this.#publisher.on('ready', () => this.#publish(this.#probeTopic, '1'));
     this.#target = openEventTarget({
       publish: (topic, text) => this.#publish(topic, text),
@@ -145,7 +145,7 @@ export class RedisBus implements Bus {
       this.#missing = 0;
       this.counts.probesMissed += 1;
       this.#failed('Redis does not answer');
-      // `connect` is a connection that was accepted and is silent since. ioredis would wait for it for ever.
+      // `connect` means that TCP is connected but Redis has not answered. ioredis would wait without limit.
       for (const client of [this.#publisher, this.#subscriber]) if (['ready', 'connect'].includes(client.status)) client.disconnect(true);
     }
     this.#missing += 1;

@@ -37,7 +37,7 @@ const maxKnownUsers = 10_000;
 const maxKnownTokens = 10_000;
 /** TTL of both caches. A withdrawn key is accepted for at most this long. */
 const knownMs = 60_000;
-/** Maximum number of users of whom it is remembered that they have a row, and for how long: as long as a connection may outlive its user. */
+/** Maximum number of users that are remembered to have a row, and the TTL: a connection may outlive its user by as long. */
 const maxExisting = 10_000;
 const existingMs = 10_000;
 

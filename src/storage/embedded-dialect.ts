@@ -9,7 +9,7 @@ export class EmbeddedDialect extends PGliteDialect {
 
   /** `current` returns the thread for what begins now. */
   constructor(current: () => EmbeddedThread) {
-    // Kysely's own driver is not used: it waits for ever if a transaction cannot begin.
+    // Kysely's own driver is not used: it waits forever if a transaction cannot begin.
     super({
       pglite: () => {
         throw new Error('PGlite runs in its own thread');
@@ -58,7 +58,7 @@ class EmbeddedDriver implements Driver {
 
   async init(): Promise<void> {}
 
-  /** Never throws: Kysely would not give the connection to anybody else after that. A thread that has died fails its queries. */
+  /** Never throws: after an exception, Kysely would never release the connection. A thread that has died fails its queries. */
   async acquireConnection(): Promise<DatabaseConnection> {
     return new EmbeddedConnection(this.#current());
   }

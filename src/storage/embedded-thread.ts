@@ -1,4 +1,4 @@
-// The main thread's end of the thread that runs PGlite. A thread that has died fails everything that it was asked.
+// The main thread's end of the thread that runs PGlite. A thread that has died fails all of its requests.
 
 import { Worker } from 'node:worker_threads';
 
@@ -12,7 +12,7 @@ export type Request =
   | { readonly type: 'ping'; readonly id: number }
   | { readonly type: 'close' };
 
-/** With neither a result nor an error, the answer to a ping. */
+/** A reply without a result and without an error answers a ping. */
 export interface Reply {
   readonly id: number;
   readonly result?: Result;
@@ -30,7 +30,7 @@ export class EmbeddedThread {
   #error: unknown;
   #failure: Error | undefined;
 
-  /** Opens the database in `folder`. What is asked of it meanwhile waits. */
+  /** Opens the database in `folder`. Requests wait until it is open. */
   constructor(folder: string) {
     this.#worker = new Worker(new URL('./embedded-worker.ts', import.meta.url), { workerData: { folder } });
     this.#worker.on('message', (reply: Reply) => this.#settle(reply));
@@ -40,7 +40,7 @@ export class EmbeddedThread {
     this.#ended = new Promise((resolve) => this.#worker.once('exit', resolve)).then(() => this.#fail());
   }
 
-  /** Why the thread has ended. Undefined while it runs: no other thread may open the folder before. */
+  /** Why the thread has ended. Undefined while it runs; until then no other thread may open the folder. */
   get failure(): Error | undefined {
     return this.#failure;
   }
@@ -54,7 +54,7 @@ export class EmbeddedThread {
     await this.#ask((id) => ({ type: 'ping', id }));
   }
 
-  /** Closes the database after what was asked before, and ends the thread. */
+  /** Closes the database after the earlier requests, and ends the thread. */
   async close(): Promise<void> {
     this.#worker.postMessage({ type: 'close' } satisfies Request);
     const timer = setTimeout(() => this.terminate(), closeMs);

@@ -1,5 +1,5 @@
 // The catalogue of entry types. Tables, the log, the bus, the feed and the schema derive from it: a new type is declared
-// here, and the compiler names what else it needs.
+// here, and the compiler names the other places that need it.
 
 /** The columns of the log that depend on the type of the entry. */
 interface EntryColumns {
@@ -47,7 +47,7 @@ type Columns = { readonly [Column in EntryColumn]?: unknown };
 export const noColumns: Record<EntryColumn, null> = { messageId: null, userId: null, throughNumber: null };
 export const entryColumns = Object.keys(noColumns) as EntryColumn[];
 
-/** The types whose entries end nobody's right. A type that this version does not know may end one. */
+/** The types whose entries do not end a right. A type that this version does not know may end one. */
 export const typesThatEndNoRight = (Object.keys(entryTypes) as EntryType[]).filter((type) => definitionOf(type).endsRightOf === undefined);
 
 export const isEntryType = (type: string): type is EntryType => Object.hasOwn(entryTypes, type);

@@ -75,8 +75,8 @@ type StoredEntry = Position & { readonly at: Date } & StoredEvent;
 
 /**
  * The entries of a page after `after`, which is not before the page's begin; an empty list only if `after` is the head.
- * Undefined if the page ends too early to tell. Throws CURSOR_EXPIRED if the log does not hold `after` (trimmed, beyond the
- * head, or rolled back), and UnknownEntryError if the next entry is of an unknown type.
+ * Undefined if the page holds no entry after `after`, but the log continues. Throws CURSOR_EXPIRED if the log does not hold
+ * `after` (trimmed, beyond the head, or rolled back), and UnknownEntryError if the next entry is of an unknown type.
  */
 export function entriesAfter({ start, entries, last, unknown }: LogPage, after: Position): readonly LogEntry[] | undefined {
   if (!start || after.seq < start.seq) throw expiredCursor();

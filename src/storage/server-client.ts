@@ -15,7 +15,7 @@ const lostStatement = ['26000', '42P05'];
 /** Start of a statement that is so frequent that the server keeps its plan, and the name of the plan. */
 const preparedName = /^\/\* prepared: (\w+) \*\//;
 
-/** What pg knows of its backend and its types do not say. */
+/** Properties of pg.Client that its types lack. */
 interface BackendKey {
   readonly processID: number;
   readonly secretKey: number;
@@ -53,9 +53,9 @@ export class ServerClient extends pg.Client {
     const isOutside = this.getTransactionStatus() === 'I';
     return this.#ask([{ name, text, values }]).catch((error: Error & { readonly code?: string }) => {
       if (!lostStatement.includes(error.code ?? '')) throw error;
-      // A pooler that hands on the process id of a backend, or somebody who ran DEALLOCATE.
+      // Either a pooler forwards the process id of the backend, or DEALLOCATE was run.
       this.#isPooled = true;
-      // In a transaction, the error has ended it.
+      // The error has aborted the transaction, so the statement cannot be retried.
       if (!isOutside) throw error;
       return this.#ask(args);
     });

@@ -46,7 +46,7 @@ export async function openServer(databaseUrl: string, poolSize: number, log: Log
   const probeDb = use(open({ max: 1, connectTimeoutMs: 1000, answerTimeoutMs: 1000 }));
   try {
     await migrateOn(open({ max: 1 }));
-    // A transaction as all later ones, and a connection of each pool: what the database refuses is found at the start.
+    // Runs one transaction on each pool, with the usual settings, so that a connection limit or a refused setting fails the start.
     await Promise.all([db, feedDb, probeDb].map((each) => each.transaction().execute(async () => {})));
   } catch (error) {
     throw error instanceof DatabaseFailure ? refused(databaseUrl, error) : error;
@@ -75,6 +75,6 @@ async function migrateOn(db: Db): Promise<void> {
 const refused = (databaseUrl: string, { message }: DatabaseFailure) =>
   new ConfigError(`DATABASE_URL: the database at ${new URL(databaseUrl).host} cannot be used: ${message}.`);
 
-// Numbers for int8, as PGlite returns them. No value of ours exceeds 2^53.
+// Numbers for int8, as PGlite returns them. No value that the server stores exceeds 2^53.
 const getTypeParser: pg.CustomTypesConfig['getTypeParser'] = (oid, format) =>
   oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format);
