@@ -55,6 +55,9 @@ async function readStream(payload: Payload, sink: Sink, options: EventStreamOpti
   signal.addEventListener('abort', () => clearTimeout(silence), { once: true });
   const body = await openStream(payload, options, signal);
   const reader = body.getReader();
+  // The application's own `fetch` may ignore the signal.
+  signal.addEventListener('abort', () => void reader.cancel().catch(() => {}), { once: true });
+  if (signal.aborted) return void (await reader.cancel());
   const decoder = new TextDecoder();
   const parser = new EventStreamParser();
   for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {

@@ -116,6 +116,20 @@ describe('a resumable subscription over event streams', () => {
     }
   });
 
+  it('releases its connection when it ends, even if `fetch` ignores the signal', async () => {
+    const released = Promise.withResolvers<void>();
+    await using server = await serve([
+      (response) => {
+        response.once('close', released.resolve);
+        follow(0)(response, response.req);
+      },
+    ]);
+    const watcher = watch(server.url, { fetch: (url, init) => fetch(url, { ...init, signal: null }) });
+    await until('all events arrive', () => watcher.numbers.length >= 3);
+    watcher[Symbol.dispose]();
+    await released.promise;
+  });
+
   it('retries if `token` or `fetch` throws, rejects or never settles', async () => {
     const never = () => new Promise<never>(() => {});
     const fail = () => {
