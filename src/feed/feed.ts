@@ -34,8 +34,8 @@ export class Feed implements AsyncIterable<never> {
   #epoch: number;
   #position: Position;
   readonly #page: UnreadPage;
-  /** Maximum number of entries that are executed together. */
-  #together = maxTogether;
+  /** How many entries are executed together: more while the sink takes all of them, so that little is executed for nothing. */
+  #together = 1;
   #caughtUp = false;
   #ended = false;
   /** Wakes the feed while it waits for an entry, for its sink, or in a group. */
