@@ -108,6 +108,20 @@ describe('the web chat', { timeout: 300_000 }, () => {
     assert.deepEqual(missing, []);
   });
 
+  it('sends messages in a browser that refuses locks', async () => {
+    await using ada = await Person.arrive(browser, origin, 'Ada');
+    await ada.page.addInitScript(() => {
+      navigator.locks.request = () => Promise.reject(new DOMException('Storage is off.', 'SecurityError'));
+    });
+    await ada.page.reload();
+    await ada.createRoom('Without locks');
+    await ada.say('Sent without a lock.');
+    await using bob = await Person.arrive(browser, origin, 'Bob');
+    await bob.openRoom('Without locks');
+    await bob.message('Sent without a lock.').waitFor();
+    assert.deepEqual(ada.pageErrors, []);
+  });
+
   it('shows every message as text, even if it looks like markup or a script', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await ada.createRoom('Mischief');

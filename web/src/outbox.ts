@@ -119,7 +119,18 @@ export class Outbox {
         await this.#send(next, signal);
       }
     };
-    await (navigator.locks ? navigator.locks.request(this.#prefix + roomId, { signal }, send) : send());
+    let locked = false;
+    const sendLocked = () => {
+      locked = true;
+      return send();
+    };
+    try {
+      await navigator.locks.request(this.#prefix + roomId, { signal }, sendLocked);
+    } catch (error) {
+      // A browser without locks, or one that refuses them with its storage. Another tab may send the same message, with the same key.
+      if (locked || signal.aborted) throw error;
+      await send();
+    }
   }
 
   #next(roomId: string): Unsent | undefined {

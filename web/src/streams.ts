@@ -9,12 +9,14 @@ const pingEveryMs = 10_000;
 const openWithinMs = 10_000;
 /** An unused socket closes after this time. */
 const idleMs = 15_000;
-/** Consecutive sockets that fail to open, although HTTP works, before server-sent events are used. */
+/** Consecutive sockets that fail to open, the last one after HTTP was seen to work, before server-sent events are used. */
 const failuresBeforeFallback = 2;
 const forbidden = 4403;
 
 export function openStreams({ token, onRefused }: ApiOptions): { subscriber: Subscriber; close: () => void } {
   let failures = 0;
+  /** Whether HTTP worked after the last socket that failed. */
+  let httpWorks = false;
   let connected = false;
   let fallenBack = false;
 
@@ -30,6 +32,7 @@ export function openStreams({ token, onRefused }: ApiOptions): { subscriber: Sub
       connected: () => {
         connected = true;
         failures = 0;
+        httpWorks = false;
       },
       closed: (event) => {
         if ((event as CloseEvent).code === forbidden) onRefused();
@@ -42,10 +45,12 @@ export function openStreams({ token, onRefused }: ApiOptions): { subscriber: Sub
 
   async function countFailure(): Promise<void> {
     failures += 1;
-    if (failures < failuresBeforeFallback || fallenBack) return;
+    // While the whole server is away, both fail.
+    if (httpWorks) fallenBack = true;
+    if (failures < failuresBeforeFallback - 1 || fallenBack) return;
     const headers = { 'content-type': 'application/json' };
     const answer = await fetch(path, { method: 'POST', headers, body: '{"query":"{ __typename }"}' }).catch(() => undefined);
-    if (answer?.ok && !connected) fallenBack = true;
+    httpWorks = answer?.ok === true && !connected;
   }
 
   // When the network changes, an open socket may be dead without an event.

@@ -31,6 +31,10 @@ export class OpenRoom {
   #renderTimer: ReturnType<typeof setTimeout> | undefined;
   /** Messages that changed while an older page is loading. The page may hold them as they were before. */
   #changed: Map<string, ShownMessageFragment> | undefined;
+  /** The number up to which retention removed messages. */
+  #trimmedThrough = 0;
+  /** Users who left while more members are loading. The page may still hold them. */
+  #left: Set<string> | undefined;
   /** Cursor before which the next older page ends. */
   #before = '';
 
@@ -74,7 +78,7 @@ export class OpenRoom {
       const [shown] = now.view.messages;
       const page = edges
         .map(({ node }) => this.#changed?.get(node.id) ?? node)
-        .filter(({ number }) => number < (shown?.number ?? Infinity));
+        .filter(({ number }) => number > this.#trimmedThrough && number < (shown?.number ?? Infinity));
       this.#before = pageInfo.startCursor ?? before;
       this.#meet(page);
       this.#set({
@@ -91,11 +95,14 @@ export class OpenRoom {
 
   /** Throws if the request fails. */
   async loadMoreMembers(): Promise<void> {
+    const opening = this.#openings;
+    const left = new Set<string>();
+    this.#left = left;
     const { room } = await this.#chat.api.query(MembersDocument, { id: this.#id, after: this.#latest?.moreMembersAfter ?? null });
     const now = this.#latest;
-    if (!room || !now) return;
+    if (!room || !now || opening !== this.#openings) return;
     const known = new Set(now.view.members.map(({ user }) => user.id));
-    const page = room.members.edges.map(({ node }) => node).filter(({ user }) => !known.has(user.id));
+    const page = room.members.edges.map(({ node }) => node).filter(({ user }) => !known.has(user.id) && !left.has(user.id));
     const { endCursor, hasNextPage } = room.members.pageInfo;
     this.#chat.people.meet(page.map(({ user }) => user));
     const members = [...now.view.members, ...page].sort((a, b) => (a.joinedAt < b.joinedAt ? -1 : a.joinedAt > b.joinedAt ? 1 : 0));
@@ -150,7 +157,6 @@ export class OpenRoom {
         this.#chat.api.reportRefusal(error);
         const code = errorCode(error);
         if (code === 'NOT_FOUND' || code === 'FORBIDDEN') this.#leave('unseen');
-        else if (code === 'CURSOR_EXPIRED') this.open();
         else if (code !== 'UNAUTHENTICATED') void this.#reopen(signal);
       },
       complete: () => {
@@ -168,6 +174,9 @@ export class OpenRoom {
       if (event.__typename !== 'MessageAdded') this.#changed?.set(event.message.id, event.message);
       this.#meet([event.message]);
     }
+    if (event.__typename === 'HistoryTrimmed') this.#trimmedThrough = event.throughNumber;
+    if (event.__typename === 'MemberLeft') this.#left?.add(event.userId);
+    if (event.__typename === 'MemberJoined') this.#left?.delete(event.userId);
     if ('membership' in event) this.#chat.people.meet([event.membership?.user]);
     this.#set({ view, membership: membershipAfter(this.#chat.viewer.id, event, view, now.membership) });
     if (view.deleted) this.#leave('deleted');

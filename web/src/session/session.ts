@@ -1,5 +1,6 @@
 // The session of the viewer. It begins by asking the server who the viewer is. If the server refuses, the viewer is signed out.
 
+import { errorCode } from 'gapless/client';
 import { Api } from '../api.ts';
 import { SignInDocument, SignOutDocument, ViewerDocument } from '../gql/graphql.ts';
 import { Outbox } from '../outbox.ts';
@@ -69,7 +70,13 @@ export class Session {
     const { signal } = this.#stop;
     const api = new Api({ token, onRefused: () => signal.aborted || this.#leave(true) });
     this.#api = api;
-    this.#open(api, signal).catch(() => signal.aborted || this.#leave(true));
+    this.#open(api, signal).catch((error: unknown) => {
+      if (signal.aborted) return;
+      if (errorCode(error) === 'UNAUTHENTICATED') return this.#leave(true);
+      // A fault of the page or of the server. The viewer stays signed in, for a reload.
+      this.state.set({ at: 'opening', failing: true });
+      reportError(error);
+    });
   }
 
   async #open(api: Api, signal: AbortSignal): Promise<void> {
