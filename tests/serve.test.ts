@@ -10,20 +10,19 @@ import { after, describe, it } from 'node:test';
 import * as gql from './gql/graphql.ts';
 import { EventStream } from './support/event-stream.ts';
 import { Lock } from './support/lock.ts';
+import { startProgram } from './support/node.ts';
 import { freePort, type Program, start, until } from './support/process.ts';
 import { createPlace, Guest } from './support/server.ts';
 import { RawSocket } from './support/socket.ts';
 
-const main = join(import.meta.dirname, '../src/main.js');
-
 function launch(env: Record<string, string>, flags: string[] = []): Program {
-  return start(process.execPath, [...flags, main], { env: { PATH: process.env['PATH'] ?? '', PORT: '0', DRAIN_DELAY_MS: '0', ...env } });
+  return startProgram({ PATH: process.env['PATH'] ?? '', PORT: '0', ...env }, flags);
 }
 
 /** Waits until the program listens, and returns its GraphQL endpoint. */
 async function urlOf(program: Program): Promise<string> {
   const listens = () => {
-    if (program.child.exitCode !== null) throw new Error(`The server ended:\n${program.output()}`);
+    if (!program.running) throw new Error(`The server ended:\n${program.output()}`);
     return /Gapless listens/.test(program.output());
   };
   await until('the server listens', listens, 60_000);
