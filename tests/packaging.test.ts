@@ -17,6 +17,14 @@ interface Image {
   health: string[];
 }
 
+/** What npm would ask the registry about, or remember, beside the installation. */
+const quickNpm = {
+  npm_config_audit: 'false',
+  npm_config_fund: 'false',
+  npm_config_update_notifier: 'false',
+  npm_config_prefer_offline: 'true',
+};
+
 /** Executes the steps of a Dockerfile, with a folder as the file system of each stage. Returns the last stage. */
 async function replay(dockerfile: string, base: string): Promise<Image> {
   const stages = new Map<string, Image>();
@@ -48,12 +56,14 @@ async function replay(dockerfile: string, base: string): Promise<Image> {
         for (const path of paths.slice(0, -1)) {
           const target = paths.at(-1)?.endsWith('/') ? join(to, path) : to;
           mkdirSync(dirname(target), { recursive: true });
-          cpSync(join(from, path), target, { recursive: true, verbatimSymlinks: true });
+          if (stage === undefined) cpSync(join(from, path), target, { recursive: true, verbatimSymlinks: true });
+          // A stage is finished, and nothing changes its files, so that links to them are as good as copies.
+          else await run('cp', ['-alT', join(from, path), target]);
         }
         break;
       }
       case 'RUN':
-        await run('sh', ['-c', rest], { cwd: within('.'), env: { ...process.env, ...image.env } });
+        await run('sh', ['-c', rest], { cwd: within('.'), env: { ...process.env, ...quickNpm, ...image.env } });
         break;
       case 'HEALTHCHECK':
         image.health = JSON.parse(rest.slice(rest.indexOf('CMD ') + 4)) as string[];
