@@ -12,11 +12,6 @@ try {
   // Nothing should end up here: it is a fault of ours, and no reason to end the streams of all clients.
   process.on('unhandledRejection', (error) => log.error({ error }, 'a promise was rejected and nobody handled it'));
   const app = await openApp(config, log);
-  log.info(
-    { storage: describe(config), identity: config.identity.mode },
-    `Gapless listens: the chat is at ${app.url}, GraphQL at ${app.url}/graphql`,
-  );
-
   const stop = async (signal: NodeJS.Signals) => {
     log.info(`${signal}: closing`);
     let exitCode = 0;
@@ -31,6 +26,10 @@ try {
     process.exit(exitCode);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
+  log.info(
+    { storage: describe(config), identity: config.identity.mode },
+    `Gapless listens: the chat is at ${app.url}, GraphQL at ${app.url}/graphql`,
+  );
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
   console.error(error.message);
