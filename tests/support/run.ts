@@ -25,7 +25,7 @@ const tests = spawn(
   process.execPath,
   [
     '--test',
-    '--test-concurrency=2',
+    '--test-concurrency=3',
     '--test-timeout=300000',
     ...(process.env['TEST_REPORTER'] ? [`--test-reporter=${process.env['TEST_REPORTER']}`] : []),
     ...(files.length > 0 ? files : globSync('tests/**/*.test.ts')),
