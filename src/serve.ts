@@ -12,11 +12,6 @@ try {
   // A bug. Logged instead of ending the process, so that the streams of other clients continue.
   process.on('unhandledRejection', (error) => log.error({ error }, 'unhandled promise rejection'));
   const app = await openApp(config, log);
-  log.info(
-    { storage: describe(config), identity: config.identity.mode },
-    `Gapless is listening: the chat is at ${app.url}, GraphQL at ${app.url}/graphql`,
-  );
-
   const stop = async (signal: NodeJS.Signals) => {
     log.info(`${signal}: closing`);
     let exitCode = 0;
@@ -31,6 +26,10 @@ try {
     process.exit(exitCode);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
+  log.info(
+    { storage: describe(config), identity: config.identity.mode },
+    `Gapless is listening: the chat is at ${app.url}, GraphQL at ${app.url}/graphql`,
+  );
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
   console.error(error.message);

@@ -1,19 +1,18 @@
 // The embedded server is killed with SIGKILL repeatedly under load. It keeps what it acknowledged, in order and without a gap.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as gql from './gql/graphql.ts';
+import { createDataFolder } from './support/data-template.ts';
 import { startNode, startProgram } from './support/node.ts';
 import { freePort, until } from './support/process.ts';
 import { chooseSeed, randomFrom } from './support/random.ts';
 import { Guest } from './support/server.ts';
 import { range } from './support/storage.ts';
 
-const kills = 20;
+const kills = 12;
 /** Each nth kill hits a server that is still starting. */
 const duringStart = 4;
 const senders = 8;
@@ -33,22 +32,26 @@ it('keeps every acknowledged message, in order and without a gap, however often 
   const seed = chooseSeed('killing the embedded server');
   const random = randomFrom(seed);
   await using cleanup = new AsyncDisposableStack();
-  const folder = mkdtempSync(join(tmpdir(), 'gapless-crash-'));
+  const folder = createDataFolder();
   cleanup.defer(() => rmSync(folder, { recursive: true, force: true }));
-  const env = { DATA_DIR: join(folder, 'data'), PORT: String(await freePort()), LOG_LEVEL: 'warn' };
+  const env = { DATA_DIR: folder, PORT: String(await freePort()), LOG_LEVEL: 'warn' };
 
   let room: Room | undefined;
   const sent: Sending[][] = range(1, senders).map(() => []);
   const stored: { number: number; body: string; cursor: string }[] = [];
+  /** How long the last start took until the server was ready. */
+  let startMs = 0;
 
   for (const kill of range(1, kills)) {
     if (kill % duringStart === 0) {
       const starting = startProgram(env);
-      await sleep(random() * 2500);
+      await sleep(random() * startMs);
       await starting.stop('SIGKILL');
       continue;
     }
+    const from = performance.now();
     const node = await startNode(env);
+    startMs = performance.now() - from;
     if (room === undefined) {
       const owner = await Guest.signIn(node.url);
       room = { owner, roomId: await owner.createRoom() };
@@ -57,7 +60,7 @@ it('keeps every acknowledged message, in order and without a gap, however often 
     const before = acknowledged(sent);
     const sending = sent.map((own, sender) => sendUntilKilled(room as Room, own, sender));
     await until('something is acknowledged', () => acknowledged(sent) > before);
-    await sleep(random() * 2000);
+    await sleep(random() * 1000);
     await node.program.stop('SIGKILL');
     await Promise.all(sending);
   }

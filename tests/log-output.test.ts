@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { LogOutput } from '../src/log-output.ts';
+import { programEnv } from './support/node.ts';
 import { freePort, run, start, until } from './support/process.ts';
 import { createPlace, Guest } from './support/server.ts';
 
@@ -24,7 +25,7 @@ async function startPiped() {
   opened.defer(async () => void (await reader.stop('SIGKILL')));
   const output = openSync(pipe, 'w');
   const port = await freePort();
-  const env = { PORT: String(port), DRAIN_DELAY_MS: '0', ...place.env };
+  const env = programEnv({ PORT: String(port), ...place.env });
   const server = start(process.execPath, [main], { env, stdio: ['ignore', output, 'pipe'] });
   opened.defer(async () => void (await server.stop('SIGKILL')));
   closeSync(output);

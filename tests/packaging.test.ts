@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -16,6 +16,14 @@ interface Image {
   command: string[];
   health: string[];
 }
+
+/** What npm would ask the registry about, or remember, beside the installation. */
+const quickNpm = {
+  npm_config_audit: 'false',
+  npm_config_fund: 'false',
+  npm_config_update_notifier: 'false',
+  npm_config_prefer_offline: 'true',
+};
 
 /** Executes the steps of a Dockerfile, with a folder as the file system of each stage. Returns the last stage. */
 async function replay(dockerfile: string, base: string): Promise<Image> {
@@ -48,12 +56,19 @@ async function replay(dockerfile: string, base: string): Promise<Image> {
         for (const path of paths.slice(0, -1)) {
           const target = paths.at(-1)?.endsWith('/') ? join(to, path) : to;
           mkdirSync(dirname(target), { recursive: true });
-          cpSync(join(from, path), target, { recursive: true, verbatimSymlinks: true });
+          if (stage === undefined) cpSync(join(from, path), target, { recursive: true, verbatimSymlinks: true });
+          // A stage is finished, and nothing changes its files, so that links to them are as good as copies.
+          else await run('cp', ['-alT', join(from, path), target]);
         }
         break;
       }
       case 'RUN':
-        await run('sh', ['-c', rest], { cwd: within('.'), env: { ...process.env, ...image.env } });
+        if (rest === 'npm ci') {
+          // What this checkout was installed from, so that it is there already. `npm ci --omit=dev` is not.
+          symlinkSync(realpathSync(join(root, 'node_modules')), within('node_modules'));
+          break;
+        }
+        await run('sh', ['-c', rest], { cwd: within('.'), env: { ...process.env, ...quickNpm, ...image.env } });
         break;
       case 'HEALTHCHECK':
         image.health = JSON.parse(rest.slice(rest.indexOf('CMD ') + 4)) as string[];

@@ -1,29 +1,28 @@
 // The program: what it prints, and how it ends.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import * as gql from './gql/graphql.ts';
+import { createDataFolder } from './support/data-template.ts';
 import { EventStream } from './support/event-stream.ts';
 import { Lock } from './support/lock.ts';
-import { freePort, type Program, start, until } from './support/process.ts';
+import { startProgram } from './support/node.ts';
+import { freePort, listenOn, type Program, start, until } from './support/process.ts';
 import { createPlace, Guest } from './support/server.ts';
 import { RawSocket } from './support/socket.ts';
 
-const main = join(import.meta.dirname, '../src/main.js');
-
 function launch(env: Record<string, string>, flags: string[] = []): Program {
-  return start(process.execPath, [...flags, main], { env: { PATH: process.env['PATH'] ?? '', PORT: '0', DRAIN_DELAY_MS: '0', ...env } });
+  return startProgram({ PATH: process.env['PATH'] ?? '', PORT: '0', ...env }, flags);
 }
 
 /** Waits until the program listens, and returns its GraphQL endpoint. */
 async function urlOf(program: Program): Promise<string> {
   const listens = () => {
-    if (program.child.exitCode !== null) throw new Error(`The server ended:\n${program.output()}`);
+    if (!program.running) throw new Error(`The server ended:\n${program.output()}`);
     return /Gapless is listening/.test(program.output());
   };
   await until('the server listens', listens, 60_000);
@@ -33,16 +32,23 @@ async function urlOf(program: Program): Promise<string> {
 const folder = mkdtempSync(join(tmpdir(), 'gapless-serve-'));
 const file = join(folder, 'file');
 writeFileSync(file, '');
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folders = [folder];
+after(() => {
+  for (const each of folders) rmSync(each, { recursive: true, force: true });
+});
+const dataFolder = () => {
+  const created = createDataFolder();
+  folders.push(created);
+  return created;
+};
 
 /** A server that accepts connections and never answers. */
-const silent = createServer().listen(0, '127.0.0.1');
-await once(silent, 'listening');
+const silent = createServer();
+const takenPort = await listenOn(silent);
 after(() => silent.close());
 
-describe('a start that fails', () => {
+describe('a start that fails', { concurrency: 4 }, () => {
   const database = new URL(process.env['DATABASE_URL'] as string);
-  const { port: takenPort } = silent.address() as { port: number };
   const cases: [string, () => Promise<Record<string, string>> | Record<string, string>, RegExp][] = [
     ['a wrong setting', () => ({ PORT: 'http' }), /^PORT /],
     ['a cluster without an identity', () => ({ DATABASE_URL: database.href }), /^IDENTITY /],
@@ -117,7 +123,7 @@ describe('a stop', () => {
   }
 
   it('of npm start stops the server, not only npm', async () => {
-    const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', DATA_DIR: join(folder, 'by-npm') };
+    const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', DATA_DIR: dataFolder() };
     const npm = start('npm', ['start'], { cwd: join(import.meta.dirname, '..'), env });
     const url = await urlOf(npm);
     assert.equal(await npm.stop(), 0);
@@ -180,7 +186,7 @@ describe('a stop', () => {
 
 describe('the embedded data folder', () => {
   it('is refused to a second process, and keeps what was acknowledged', async () => {
-    const env = { DATA_DIR: join(folder, 'data') };
+    const env = { DATA_DIR: dataFolder() };
     const first = launch(env);
     const ada = await Guest.signIn(await urlOf(first));
     const roomId = await ada.createRoom();

@@ -86,11 +86,14 @@ for (const storage of storages) {
       );
       await ada.send(roomId, 'four');
       await until('everyone has received every message', () => watchers.every(({ numbers }) => numbers.length >= 3));
+      // After this one, a second copy of an earlier message would have arrived.
+      await ada.send(roomId, 'five');
+      await until('everyone has received the last message', () => watchers.every(({ numbers }) => numbers.includes(5)));
       assert.deepEqual(
         watchers.map(({ numbers }) => numbers),
         [
-          [2, 3, 4],
-          [2, 3, 4],
+          [2, 3, 4, 5],
+          [2, 3, 4, 5],
         ],
       );
       for (const { events } of watchers) assert.equal(events.filter(({ __typename }) => __typename === 'RoomUpdated').length, 1);

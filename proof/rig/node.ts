@@ -3,6 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { programEnv } from '../../tests/support/node.ts';
 import { freePort, type Program, start, until } from '../../tests/support/process.ts';
 import { type Counts, flatten } from './counts.ts';
 import { Link } from './link.ts';
@@ -150,11 +151,11 @@ export class RigNode implements AsyncDisposable {
     const database = this.launch.unixSocket ? unixSocketUrl : linked.href;
     const services = { DATABASE_URL: database, REDIS_URL: `redis://127.0.0.1:${this.links.redis.port}`, IDENTITY: 'guest' };
     const program = start(process.execPath, [...nodeArgs, this.launch.main], {
-      env: { LOG_LEVEL: 'warn', DRAIN_DELAY_MS: '0', ...services, PORT: String(this.port), ...env },
+      env: programEnv({ LOG_LEVEL: 'warn', ...services, PORT: String(this.port), ...env }),
     });
     this.#program = program;
     const isReady = async () => {
-      if (program.child.exitCode !== null) throw new Error(`Node ${this.index} did not start:\n${program.output()}`);
+      if (!program.running) throw new Error(`Node ${this.index} did not start:\n${program.output()}`);
       return (await this.ready())?.['ready'] === true;
     };
     try {

@@ -53,9 +53,12 @@ describe('the client graphql-sse, in distinct connections mode', () => {
     await server.restart();
     for (let i = 0; i < 10; i += 1) await ada.send(roomId, 'Hello again');
     await until('all messages have arrived', () => seen.length >= 20);
+    // After this one, a second copy of an earlier message would have arrived.
+    await ada.send(roomId, 'The last');
+    await until('the last has arrived', () => seen.includes(21));
     assert.deepEqual(
       seen,
-      Array.from({ length: 20 }, (_, i) => i + 1),
+      Array.from({ length: 21 }, (_, i) => i + 1),
     );
     assert.deepEqual(ended, []);
     client.dispose();

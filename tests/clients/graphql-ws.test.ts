@@ -68,9 +68,12 @@ for (const storage of storages) {
         for (let i = 0; i < 10; i += 1) await ada.send(roomId, 'Hello again');
       }
       await until('all messages have arrived', () => seen.length >= rounds * 20, 60_000);
+      // After this one, a second copy of an earlier message would have arrived.
+      await ada.send(roomId, 'The last');
+      await until('the last has arrived', () => seen.includes(rounds * 20 + 1));
       assert.deepEqual(
         seen,
-        Array.from({ length: rounds * 20 }, (_, i) => i + 1),
+        Array.from({ length: rounds * 20 + 1 }, (_, i) => i + 1),
       );
       assert.ok(connected > 1);
       assert.deepEqual(ended, []);

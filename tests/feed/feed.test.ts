@@ -52,6 +52,8 @@ for (const name of storages) {
     let chat: Chat;
     let roomId: string;
     let userId: string;
+    /** How often heads were read, which is what a head check does. */
+    let headReads: number;
     before(async () => {
       opened = await openTestStorage(name);
       db = opened.db;
@@ -60,7 +62,16 @@ for (const name of storages) {
     beforeEach(async () => {
       bus = new FickleBus();
       clock = new ManualClock();
-      liveRooms = new LiveRooms(logSourceOf(opened.storage.feedDb), bus, retryFor(), silentLog, { clock });
+      headReads = 0;
+      const real = logSourceOf(opened.storage.feedDb);
+      const source = {
+        ...real,
+        readHeads: (roomIds: readonly string[]) => {
+          headReads += 1;
+          return real.readHeads(roomIds);
+        },
+      };
+      liveRooms = new LiveRooms(source, bus, retryFor(), silentLog, { clock });
       chat = chatOn(db, bus);
       ({ roomId, userId } = await createOwnedRoom(chat));
     });
@@ -173,8 +184,11 @@ for (const name of storages) {
 
     it('finds a lost last entry within a second if the bus fails just after a head check', async () => {
       await using feed = await open();
-      bus.lose();
       const next = feed.next();
+      const before = headReads;
+      await clock.advance(5000);
+      assert.ok(headReads > before, 'the heads are checked while the bus is healthy');
+      bus.lose();
       await send();
       await checkHeads();
       assert.equal((await next).value?.seq, 1);

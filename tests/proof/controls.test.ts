@@ -1,17 +1,22 @@
-// Each control starts, answers, and fails in the way of its name where the server does not.
+// Each control starts, answers, and fails in the way of its name where the server does not. Every control has a test here.
 
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { sql } from 'kysely';
 import pg from 'pg';
 import { argumentsFor, controls } from '../../proof/controls/controls.ts';
 import { shortFaults } from '../../proof/faults/catalogue.ts';
+import { openStorage } from '../../src/storage/database.ts';
 import * as gql from '../gql/graphql.ts';
+import { recordCommits, recordedCommits, setDefault } from '../support/commits.ts';
+import { FailingDatabase } from '../support/failing-database.ts';
 import { type ServerNode, startNode } from '../support/node.ts';
+import { startPgBouncer } from '../support/pgbouncer.ts';
 import { createDatabase, startPostgres } from '../support/postgres.ts';
 import { freePort, run, until } from '../support/process.ts';
-import { Guest, type Server, startServer } from '../support/server.ts';
+import { Guest, type Server, silentLog, startServer } from '../support/server.ts';
 import { Watch } from '../support/watch.ts';
 
 type Events = Watch<gql.RoomEventsSubscription>;
@@ -65,6 +70,17 @@ describe('a control', () => {
     return { right, wrong };
   }
 
+  const tested = new Set<string>();
+  /** A test of what a control breaks. */
+  const shows = (control: string, what: string, test: () => Promise<void>) => {
+    tested.add(control);
+    it(`${control} ${what}`, test);
+  };
+
+  it('has a test in this file', () => {
+    assert.deepEqual([...tested].sort(), controls.flatMap(({ name, sound }) => (sound ? [] : [name])).sort());
+  });
+
   it('is listed by the name of its folder', () => {
     const folders = readdirSync(join(import.meta.dirname, '../../proof/controls'), { withFileTypes: true }).filter((each) =>
       each.isDirectory(),
@@ -82,7 +98,7 @@ describe('a control', () => {
       );
   });
 
-  it('no-gap-read skips what was lost when the next entry arrives', async () => {
+  shows('no-gap-read', 'skips what was lost when the next entry arrives', async () => {
     const { right, wrong } = await compare('no-gap-read', async (url) => {
       const ada = await Guest.signIn(url);
       const roomId = await ada.createRoom();
@@ -98,7 +114,7 @@ describe('a control', () => {
     assert.deepEqual(wrong, [1, 3]);
   });
 
-  it('no-head-check does not find what was lost last', async () => {
+  shows('no-head-check', 'does not find what was lost last', async () => {
     const nowhere = `redis://127.0.0.1:${await freePort()}`;
     await using right = await start(undefined, { ...env, REDIS_URL: nowhere });
     await using wrong = await start('no-head-check', { ...env, REDIS_URL: nowhere });
@@ -113,7 +129,7 @@ describe('a control', () => {
     assert.deepEqual(numbersOf(missed), []);
   });
 
-  it('read-before-subscribing skips what is committed between the two', async () => {
+  shows('read-before-subscribing', 'skips what is committed between the two', async () => {
     const { right, wrong } = await compare('read-before-subscribing', async (url) => {
       const ada = await Guest.signIn(url);
       const roomId = await ada.createRoom();
@@ -138,7 +154,7 @@ describe('a control', () => {
     assert.notEqual(wrong, 0);
   });
 
-  it('no-idempotency-key writes a retry as a message of its own', async () => {
+  shows('no-idempotency-key', 'writes a retry as a message of its own', async () => {
     const { right, wrong } = await compare('no-idempotency-key', async (url) => {
       const ada = await Guest.signIn(url);
       const roomId = await ada.createRoom();
@@ -148,7 +164,7 @@ describe('a control', () => {
     assert.deepEqual(wrong, [1, 2]);
   });
 
-  it('yoga-pubsub delivers live events, and nothing that was missed', async () => {
+  shows('yoga-pubsub', 'delivers live events, and nothing that was missed', async () => {
     const { right, wrong } = await compare('yoga-pubsub', async (url) => {
       const ada = await Guest.signIn(url);
       const roomId = await ada.createRoom();
@@ -171,7 +187,7 @@ describe('a control', () => {
     assert.deepEqual(wrong, { missed: false, lost: false });
   });
 
-  it('no-synchronous-commit acknowledges what a crash of PostgreSQL takes', async () => {
+  shows('no-synchronous-commit', 'acknowledges what a crash of PostgreSQL takes', async () => {
     const { postgresSettings } = controls.find(({ name }) => name === 'no-synchronous-commit') ?? {};
     await using postgres = await startPostgres();
     await postgres.stop();
@@ -201,5 +217,56 @@ describe('a control', () => {
       }),
     );
     assert.deepEqual(kept, [10, 0]);
+  });
+
+  shows('failed-execution-moves-position', 'skips what it could not read', async () => {
+    const run = async (control?: string) => {
+      await using database = await FailingDatabase.open(env['DATABASE_URL'] as string);
+      await using node = await start(control, { ...env, DATABASE_URL: database.url });
+      const ada = await Guest.signIn(sound.url);
+      const roomId = await ada.createRoom();
+      await using events = await watch(ada.at(node.url), roomId);
+      let failed = false;
+      void events.ended.then(() => (failed = true));
+      const retries = async () => {
+        const ready = await fetch(new URL('/ready', node.url));
+        return ((await ready.json()) as { counts: { feed: { retries: number } } }).counts.feed.retries;
+      };
+      database.fail({ kind: 'fails statements', sqlState: 'XX000' });
+      await ada.send(roomId, 'one');
+      await until('the execution has failed', async () => failed || (await retries()) > 0);
+      database.heal();
+      await ada.send(roomId, 'two');
+      await has(events, 2);
+      return numbersOf(events);
+    };
+    const [right, wrong] = await Promise.all([run(), run('failed-execution-moves-position')]);
+    assert.deepEqual(right, [1, 2]);
+    assert.deepEqual(wrong, [2]);
+  });
+
+  shows('session-durability', 'does not commit durably in a session that it has not opened', async () => {
+    const run = async (control?: string) => {
+      await using database = await createDatabase();
+      await setDefault(database.url, 'synchronous_commit', 'off');
+      await using direct = await openStorage({ databaseUrl: database.url, poolSize: 1 }, silentLog);
+      await recordCommits(direct.db);
+      await using pooler = await startPgBouncer(database.url, 3);
+      await using node = await start(control, { DATABASE_URL: pooler.url });
+      const ada = await Guest.signIn(node.url);
+      const roomId = await ada.createRoom();
+      // PgBouncer opens other sessions, of which the node's connections know nothing.
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()`.execute(direct.db);
+      await until(
+        'a send is written',
+        async () => (await ada.ask(gql.SendMessageDocument, { input: { roomId, body: 'hello' } })).data != null,
+      );
+      const commits = await recordedCommits(direct.db);
+      return [...new Set(commits.flatMap(({ table, setting }) => (table === 'messages' ? [setting] : [])))];
+    };
+    const [right, wrong] = await Promise.all([run(), run('session-durability')]);
+    assert.deepEqual(right, ['on']);
+    assert.deepEqual(wrong, ['off']);
   });
 });

@@ -16,8 +16,12 @@ for (const name of storages) {
   describe(`migrations on ${name}`, () => {
     it('are applied once, however often they run', async () => {
       await using opened = await openTestStorage(name);
+      const ledger = async () => (await sql`select * from gapless_migration order by name`.execute(opened.db)).rows;
+      const before = await ledger();
+      assert.ok(before.length > 0);
       await migrate(opened.db);
       await migrate(opened.db);
+      assert.deepEqual(await ledger(), before);
     });
 
     it('leave a ledger with which version 0.1 starts', async () => {

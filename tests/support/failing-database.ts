@@ -8,7 +8,7 @@ import { listenOn } from './process.ts';
 export type Failure =
   | { readonly kind: 'refuses connections'; readonly sqlState: string }
   | { readonly kind: 'fails statements'; readonly sqlState: string }
-  | { readonly kind: 'closes' | 'resets' | 'answers garbage' | 'stays silent' };
+  | { readonly kind: 'closes' | 'resets' | 'answers garbage' };
 
 export class FailingDatabase implements AsyncDisposable {
   readonly url: string;
@@ -34,14 +34,11 @@ export class FailingDatabase implements AsyncDisposable {
   /** Starts to fail. An open transaction still completes, unless the failure concerns sockets. */
   fail(failure: Failure): void {
     this.#failure = failure;
-    const cutsConnections = failure.kind !== 'fails statements' && failure.kind !== 'stays silent';
-    if (cutsConnections) for (const connection of this.#connections) connection.end(failure);
+    if (failure.kind !== 'fails statements') for (const connection of this.#connections) connection.end(failure);
   }
 
   heal(): void {
     this.#failure = undefined;
-    // A silenced connection would answer in the middle of a statement.
-    for (const connection of this.#connections) if (connection.silenced) connection.end({ kind: 'resets' });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -57,7 +54,6 @@ export class FailingDatabase implements AsyncDisposable {
 }
 
 class Connection {
-  silenced = false;
   readonly #client: Socket;
   readonly #upstream: Socket;
   readonly #failure: () => Failure | undefined;
@@ -86,7 +82,7 @@ class Connection {
           this.#status = String.fromCharCode(answers[5] as number);
           this.#underWay = Math.max(0, this.#underWay - 1);
         }
-        if (!this.silenced) client.write(answers.subarray(0, length));
+        client.write(answers.subarray(0, length));
         answers = answers.subarray(length);
       }
     });
@@ -124,9 +120,7 @@ class Connection {
 
   #statement(messages: readonly Buffer[], failure: Failure | undefined): void {
     const isOutside = this.#status === 'I' && this.#underWay === 0;
-    if (failure?.kind === 'stays silent') {
-      this.silenced = true;
-    } else if (failure?.kind === 'fails statements' && isOutside) {
+    if (failure?.kind === 'fails statements' && isOutside) {
       this.#client.write(Buffer.concat([errorResponse(failure.sqlState), Buffer.from('Z\0\0\0\x05I', 'latin1')]));
     } else {
       this.#underWay += 1;
@@ -137,7 +131,6 @@ class Connection {
   /** Ends a new connection if the failure concerns new connections. Returns whether it does. */
   #refuse(failure: Failure): boolean {
     if (failure.kind === 'fails statements') return false;
-    if (failure.kind === 'stays silent') return true;
     if (failure.kind === 'refuses connections') this.#client.write(errorResponse(failure.sqlState));
     this.end(failure);
     return true;

@@ -5,9 +5,15 @@ import { freePort, type Program, start, until } from './process.ts';
 
 const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
+/** The environment of a program: these settings only, and the cache of compiled modules of the run. */
+export function programEnv(settings: Record<string, string>): Record<string, string> {
+  const cache = process.env['NODE_COMPILE_CACHE'];
+  return { DRAIN_DELAY_MS: '0', ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }), ...settings };
+}
+
 /** Starts the program with these settings only. `nodeArgs` come before the program on the command line. */
-export function startProgram(env: Record<string, string>, nodeArgs: readonly string[] = []): Program {
-  return start(process.execPath, [...nodeArgs, main], { env: { DRAIN_DELAY_MS: '0', ...env } });
+export function startProgram(settings: Record<string, string>, nodeArgs: readonly string[] = []): Program {
+  return start(process.execPath, [...nodeArgs, main], { env: programEnv(settings) });
 }
 
 export interface ServerNode extends AsyncDisposable {
@@ -24,7 +30,7 @@ export async function startNode(env: Record<string, string>): Promise<ServerNode
   await until(
     'the node is ready',
     () => {
-      if (program.child.exitCode !== null) throw new Error(`The node ended:\n${program.output()}`);
+      if (!program.running) throw new Error(`The node ended:\n${program.output()}`);
       return fetch(`${origin}/ready`).then(
         ({ ok }) => ok,
         () => false,

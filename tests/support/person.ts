@@ -52,7 +52,9 @@ export class Person implements AsyncDisposable {
     await this.composer.waitFor();
   }
 
+  /** Opens a room from the list. The list is asked for again, as when its tab is shown again: it polls slowly. */
   async openRoom(room: string): Promise<void> {
+    await this.page.evaluate(() => globalThis.document.dispatchEvent(new Event('visibilitychange')));
     await this.page
       .getByRole('navigation', { name: 'Rooms' })
       .getByRole('link', { name: new RegExp(`^${room}`) })

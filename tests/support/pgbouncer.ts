@@ -51,7 +51,7 @@ ${Object.entries(settings)
   url.hostname = '127.0.0.1';
   url.port = String(port);
   await until('PgBouncer answers', async () => {
-    if (program.child.exitCode !== null) throw new Error(`PgBouncer did not start:\n${program.output()}`);
+    if (!program.running) throw new Error(`PgBouncer did not start:\n${program.output()}`);
     const client = new pg.Client(url.href);
     return client.connect().then(
       () => client.end().then(() => true),

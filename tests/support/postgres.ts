@@ -56,7 +56,7 @@ export class Postgres implements AsyncDisposable {
   }
 
   get running(): boolean {
-    return this.#server?.child.exitCode === null && this.#server.child.signalCode === null;
+    return this.#server?.running === true;
   }
 
   /** Its output since the last start. */
@@ -78,7 +78,7 @@ export class Postgres implements AsyncDisposable {
     const server = start(join(this.#bin, 'postgres'), ['-D', this.data, ...flags], this.#options);
     this.#server = server;
     await until(`PostgreSQL answers:\n${server.output()}`, async () => {
-      if (server.child.exitCode !== null) throw new Error(`PostgreSQL did not start:\n${server.output()}`);
+      if (!server.running) throw new Error(`PostgreSQL did not start:\n${server.output()}`);
       const client = new pg.Client(this.url);
       return client.connect().then(
         () => client.end().then(() => true),

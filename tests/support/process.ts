@@ -41,6 +41,8 @@ export async function until(what: string, condition: () => boolean | Promise<boo
 
 export interface Program {
   readonly child: ChildProcess;
+  /** Whether it has not ended yet, by itself or by a signal. */
+  readonly running: boolean;
   /** Everything that it has printed. */
   readonly output: () => string;
   /** Its exit code, or the signal that ended it. */
@@ -59,6 +61,9 @@ export function start(command: string, args: readonly string[], options: Paramet
   exited.catch(() => {});
   return {
     child,
+    get running() {
+      return child.exitCode === null && child.signalCode === null;
+    },
     output: () => printed,
     exited,
     stop(signal = 'SIGTERM') {

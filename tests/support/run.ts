@@ -9,11 +9,13 @@ import { createDataTemplate } from './data-template.ts';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
 
+/** The shared server never crashes. Tests of crashes start servers of their own, with the defaults. */
+const unsafe = { fsync: 'off', full_page_writes: 'off' };
 const files = process.argv.slice(2);
 execFileSync(process.execPath, ['build.ts', '--if-stale'], { stdio: 'inherit' });
 await using services = new AsyncDisposableStack();
 const env: NodeJS.ProcessEnv = { ...process.env, NODE_ENV: 'test' };
-env['DATABASE_URL'] ??= services.use(await startPostgres()).url;
+env['DATABASE_URL'] ??= services.use(await startPostgres(unsafe)).url;
 env['REDIS_URL'] ??= services.use(await startRedis()).url;
 // The tests start hundreds of processes, and each loads the same modules.
 env['NODE_COMPILE_CACHE'] ??= services.use(mkdtempDisposableSync(join(tmpdir(), 'gapless-compiled-'))).path;
@@ -23,7 +25,7 @@ const tests = spawn(
   process.execPath,
   [
     '--test',
-    '--test-concurrency=2',
+    '--test-concurrency=3',
     '--test-timeout=300000',
     ...(process.env['TEST_REPORTER'] ? [`--test-reporter=${process.env['TEST_REPORTER']}`] : []),
     ...(files.length > 0 ? files : globSync('tests/**/*.test.ts')),

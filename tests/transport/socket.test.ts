@@ -7,6 +7,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
+import type { Viewer } from '../../src/chat/identity.ts';
 import type { ResultSource } from '../../src/schema/subscription.ts';
 import { Connections } from '../../src/transport/connections.ts';
 import { writeEventStream } from '../../src/transport/event-stream.ts';
@@ -18,16 +19,17 @@ import { silentLog } from '../support/server.ts';
 const pingMs = 12_000;
 
 /** A node whose WebSockets and event streams are those of the user that the path names. */
-async function openNode() {
+async function openNode(expiresAt = new Date(Date.now() + 1e9)) {
   const clock = new ManualClock();
+  const viewerOf = (path = '/') => (path === '/' ? undefined : { userId: path.slice(1), expiresAt });
   const connections = new Connections(silentLog, { pingMs }, clock);
-  const server = createServer((request, response) => void stream(connections, request.url?.slice(1) as string, response));
+  const server = createServer((request, response) => void stream(connections, viewerOf(request.url), response));
   const webSockets = new WebSocketServer({ noServer: true });
   const sockets: ClientSocket[] = [];
   server.on('connection', connections.add);
   server.on('upgrade', (request, stream, head) =>
     webSockets.handleUpgrade(request, stream, head, (webSocket) => {
-      sockets.push(new ClientSocket(webSocket, connections.of(stream), viewerOf(request.url?.slice(1) as string), silentLog));
+      sockets.push(new ClientSocket(webSocket, connections.of(stream), viewerOf(request.url), silentLog));
     }),
   );
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -58,12 +60,10 @@ async function openNode() {
   };
 }
 
-const viewerOf = (userId: string) => (userId === '' ? undefined : { userId, expiresAt: new Date(Date.now() + 1e9) });
-
-function stream(connections: Connections, userId: string, response: ServerResponse): Promise<void> {
+function stream(connections: Connections, viewer: Viewer | undefined, response: ServerResponse): Promise<void> {
   const stopped = Promise.withResolvers<void>();
   const source: ResultSource = { cursor: 'cursor', run: () => stopped.promise, stop: () => stopped.resolve() };
-  return writeEventStream(response, source, connections.of(response.req.socket), viewerOf(userId));
+  return writeEventStream(response, source, connections.of(response.req.socket), viewer);
 }
 
 describe('a WebSocket', () => {
@@ -90,6 +90,29 @@ describe('a WebSocket', () => {
     }
     socket.resume();
     assert.equal(await closed, 1013);
+  });
+});
+
+describe('a WebSocket with a token', () => {
+  for (const [when, expiresAt] of [
+    ['in 30 days, which is longer than a timer can be', new Date(Date.now() + 30 * 86_400_000)],
+    ['in the year 9999', new Date(Date.UTC(9999, 11, 31))],
+    ['later than a Date can be', new Date(Number.NaN)],
+  ] as const) {
+    it(`that expires ${when} stays open`, async () => {
+      using node = await openNode(expiresAt);
+      const { socket } = await node.connect('ada');
+      await node.clock.advance(2000);
+      await new Promise<void>((resolve) => socket.once('pong', () => resolve()).ping());
+      assert.equal(socket.readyState, WebSocket.OPEN);
+    });
+  }
+
+  it('that has expired is closed with 4403 at the next tick', async () => {
+    using node = await openNode(new Date(Date.now() - 1));
+    const { closed } = await node.connect('ada');
+    await node.clock.advance(1000);
+    assert.equal(await closed, 4403);
   });
 });
 

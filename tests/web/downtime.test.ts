@@ -1,11 +1,10 @@
 // The server stops while two people chat. They continue to write, and in the end everyone sees every message once.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { it } from 'node:test';
 import { openBrowser } from '../support/browser.ts';
+import { createDataFolder } from '../support/data-template.ts';
 import { startNode } from '../support/node.ts';
 import { Person } from '../support/person.ts';
 import { freePort, until } from '../support/process.ts';
@@ -15,7 +14,7 @@ const spoken = /(Ada|Bob|Changed) [\w ]+\./;
 it('shows everyone the same after both wrote and edited, one reloaded and one opened a second tab while the server was down', {
   timeout: 180_000,
 }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'gapless-data-'));
+  const folder = createDataFolder();
   const env = { DATA_DIR: folder, PORT: String(await freePort()), PATH: process.env['PATH'] ?? '' };
   const browser = await openBrowser();
   let node = await startNode(env);
