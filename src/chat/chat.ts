@@ -1,7 +1,6 @@
 // Runs every change: lock the room, write, commit, and only then publish.
 
 import type { Bus } from '../bus/bus.ts';
-import { notFound } from '../errors.ts';
 import { type LockedRoom, lockRoom } from '../storage/locked-room.ts';
 import type { LogEntry } from '../storage/room-log.ts';
 import type { Db, Trx } from '../storage/tables.ts';
@@ -51,5 +50,3 @@ export async function commit<T>(chat: Chat, work: (trx: Trx) => Promise<{ entrie
 export function publish({ bus }: Chat, entries: readonly LogEntry[]): void {
   for (const entry of entries) bus.publish(entry);
 }
-
-export const noSuchRoom = () => notFound('There is no such room.', 'roomId');
