@@ -2,13 +2,13 @@
 
 import { conflict, forbidden, notFound } from '../errors.ts';
 import { DatabaseFailure } from '../storage/failure.ts';
-import { type LockedRoom, lockRoom } from '../storage/locked-room.ts';
+import type { LockedRoom } from '../storage/locked-room.ts';
 import { changeMessage, findMessages, hashOf, isKeyTaken } from '../storage/messages.ts';
-import { type Send, type SendResult, writeSends } from '../storage/sends.ts';
+import { lockForSends, type Send, type SendResult, writeSends } from '../storage/sends.ts';
 import type { Db, MessageRow } from '../storage/tables.ts';
 import { joinFirst, refusalOf, requireReadable } from './access.ts';
 import { type Chat, changeRoom, commit, publish } from './chat.ts';
-import { requireUsers } from './gone-user.ts';
+import { isOfGoneUser, requireUsers } from './gone-user.ts';
 import type { Outcomes } from './lane.ts';
 
 export type Sending = Omit<Send, 'senderId'>;
@@ -43,17 +43,24 @@ async function send(chat: Chat, senderId: string, sending: Sending): Promise<Sen
   return (await chat.rooms.lane(roomId).runTogether(own, body.length, inRoom)) as Sent; // 2
 }
 
-/** Writes the sends with one statement and publishes their entries. */
+/** Writes the sends with one statement and publishes their entries. All are `held` if the statement collided with another transaction. */
 async function sendAll(chat: Chat, sends: readonly Send[]): Promise<SendResult[]> {
-  const results = await writeSends(chat.db, sends);
-  publish(chat, entriesOf(results));
-  return results;
+  try {
+    const results = await writeSends(chat.db, sends);
+    publish(chat, entriesOf(results));
+    return results;
+  } catch (error) {
+    // For example, the default isolation of the database is stricter than read committed. The transactions of the rooms'
+    // lanes are read committed.
+    if (error instanceof DatabaseFailure && error.isOfConcurrency) return sends.map(() => ({ outcome: 'held' }));
+    throw error;
+  }
 }
 
-/** Waits for the lock on the room of the sends, and writes them with one statement. */
+/** Waits for the locks on the room and on the senders, and writes them with one statement. */
 function sendInto(chat: Chat, roomId: string, sends: readonly Send[]): Promise<SendResult[]> {
   return commit(chat, async (trx) => {
-    await lockRoom(trx, roomId);
+    await lockForSends(trx, roomId, sends);
     const result = await writeHeld(trx, sends);
     return { entries: entriesOf(result), result };
   });
@@ -82,11 +89,17 @@ async function settleAll(sends: readonly Send[], write: (sends: readonly Send[])
     // Another transaction wrote the key after the snapshot of this statement, and has committed.
     if (isKeyTaken(error)) return settleAll(sends, write);
     const isOfOne = sends.length > 1 && error instanceof DatabaseFailure && error.isOfData;
-    if (!isOfOne) return sends.map(() => ({ status: 'rejected', reason: error }));
+    if (!isOfOne) return sends.map(() => ({ status: 'rejected', reason: reasonOf(error) }));
     const middle = sends.length >> 1;
     return [...(await settleAll(sends.slice(0, middle), write)), ...(await settleAll(sends.slice(middle), write))];
   }
 }
+
+/** A retry of data that the database rejects fails again, so such a failure is the server's fault and not UNAVAILABLE. */
+const reasonOf = (error: unknown) =>
+  error instanceof DatabaseFailure && error.isOfData && !isOfGoneUser(error)
+    ? new Error(`the database rejected the data of a send: ${error.message}`, { cause: error.cause })
+    : error;
 
 function answerTo(send: Send, result: SendResult): PromiseSettledResult<Answer> {
   switch (result.outcome) {
