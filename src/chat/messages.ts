@@ -123,7 +123,7 @@ const isSame = (sent: MessageRow, send: Send) => sent.roomId === send.roomId && 
 
 /** Throws FORBIDDEN unless the viewer sent the TALK message and is a member, and CONFLICT if it is deleted. */
 export async function editMessage(chat: Chat, viewerId: string, messageId: string, body: string): Promise<MessageRow> {
-  return changeFound(chat, messageId, async (room, message) => {
+  return changeFound(chat, viewerId, messageId, async (room, message) => {
     const { membership } = await requireReadable(room, viewerId, noSuchMessage);
     if (message.senderId !== viewerId || message.kind !== 'TALK') throw forbidden('Only its sender may edit a message.');
     if (membership === undefined) throw forbidden(joinFirst);
@@ -135,7 +135,7 @@ export async function editMessage(chat: Chat, viewerId: string, messageId: strin
 
 /** Replaces a message by a tombstone. Does nothing for a tombstone. Throws FORBIDDEN unless the viewer sent it or owns the room. */
 export async function deleteMessage(chat: Chat, viewerId: string, messageId: string): Promise<MessageRow> {
-  return changeFound(chat, messageId, async (room, message) => {
+  return changeFound(chat, viewerId, messageId, async (room, message) => {
     const { membership } = await requireReadable(room, viewerId, noSuchMessage);
     const own = message.senderId === viewerId && message.kind === 'TALK';
     if (!own && membership?.role !== 'OWNER') throw forbidden('Only its sender or the owner of the room may delete a message.');
@@ -146,12 +146,13 @@ export async function deleteMessage(chat: Chat, viewerId: string, messageId: str
 
 async function changeFound(
   chat: Chat,
+  viewerId: string,
   messageId: string,
   work: (room: LockedRoom, message: MessageRow) => Promise<MessageRow>,
 ): Promise<MessageRow> {
   const [found] = await findMessages(chat.db, [messageId]);
   if (!found) throw noSuchMessage();
-  return changeRoom(chat, found.roomId, async (room, trx) => {
+  return changeRoom(chat, viewerId, found.roomId, async (room, trx) => {
     // Read again under the lock, because the message may have changed.
     const [message] = await findMessages(trx, [messageId]);
     if (!room || !message || message.seq <= room.row.floorSeq) throw noSuchMessage();
