@@ -73,6 +73,7 @@ export const badInput = (message: string, field?: string) => new GaplessError('B
 export const unauthenticated = (message: string) => new GaplessError('UNAUTHENTICATED', message);
 export const forbidden = (message: string) => new GaplessError('FORBIDDEN', message);
 export const notFound = (message: string, field?: string) => new GaplessError('NOT_FOUND', message, { field });
+export const noSuchRoom = () => notFound('There is no such room.', 'roomId');
 export const conflict = (message: string, field?: string) => new GaplessError('CONFLICT', message, { field });
 export const unavailable = (message: string, cause?: unknown) =>
   new GaplessError('UNAVAILABLE', message, { retryAfterMs: retryAfterDefaultMs, cause });

@@ -118,7 +118,11 @@ export class RedisBus implements Bus {
   async #resubscribe(): Promise<void> {
     this.counts.reconnects += 1;
     const topics = [...this.#topics];
-    for (let from = 0; from < topics.length; from += topicsPerCommand) await this.#subscribe(topics.slice(from, from + topicsPerCommand));
+    for (let from = 0; from < topics.length; from += topicsPerCommand) {
+      // A room may have been left while the earlier commands were sent.
+      const wanted = topics.slice(from, from + topicsPerCommand).filter((topic) => this.#topics.has(topic));
+      if (wanted.length > 0) await this.#subscribe(wanted);
+    }
     this.#probe();
   }
 

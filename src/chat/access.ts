@@ -1,10 +1,9 @@
 // Who may do what in a locked room. To a viewer who may not read a room, it does not exist.
 
-import { forbidden, type GaplessError } from '../errors.ts';
+import { forbidden, type GaplessError, noSuchRoom } from '../errors.ts';
 import type { LockedRoom } from '../storage/locked-room.ts';
 import { findStanding } from '../storage/members.ts';
 import type { MembershipRow } from '../storage/tables.ts';
-import { noSuchRoom } from './chat.ts';
 
 export interface ReadableRoom {
   readonly room: LockedRoom;

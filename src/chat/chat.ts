@@ -2,10 +2,10 @@
 
 import type { Bus } from '../bus/bus.ts';
 import { realClock } from '../clock.ts';
-import { notFound } from '../errors.ts';
 import { type LockedRoom, lockRoom } from '../storage/locked-room.ts';
 import type { LogEntry } from '../storage/room-log.ts';
 import type { Db, Trx } from '../storage/tables.ts';
+import { requireUsers } from './gone-user.ts';
 import { Lane } from './lane.ts';
 import { RoomQueue } from './room-queue.ts';
 
@@ -29,15 +29,23 @@ export const openChat = (db: Db, bus: Bus, clock = realClock): Chat => ({
   rooms: new RoomQueue(clock),
 });
 
-/** Runs `work` in the room's lane, with the room's row locked. `room` is undefined if there is no such room. */
-export async function changeRoom<T>(chat: Chat, roomId: string, work: (room: LockedRoom | undefined, trx: Trx) => Promise<T>): Promise<T> {
-  return chat.rooms.lane(roomId).run(() =>
-    commit(chat, async (trx) => {
-      const room = await lockRoom(trx, roomId);
-      const result = await work(room, trx);
-      return { entries: room?.entries ?? [], result };
-    }),
-  );
+/** Runs `work` in the room's lane, with the room's row locked. `room` is undefined if there is no such room. Users without a row: see requireUsers. */
+export async function changeRoom<T>(
+  chat: Chat,
+  viewerId: string,
+  roomId: string,
+  work: (room: LockedRoom | undefined, trx: Trx) => Promise<T>,
+  field?: string,
+): Promise<T> {
+  const change = () =>
+    chat.rooms.lane(roomId).run(() =>
+      commit(chat, async (trx) => {
+        const room = await lockRoom(trx, roomId);
+        const result = await work(room, trx);
+        return { entries: room?.entries ?? [], result };
+      }),
+    );
+  return requireUsers(chat.db, viewerId, change, field);
 }
 
 /**
@@ -57,5 +65,3 @@ export async function commit<T>(chat: Chat, work: (trx: Trx) => Promise<{ entrie
 export function publish({ bus }: Chat, entries: readonly LogEntry[]): void {
   for (const entry of entries) bus.publish(entry);
 }
-
-export const noSuchRoom = () => notFound('There is no such room.', 'roomId');

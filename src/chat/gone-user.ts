@@ -10,6 +10,9 @@ const userKeys = ['messages_sender_id_fkey', 'memberships_user_id_fkey', 'rooms_
 
 export const accountGone = () => unauthenticated('The account is gone: sign in again.');
 
+/** Whether a change failed because a user that it names no longer has a row. */
+export const isOfGoneUser = (error: unknown) => error instanceof DatabaseFailure && userKeys.includes(error.constraint ?? '');
+
 /**
  * Runs a change. Throws UNAUTHENTICATED if it fails because the viewer no longer has a row, and NOT_FOUND for the input
  * `field` if another user no longer has one. A viewer without a row has no memberships either, so FORBIDDEN or NOT_FOUND may
@@ -19,7 +22,7 @@ export async function requireUsers<T>(db: Db, viewerId: string, change: () => Pr
   try {
     return await change();
   } catch (error) {
-    const isOfUser = error instanceof DatabaseFailure && userKeys.includes(error.constraint ?? '');
+    const isOfUser = isOfGoneUser(error);
     const isRefusal = error instanceof GaplessError && (error.code === 'FORBIDDEN' || error.code === 'NOT_FOUND');
     if (!isOfUser && !isRefusal) throw error;
     if (!(await findUser(db, viewerId))) throw accountGone();

@@ -4,40 +4,36 @@ import { badInput, notFound } from '../errors.ts';
 import type { LockedRoom } from '../storage/locked-room.ts';
 import { deleteMember, findMember, findOldestMember, insertMembers, makeOwner } from '../storage/members.ts';
 import { addNotice } from '../storage/messages.ts';
-import type { MembershipRow } from '../storage/tables.ts';
+import type { MembershipRow, Trx } from '../storage/tables.ts';
 import { findUser } from '../storage/users.ts';
 import { requireOwner, requireReadable } from './access.ts';
 import { type Chat, changeRoom } from './chat.ts';
-import { requireUsers } from './gone-user.ts';
 import { endRoom } from './rooms.ts';
 
 /** Joins an OPEN room. Does nothing for a member. */
 export async function joinRoom(chat: Chat, viewerId: string, roomId: string): Promise<MembershipRow> {
-  const join = () =>
-    changeRoom(chat, roomId, async (locked) => {
-      const { room, membership } = await requireReadable(locked, viewerId);
-      return membership ?? enter(room, viewerId);
-    });
-  return requireUsers(chat.db, viewerId, join);
+  return changeRoom(chat, viewerId, roomId, async (locked) => {
+    const { room, membership } = await requireReadable(locked, viewerId);
+    return membership ?? enter(room, viewerId);
+  });
 }
 
 /** Adds a user. Does nothing if the user is a member. */
 export async function addMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<MembershipRow> {
-  const add = () =>
-    changeRoom(chat, roomId, async (locked, trx) => {
-      const standing = await requireReadable(locked, viewerId);
-      const { room } = standing;
-      requireGroup(room, 'always has two members: nobody can be added');
-      requireOwner(standing);
-      if (!(await findUser(trx, userId))) throw notFound('There is no such user.', 'userId');
-      return (await findMember(trx, roomId, userId)) ?? enter(room, userId);
-    });
-  return requireUsers(chat.db, viewerId, add, 'userId');
+  const add = async (locked: LockedRoom | undefined, trx: Trx) => {
+    const standing = await requireReadable(locked, viewerId);
+    const { room } = standing;
+    requireGroup(room, 'always has two members: nobody can be added');
+    requireOwner(standing);
+    if (!(await findUser(trx, userId))) throw notFound('There is no such user.', 'userId');
+    return (await findMember(trx, roomId, userId)) ?? enter(room, userId);
+  };
+  return changeRoom(chat, viewerId, roomId, add, 'userId');
 }
 
 /** Removes a member. Throws NOT_FOUND if the user is not a member. */
 export async function removeMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<void> {
-  await changeRoom(chat, roomId, async (locked, trx) => {
+  await changeRoom(chat, viewerId, roomId, async (locked, trx) => {
     const standing = await requireReadable(locked, viewerId);
     const { room } = standing;
     requireGroup(room, 'always has two members: nobody can be removed');
@@ -51,7 +47,7 @@ export async function removeMember(chat: Chat, viewerId: string, roomId: string,
 
 /** Leaves. Does nothing for a viewer who is not a member of an OPEN room. */
 export async function leaveRoom(chat: Chat, viewerId: string, roomId: string): Promise<void> {
-  await changeRoom(chat, roomId, async (locked) => {
+  await changeRoom(chat, viewerId, roomId, async (locked) => {
     const { room, membership } = await requireReadable(locked, viewerId);
     requireGroup(room, 'cannot be left: delete it with deleteRoom');
     if (!membership) return;

@@ -2,13 +2,13 @@
 
 import { conflict, forbidden, notFound } from '../errors.ts';
 import { DatabaseFailure } from '../storage/failure.ts';
-import { type LockedRoom, lockRoom } from '../storage/locked-room.ts';
+import type { LockedRoom } from '../storage/locked-room.ts';
 import { changeMessage, findMessages, hashOf, isKeyTaken } from '../storage/messages.ts';
-import { type Send, type SendResult, writeSends } from '../storage/sends.ts';
+import { lockForSends, type Send, type SendResult, writeSends } from '../storage/sends.ts';
 import type { Db, MessageRow } from '../storage/tables.ts';
 import { joinFirst, refusalOf, requireReadable } from './access.ts';
 import { type Chat, changeRoom, commit, publish } from './chat.ts';
-import { requireUsers } from './gone-user.ts';
+import { isOfGoneUser, requireUsers } from './gone-user.ts';
 import type { Outcomes } from './lane.ts';
 
 export type Sending = Omit<Send, 'senderId'>;
@@ -43,17 +43,24 @@ async function send(chat: Chat, senderId: string, sending: Sending): Promise<Sen
   return (await chat.rooms.lane(roomId).runTogether(own, body.length, inRoom)) as Sent; // 2
 }
 
-/** Writes the sends with one statement and publishes their entries. */
+/** Writes the sends with one statement and publishes their entries. All are `held` if the statement collided with another transaction. */
 async function sendAll(chat: Chat, sends: readonly Send[]): Promise<SendResult[]> {
-  const results = await writeSends(chat.db, sends);
-  publish(chat, entriesOf(results));
-  return results;
+  try {
+    const results = await writeSends(chat.db, sends);
+    publish(chat, entriesOf(results));
+    return results;
+  } catch (error) {
+    // For example, the default isolation of the database is stricter than read committed. The transactions of the rooms'
+    // lanes are read committed.
+    if (error instanceof DatabaseFailure && error.isOfConcurrency) return sends.map(() => ({ outcome: 'held' }));
+    throw error;
+  }
 }
 
-/** Waits for the lock on the room of the sends, and writes them with one statement. */
+/** Waits for the locks on the room and on the senders, and writes them with one statement. */
 function sendInto(chat: Chat, roomId: string, sends: readonly Send[]): Promise<SendResult[]> {
   return commit(chat, async (trx) => {
-    await lockRoom(trx, roomId);
+    await lockForSends(trx, roomId, sends);
     const result = await writeHeld(trx, sends);
     return { entries: entriesOf(result), result };
   });
@@ -82,11 +89,17 @@ async function settleAll(sends: readonly Send[], write: (sends: readonly Send[])
     // Another transaction wrote the key after the snapshot of this statement, and has committed.
     if (isKeyTaken(error)) return settleAll(sends, write);
     const isOfOne = sends.length > 1 && error instanceof DatabaseFailure && error.isOfData;
-    if (!isOfOne) return sends.map(() => ({ status: 'rejected', reason: error }));
+    if (!isOfOne) return sends.map(() => ({ status: 'rejected', reason: reasonOf(error) }));
     const middle = sends.length >> 1;
     return [...(await settleAll(sends.slice(0, middle), write)), ...(await settleAll(sends.slice(middle), write))];
   }
 }
+
+/** A retry of data that the database rejects fails again, so such a failure is the server's fault and not UNAVAILABLE. */
+const reasonOf = (error: unknown) =>
+  error instanceof DatabaseFailure && error.isOfData && !isOfGoneUser(error)
+    ? new Error(`the database rejected the data of a send: ${error.message}`, { cause: error.cause })
+    : error;
 
 function answerTo(send: Send, result: SendResult): PromiseSettledResult<Answer> {
   switch (result.outcome) {
@@ -110,7 +123,7 @@ const isSame = (sent: MessageRow, send: Send) => sent.roomId === send.roomId && 
 
 /** Throws FORBIDDEN unless the viewer sent the TALK message and is a member, and CONFLICT if it is deleted. */
 export async function editMessage(chat: Chat, viewerId: string, messageId: string, body: string): Promise<MessageRow> {
-  return changeFound(chat, messageId, async (room, message) => {
+  return changeFound(chat, viewerId, messageId, async (room, message) => {
     const { membership } = await requireReadable(room, viewerId, noSuchMessage);
     if (message.senderId !== viewerId || message.kind !== 'TALK') throw forbidden('Only its sender may edit a message.');
     if (membership === undefined) throw forbidden(joinFirst);
@@ -122,7 +135,7 @@ export async function editMessage(chat: Chat, viewerId: string, messageId: strin
 
 /** Replaces a message by a tombstone. Does nothing for a tombstone. Throws FORBIDDEN unless the viewer sent it or owns the room. */
 export async function deleteMessage(chat: Chat, viewerId: string, messageId: string): Promise<MessageRow> {
-  return changeFound(chat, messageId, async (room, message) => {
+  return changeFound(chat, viewerId, messageId, async (room, message) => {
     const { membership } = await requireReadable(room, viewerId, noSuchMessage);
     const own = message.senderId === viewerId && message.kind === 'TALK';
     if (!own && membership?.role !== 'OWNER') throw forbidden('Only its sender or the owner of the room may delete a message.');
@@ -133,12 +146,13 @@ export async function deleteMessage(chat: Chat, viewerId: string, messageId: str
 
 async function changeFound(
   chat: Chat,
+  viewerId: string,
   messageId: string,
   work: (room: LockedRoom, message: MessageRow) => Promise<MessageRow>,
 ): Promise<MessageRow> {
   const [found] = await findMessages(chat.db, [messageId]);
   if (!found) throw noSuchMessage();
-  return changeRoom(chat, found.roomId, async (room, trx) => {
+  return changeRoom(chat, viewerId, found.roomId, async (room, trx) => {
     // Read again under the lock, because the message may have changed.
     const [message] = await findMessages(trx, [messageId]);
     if (!room || !message || message.seq <= room.row.floorSeq) throw noSuchMessage();

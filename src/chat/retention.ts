@@ -3,7 +3,7 @@
 import { type Clock, realClock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { lockRoom } from '../storage/locked-room.ts';
-import { findRoomToPurge, findRoomToTrim, isCleaner, purgeRoom, trimRoom } from '../storage/retention.ts';
+import { findRoomToPurge, findRoomToTrim, isCleaner, purgeRoom, readClockMs, trimRoom } from '../storage/retention.ts';
 import { type Chat, commit } from './chat.ts';
 
 const intervalMs = 60_000;
@@ -28,11 +28,12 @@ export class Retention implements AsyncDisposable {
     this.#timer = this.#plan();
   }
 
-  /** Removes entries and rooms that are old at `now`, in batches, unless another node is the cleaner. */
-  async clean(now = Date.now()): Promise<void> {
+  /** Removes entries and rooms that are old now, by the clock of the database, or at `atMs`, in batches, unless another node is the cleaner. */
+  async clean(atMs?: number): Promise<void> {
+    const { db } = this.#chat;
+    const now = atMs ?? (await readClockMs(db));
     const trimBefore = this.#retentionDays === undefined ? undefined : new Date(now - this.#retentionDays * dayMs);
     const purgeBefore = new Date(now - purgeAfterMs);
-    const { db } = this.#chat;
     const failed: string[] = [];
     while (!this.#closed) {
       const toTrim = trimBefore && (await findRoomToTrim(db, trimBefore, failed));

@@ -69,7 +69,7 @@ export async function updateRoom(
   roomId: string,
   changes: { name?: string; description?: string | null },
 ): Promise<RoomRow> {
-  return changeRoom(chat, roomId, async (locked) => {
+  return changeRoom(chat, viewerId, roomId, async (locked) => {
     const standing = await requireReadable(locked, viewerId);
     const { room } = standing;
     if (room.row.kind === 'DIRECT') throw badInput('A DIRECT room cannot be changed.', 'roomId');
@@ -83,7 +83,7 @@ export async function updateRoom(
 
 /** Deletes a room. Throws FORBIDDEN unless the viewer owns it, or it is a DIRECT room of theirs. */
 export async function deleteRoom(chat: Chat, viewerId: string, roomId: string): Promise<void> {
-  await changeRoom(chat, roomId, async (locked) => {
+  await changeRoom(chat, viewerId, roomId, async (locked) => {
     const standing = await requireReadable(locked, viewerId);
     if (standing.room.row.kind !== 'DIRECT') requireOwner(standing);
     await endRoom(standing.room);

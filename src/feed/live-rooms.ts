@@ -4,7 +4,7 @@
 import DataLoader from 'dataloader';
 import type { Bus } from '../bus/bus.ts';
 import { type Clock, realClock } from '../clock.ts';
-import { notFound } from '../errors.ts';
+import { noSuchRoom } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Position } from '../storage/cursor.ts';
 import type { RoomHead, RoomView } from '../storage/rooms.ts';
@@ -103,7 +103,7 @@ export class LiveRooms implements AsyncDisposable {
   /** The room as it is now. Throws NOT_FOUND if the viewer may not read it. */
   async getVisible(view: RoomView): Promise<RoomHead> {
     const room = await this.#views.load(view);
-    if (!room) throw notFound('There is no such room.', 'roomId');
+    if (!room) throw noSuchRoom();
     return room;
   }
 

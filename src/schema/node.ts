@@ -1,6 +1,6 @@
 // Objects with a global id. Each type is loaded in batches, and the statement that loads it checks the viewer's right.
 
-import { noSuchRoom } from '../chat/chat.ts';
+import { noSuchRoom } from '../errors.ts';
 import { isWellFormed, kindOf } from '../storage/id.ts';
 import { findMemberships } from '../storage/members.ts';
 import { findReadableMessages } from '../storage/messages.ts';

@@ -1,5 +1,6 @@
 // The events of a room: one object type for each entry type of its log.
 
+import { unavailable } from '../errors.ts';
 import type { Delivery } from '../feed/delivery.ts';
 import { encodeCursor, expiredCursor } from '../storage/cursor.ts';
 import type { EntryType } from '../storage/entry-types.ts';
@@ -107,7 +108,9 @@ export async function messageOf(event: MessageEvent, _args: object, context: Con
   const [message] = await context.storage.rows.messages([event.messageId]);
   // Retention removed the message while the entry was in memory, or the bus carried a forged entry.
   if (message?.roomId !== event.roomId) throw expiredCursor();
-  if (message.changedSeq <= event.seq) return message;
+  if (message.changedSeq < event.seq)
+    throw unavailable('The database answered with an older state of the message than that of the event: retry.');
+  if (message.changedSeq === event.seq) return message;
   if (!(await hasRightEnded(context.storage.db, event, message.changedSeq))) return message;
   if ((await roomOf(context, event.roomId)).visible) return message;
   return { ...message, body: null, editedAt: null, deletedAt: null, deletionReason: null };

@@ -12,6 +12,7 @@ export class EmbeddedThreads {
   readonly #log: Log;
   #thread: EmbeddedThread;
   #startedAtMs = performance.now();
+  #closed = false;
 
   constructor(folder: string, log: Log) {
     this.#folder = folder;
@@ -19,9 +20,10 @@ export class EmbeddedThreads {
     this.#thread = new EmbeddedThread(folder);
   }
 
+  /** After `close`, the thread that has ended: the lock on the folder is free, and another process may have opened it. */
   current(): EmbeddedThread {
     const { failure } = this.#thread;
-    if (failure && performance.now() - this.#startedAtMs >= restartMs) {
+    if (failure && !this.#closed && performance.now() - this.#startedAtMs >= restartMs) {
       this.#log.error({ error: failure }, 'the embedded database is opened again');
       this.#thread = new EmbeddedThread(this.#folder);
       this.#startedAtMs = performance.now();
@@ -30,6 +32,7 @@ export class EmbeddedThreads {
   }
 
   close(): Promise<void> {
+    this.#closed = true;
     return this.#thread.close();
   }
 }

@@ -22,6 +22,11 @@ export class DatabaseFailure extends Error {
   get isOfData(): boolean {
     return this.code !== undefined && /^2[23]...$/.test(this.code);
   }
+
+  /** Whether the statement collided with another transaction: a serialization failure or a deadlock. Nothing was written. */
+  get isOfConcurrency(): boolean {
+    return this.code === '40001' || this.code === '40P01';
+  }
 }
 
 function textOf(error: unknown, name: string): string | undefined {

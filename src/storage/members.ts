@@ -1,7 +1,7 @@
 // The members of a room.
 
 import { sql } from 'kysely';
-import { notFound } from '../errors.ts';
+import { noSuchRoom } from '../errors.ts';
 import { decodeListCursor, encodeListCursor } from './cursor.ts';
 import { newId } from './id.ts';
 import type { LockedRoom } from './locked-room.ts';
@@ -118,7 +118,7 @@ export async function listMembers(db: Db, viewerId: string, roomId: string, args
     .orderBy('member.joinedAt', order)
     .orderBy('member.id', order)
     .execute();
-  if (rows.length === 0) throw notFound('There is no such room.', 'roomId');
+  if (rows.length === 0) throw noSuchRoom();
   const members = rows.filter((row): row is MembershipRow => row.id !== null);
   return toPage(members, window, { before: after !== undefined, after: before !== undefined });
 }

@@ -2,12 +2,13 @@
 
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
-import { notFound } from '../errors.ts';
+import { noSuchRoom } from '../errors.ts';
 import { decodeCursor, encodeCursor, expiredCursor, type Position } from './cursor.ts';
 import { DatabaseFailure } from './failure.ts';
 import { newId } from './id.ts';
 import type { LockedRoom } from './locked-room.ts';
 import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
+import { isFound, primary } from './primary.ts';
 import { mayRead } from './rights.ts';
 import { floorOf, headOf } from './room-log.ts';
 import { type Db, type MessageRow, messageColumns, now, qualified, type RoomRow } from './tables.ts';
@@ -52,7 +53,13 @@ export const hashOf = (body: string) => createHash('sha256').update(body).digest
  * rights: for callers that have done so, such as a feed that delivers an entry, or a change that holds the room's lock.
  */
 export async function findMessages(db: Db, ids: readonly string[]): Promise<MessageRow[]> {
-  return db.selectFrom('messages').select(messageColumns).where('id', 'in', ids).execute();
+  const rows = await db
+    .selectFrom(primary)
+    .leftJoin('messages', (join) => join.on('messages.id', 'in', ids))
+    .where('isPrimary', '=', 1)
+    .select(qualified('messages', messageColumns))
+    .execute();
+  return rows.filter(isFound) as MessageRow[];
 }
 
 /** The messages with these ids that the viewer may read and that retention has not removed. */
@@ -141,7 +148,7 @@ export async function listMessages(db: Db, viewerId: string, roomId: string, arg
     .orderBy('message.seq', window.fromEnd ? 'desc' : 'asc')
     .execute();
   const first = rows[0];
-  if (!first) throw notFound('There is no such room.', 'roomId');
+  if (!first) throw noSuchRoom();
   requireKept(first, after, first.afterTag);
   requireKept(first, before, first.beforeTag);
   const messages = rows.filter((row) => row.id !== null) as unknown as MessageRow[];

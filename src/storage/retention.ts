@@ -15,6 +15,12 @@ export async function isCleaner(trx: Trx): Promise<boolean> {
   return rows[0]?.ours === true;
 }
 
+/** The time by the clock of the database, which also wrote the times of the rows. Nodes' clocks may be wrong. */
+export async function readClockMs(db: Db): Promise<number> {
+  const { rows } = await sql<{ at: Date }>`select statement_timestamp() as at`.execute(db);
+  return (rows[0] as { at: Date }).at.getTime();
+}
+
 /** A room whose oldest entry was written before `cutoff`. */
 export async function findRoomToTrim(db: Db, cutoff: Date, except: readonly string[]): Promise<string | undefined> {
   const room = await db

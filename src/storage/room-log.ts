@@ -1,10 +1,10 @@
 // Reads a room's log, and writes it through a LockedRoom. The transaction that writes an entry holds the lock on the room's
 // row when it assigns `seq`, so entries become visible in the order of their seq: no reader sees n + 1 before n.
 
-import { notFound } from '../errors.ts';
+import { noSuchRoom } from '../errors.ts';
 import { expiredCursor, type Position } from './cursor.ts';
 import { entryColumns, fromStored, type LogEvent, type StoredEvent, typesThatEndNoRight } from './entry-types.ts';
-import { requirePrimary } from './primary.ts';
+import { isFound, primary } from './primary.ts';
 import type { Db, RoomRow } from './tables.ts';
 import { UnknownEntryError } from './unknown-entry.ts';
 
@@ -37,7 +37,8 @@ export interface LogPage {
 export async function readLogPage(db: Db, roomId: string, fromSeq: number, limit: number): Promise<LogPage> {
   // One statement is one snapshot, so the floor and the entries are consistent.
   const rows = await db
-    .selectFrom('rooms')
+    .selectFrom(primary)
+    .leftJoin('rooms', (join) => join.on('rooms.id', '=', roomId))
     .leftJoinLateral(
       (eb) =>
         eb
@@ -50,14 +51,13 @@ export async function readLogPage(db: Db, roomId: string, fromSeq: number, limit
           .as('entry'),
       (join) => join.onTrue(),
     )
-    .where('rooms.id', '=', roomId)
+    .where('isPrimary', '=', 1)
     .select(['rooms.floorSeq', 'rooms.floorTag', 'entry.seq', 'entry.tag', 'entry.type', 'entry.at'])
     .select(entryColumns.map((column) => `entry.${column}` as const))
-    .select(requirePrimary)
     .orderBy('entry.seq')
     .execute();
-  const room = rows[0];
-  if (!room) throw notFound('There is no such room.', 'roomId');
+  const room = rows[0] as Pick<RoomRow, 'floorSeq' | 'floorTag'> | { readonly floorSeq: null } | undefined;
+  if (!room || room.floorSeq === null) throw noSuchRoom();
   const found = rows.flatMap((row) => (row.seq === null ? [] : [row as StoredEntry]));
   const start = fromSeq <= room.floorSeq ? floorOf(room) : found.shift();
   const entries: LogEntry[] = [];
@@ -95,12 +95,13 @@ export async function readLog(db: Db, roomId: string, after: Position, limit: nu
 /** The heads of the rooms that still have a row. */
 export async function readHeads(db: Db, roomIds: readonly string[]): Promise<Map<string, Position>> {
   const rows = await db
-    .selectFrom('rooms')
-    .select(['id', 'headSeq', 'headTag'])
-    .select(requirePrimary)
-    .where('id', 'in', roomIds)
+    .selectFrom(primary)
+    .leftJoin('rooms', (join) => join.on('rooms.id', 'in', roomIds))
+    .where('isPrimary', '=', 1)
+    .select(['rooms.id', 'rooms.headSeq', 'rooms.headTag'])
     .execute();
-  return new Map(rows.map((row) => [row.id, headOf(row)]));
+  const found = rows.filter(isFound);
+  return new Map(found.map((row) => [row.id, headOf(row as Pick<RoomRow, 'headSeq' | 'headTag'>)]));
 }
 
 /** Whether an entry after `entry` and up to `throughSeq` may have ended a user's right to the room. */

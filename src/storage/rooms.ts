@@ -4,7 +4,7 @@ import { type SelectQueryBuilder, sql } from 'kysely';
 import { decodeListCursor, encodeListCursor, type ListPlace, newTag } from './cursor.ts';
 import { newId } from './id.ts';
 import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
-import { requirePrimary } from './primary.ts';
+import { primary } from './primary.ts';
 import { isMember, mayRead } from './rights.ts';
 import { type Database, type Db, fold, qualified, type RoomKind, type RoomRow, roomColumns, type Trx } from './tables.ts';
 
@@ -73,10 +73,12 @@ export async function findVisibleHeads(db: Db, views: readonly RoomView[]): Prom
   const viewerIds = views.map(({ viewerId }) => viewerId);
   const roomIds = views.map(({ roomId }) => roomId);
   const { rows } = await sql<RoomHead & { place: number }>`
-    select view.place, rooms.kind, rooms.head_seq, rooms.head_tag, rooms.floor_seq, ${requirePrimary}
-    from unnest(${viewerIds}::text[], ${roomIds}::text[]) with ordinality as view (viewer_id, room_id, place)
-    join rooms on rooms.id = view.room_id
-    where ${mayRead(sql.ref('view.viewer_id'))}`.execute(db);
+    select view.place, rooms.kind, rooms.head_seq, rooms.head_tag, rooms.floor_seq
+    from ${primary} left join (
+      unnest(${viewerIds}::text[], ${roomIds}::text[]) with ordinality as view (viewer_id, room_id, place)
+      join rooms on rooms.id = view.room_id
+    ) on ${mayRead(sql.ref('view.viewer_id'))}
+    where is_primary = 1`.execute(db);
   const found = new Map(rows.map((row) => [row.place, row]));
   return views.map((_, i) => found.get(i + 1));
 }

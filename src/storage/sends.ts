@@ -7,7 +7,7 @@ import { newId } from './id.ts';
 import { hashOf } from './messages.ts';
 import { mayRead } from './rights.ts';
 import type { LogEntry } from './room-log.ts';
-import { type Db, type MessageRow, messageColumns, now, qualified } from './tables.ts';
+import { type Db, type MessageRow, messageColumns, now, qualified, type Trx } from './tables.ts';
 
 export interface Send {
   readonly roomId: string;
@@ -24,7 +24,7 @@ export type SendResult =
   | { readonly outcome: 'known'; readonly message: MessageRow }
   /** The sender is not a member of the room, or there is no such room. */
   | { readonly outcome: 'refused'; readonly mayRead: boolean }
-  /** Another transaction holds the room or has just released it. Nothing was written. */
+  /** Another transaction holds the room or the row of the sender, or has just released it. Nothing was written. */
   | { readonly outcome: 'held' };
 
 /** The message that was written or found, if there is one, and the state of the room. */
@@ -38,6 +38,18 @@ type Row = (MessageRow | { readonly id: null }) & {
   readonly isMember: boolean;
 };
 
+/**
+ * Waits for the locks that `writeSends` skips, in the order in which the deletion of a user takes them: the senders, then the
+ * room. `writeSends` then finds both unlocked in the same transaction.
+ */
+export async function lockForSends(trx: Trx, roomId: string, sends: readonly Send[]): Promise<void> {
+  await sql`
+    with sender as materialized (
+      select id from users where id = any(${[...new Set(sends.map(({ senderId }) => senderId))]}::text[]) order by id for key share
+    )
+    select from rooms where id = ${roomId} and (select count(*) from sender) >= 0 for update`.execute(trx);
+}
+
 const columns = (alias: string) => sql.join(qualified(alias, messageColumns).map((name) => sql.ref(name)));
 
 /**
@@ -48,6 +60,8 @@ const columns = (alias: string) => sql.join(qualified(alias, messageColumns).map
  * - Sets the durability of its own transaction: `send` reads from `durable`, so that it is evaluated if there is a send.
  * - Locks rooms in ascending order, and skips those that are locked. Rights are those of the statement's snapshot, so a
  *   room is written only if its head is still that of the snapshot: a member who was just removed cannot send.
+ * - Skips senders whose row is locked, for a deletion. The foreign key would wait for the lock while this statement holds the
+ *   rooms, and the deletion waits for the rooms of the user: a deadlock. A sender without a row is left to the foreign key.
  * - Writes keys in the same order on every node. Otherwise two nodes that write the same keys could deadlock.
  * - Looks rows up with `limit 1`: the plan of a prepared statement may date from when the table was small, and would
  *   otherwise scan the whole table.
@@ -77,12 +91,16 @@ export async function writeSends(db: Db, sends: readonly Send[]): Promise<SendRe
       select id, head_seq, head_tag, last_number from rooms
       where id = any(${[...new Set(column(({ roomId }) => roomId))]}::text[])
       order by id for update skip locked
+    ), sender as materialized (
+      select id from users where id = any(${[...new Set(column(({ senderId }) => senderId))]}::text[])
+      order by id for key share skip locked
     ), fresh as materialized (
       select send.*, held.head_seq + row_number() over room as seq, held.last_number + row_number() over room as number,
         lag(send.tag, 1, held.head_tag) over room as previous_tag
       from send
       join held on held.id = send.room_id and held.head_seq = send.head_seq and held.head_tag = send.head_tag
       where is_member and may_read and known_id is null
+        and (send.sender_id in (select id from sender) or (select id from users where id = send.sender_id limit 1) is null)
         and not exists (select from send as earlier where earlier.sender_id = send.sender_id
           and earlier.client_message_id = send.client_message_id and earlier.place < send.place)
       window room as (partition by send.room_id order by send.place)
@@ -118,7 +136,7 @@ function toResult(row: Row): SendResult {
   if (row.id === null) {
     const { ready, mayRead, isMember } = row;
     if (mayRead === null) return { outcome: 'refused', mayRead: false };
-    // The member may send, but nothing was written: the key occurs twice, or the room is held.
+    // The member may send, but nothing was written: the key occurs twice, or the room or the sender is locked.
     if (!ready || (isMember && mayRead)) return { outcome: 'held' };
     return { outcome: 'refused', mayRead };
   }

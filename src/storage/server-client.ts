@@ -17,7 +17,8 @@ const preparedName = /^\/\* prepared: (\w+) \*\//;
 
 /** Properties of pg.Client that its types lack. */
 interface BackendKey {
-  readonly processID: number;
+  /** Null if a proxy did not send it. */
+  readonly processID: number | null;
   readonly secretKey: number;
 }
 
@@ -84,6 +85,7 @@ export class ServerClient extends pg.Client {
   #giveUp(reason: Error): void {
     this.connection.stream.destroy(reason);
     const { processID, secretKey } = this.#key;
+    if (processID === null) return;
     const request = Buffer.alloc(16);
     for (const [index, value] of [16, 80_877_102, processID, secretKey].entries()) request.writeInt32BE(value, index * 4);
     const socket = this.host.startsWith('/') ? connect(`${this.host}/.s.PGSQL.${this.port}`) : connect(this.port, this.host);

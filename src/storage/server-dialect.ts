@@ -1,7 +1,16 @@
 // PostgreSQL through Kysely, with transactions that are durable and bounded in time. Each transaction sets this for itself,
 // in the round trip that begins it.
 
-import { CompiledQuery, type Kysely, PostgresAdapter, PostgresDialect, PostgresDriver, type PostgresPool, sql } from 'kysely';
+import {
+  CompiledQuery,
+  type Kysely,
+  PostgresAdapter,
+  PostgresDialect,
+  PostgresDriver,
+  type PostgresPool,
+  sql,
+  type TransactionSettings,
+} from 'kysely';
 import { durableCommit } from './durability.ts';
 
 export interface TransactionBounds {
@@ -54,10 +63,14 @@ class ServerDriver extends PostgresDriver {
 
   constructor(pool: PostgresPool, bounds: TransactionBounds | undefined) {
     super({ pool });
-    this.#begin = CompiledQuery.raw(['begin', ...(bounds ? limits(bounds) : []), `select ${durableCommit}`].join('; '));
+    this.#begin = CompiledQuery.raw(
+      ['begin isolation level read committed', ...(bounds ? limits(bounds) : []), `select ${durableCommit}`].join('; '),
+    );
   }
 
-  override async beginTransaction(connection: Connection): Promise<void> {
+  /** `read committed` whatever the default of the database: a change reads the newest state of a room after it waited for the lock. */
+  override async beginTransaction(connection: Connection, settings: TransactionSettings): Promise<void> {
+    if (settings.isolationLevel || settings.accessMode) throw new Error('a transaction has no settings of its own');
     try {
       await connection.executeQuery(this.#begin);
     } catch (error) {

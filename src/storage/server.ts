@@ -1,6 +1,7 @@
 // PostgreSQL: a pool of connections to the primary for requests, one for feeds, and a connection for probes. It may be
 // behind a pooler in transaction mode, so that no session setting and no startup parameter is used.
 
+import { sql } from 'kysely';
 import pg from 'pg';
 import { ConfigError } from '../config.ts';
 import type { Log } from '../log.ts';
@@ -48,6 +49,7 @@ export async function openServer(databaseUrl: string, poolSize: number, log: Log
     await migrateOn(open({ max: 1 }));
     // Runs one transaction on each pool, with the usual settings, so that a connection limit or a refused setting fails the start.
     await Promise.all([db, feedDb, probeDb].map((each) => each.transaction().execute(async () => {})));
+    await requireUtf8(db);
   } catch (error) {
     throw error instanceof DatabaseFailure ? refused(databaseUrl, error) : error;
   }
@@ -62,6 +64,14 @@ export async function openServer(databaseUrl: string, poolSize: number, log: Log
   };
 }
 
+/** Another encoding cannot store every message: a send with an emoji would fail for ever. */
+async function requireUtf8(db: Db): Promise<void> {
+  const { rows } = await sql<{ encoding: string }>`select current_setting('server_encoding') as encoding`.execute(db);
+  const encoding = rows[0]?.encoding;
+  if (encoding !== 'UTF8')
+    throw new ConfigError(`DATABASE_URL: the encoding of the database is ${encoding}: use a database with encoding UTF8.`);
+}
+
 /** Migrates without bounds in time, because while one node migrates, the others wait for it. */
 async function migrateOn(db: Db): Promise<void> {
   try {
@@ -73,7 +83,13 @@ async function migrateOn(db: Db): Promise<void> {
 
 /** The sentence for a database that cannot be used. It never contains the password. */
 const refused = (databaseUrl: string, { message }: DatabaseFailure) =>
-  new ConfigError(`DATABASE_URL: the database at ${new URL(databaseUrl).host} cannot be used: ${message}.`);
+  new ConfigError(`DATABASE_URL: the database at ${addressOf(databaseUrl)} cannot be used: ${message}.`);
+
+/** The host is a parameter if the address is a Unix socket. */
+const addressOf = (databaseUrl: string) => {
+  const { host, searchParams } = new URL(databaseUrl);
+  return host || (searchParams.get('host') ?? 'its default address');
+};
 
 // Numbers for int8, as PGlite returns them. No value that the server stores exceeds 2^53.
 const getTypeParser: pg.CustomTypesConfig['getTypeParser'] = (oid, format) =>

@@ -1,7 +1,8 @@
 // Users: guests, and users of the host application, who get a row when their token is first verified.
 
 import { newId } from './id.ts';
-import { type Db, fold, type UserRow, userColumns } from './tables.ts';
+import { isFound, primary } from './primary.ts';
+import { type Db, fold, qualified, type UserRow, userColumns } from './tables.ts';
 
 export async function createGuest(db: Db, name: string): Promise<UserRow> {
   // In a transaction, which makes the row durable before the guest gets a token.
@@ -29,7 +30,13 @@ export async function upsertUser(db: Db, subject: string, name: string): Promise
 }
 
 export async function findUsers(db: Db, ids: readonly string[]): Promise<UserRow[]> {
-  return db.selectFrom('users').select(userColumns).where('id', 'in', ids).execute();
+  const rows = await db
+    .selectFrom(primary)
+    .leftJoin('users', (join) => join.on('users.id', 'in', ids))
+    .where('isPrimary', '=', 1)
+    .select(qualified('users', userColumns))
+    .execute();
+  return rows.filter(isFound) as UserRow[];
 }
 
 export async function findUser(db: Db, id: string): Promise<UserRow | undefined> {

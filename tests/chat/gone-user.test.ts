@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { sql } from 'kysely';
 import type { Chat } from '../../src/chat/chat.ts';
-import { addMember, joinRoom } from '../../src/chat/members.ts';
-import { sendMessage } from '../../src/chat/messages.ts';
-import { createRoom, openDirectRoom } from '../../src/chat/rooms.ts';
+import { addMember, joinRoom, removeMember } from '../../src/chat/members.ts';
+import { deleteMessage, editMessage, sendMessage } from '../../src/chat/messages.ts';
+import { createRoom, deleteRoom, openDirectRoom, updateRoom } from '../../src/chat/rooms.ts';
 import { createGuest } from '../../src/storage/users.ts';
 import { storages } from '../support/server.ts';
 import { chatOn, createOwnedRoom, openTestStorage, type TestStorage } from '../support/storage.ts';
@@ -37,6 +37,20 @@ for (const name of storages) {
       await assert.rejects(joinRoom(chat, goneId, roomId), accountGone);
       await assert.rejects(createRoom(chat, goneId, { kind: 'OPEN', name: 'Room', memberIds: [] }), accountGone);
       await assert.rejects(openDirectRoom(chat, goneId, otherId, null), accountGone);
+    });
+
+    it('gets UNAUTHENTICATED for each change of a room or message that was theirs', async () => {
+      const { roomId, userId: goneId } = await createOwnedRoom(chat);
+      const { id: otherId } = await createGuest(opened.db, 'Other');
+      await joinRoom(chat, otherId, roomId);
+      const { message } = await sendMessage(chat, goneId, { roomId, body: 'Hello' });
+      await deleteUser(goneId);
+      await assert.rejects(addMember(chat, goneId, roomId, otherId), accountGone);
+      await assert.rejects(removeMember(chat, goneId, roomId, otherId), accountGone);
+      await assert.rejects(updateRoom(chat, goneId, roomId, { name: 'New' }), accountGone);
+      await assert.rejects(deleteRoom(chat, goneId, roomId), accountGone);
+      await assert.rejects(editMessage(chat, goneId, message.id, 'new'), accountGone);
+      await assert.rejects(deleteMessage(chat, goneId, message.id), accountGone);
     });
 
     it('gets UNAUTHENTICATED for a send whose foreign key fails', async () => {

@@ -3,13 +3,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type KyselyPlugin, sql } from 'kysely';
-import { removeMember } from '../../src/chat/members.ts';
+import type { Chat } from '../../src/chat/chat.ts';
+import { joinRoom, removeMember } from '../../src/chat/members.ts';
 import { sendMessage } from '../../src/chat/messages.ts';
 import type { GaplessError } from '../../src/errors.ts';
+import { openStorage } from '../../src/storage/database.ts';
 import { DatabaseFailure } from '../../src/storage/failure.ts';
 import { createGuest } from '../../src/storage/users.ts';
+import { setDefault } from '../support/commits.ts';
 import { Lock } from '../support/lock.ts';
+import { createDatabase } from '../support/postgres.ts';
 import { until } from '../support/process.ts';
+import { silentLog } from '../support/server.ts';
 import { chatOn, createOwnedRoom, getRoom, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
 
 describe('sends to many rooms', () => {
@@ -94,6 +99,60 @@ describe('sends to many rooms', () => {
     await lock.release();
     const numbers = (await Promise.all(waiting)).map(({ message }) => message.number);
     assert.deepEqual(numbers, [1, 2, 3]);
+  });
+
+  // The opposite order of locks: the deletion holds the user and wants the room, the batch holds the room and wants the user.
+  it('do not wait for a sender whose row is being deleted, and do not deadlock with the deletion', async () => {
+    const chat = chatOn(opened.db);
+    const { roomId } = await createOwnedRoom(chat);
+    const other = await createOwnedRoom(chat);
+    const { id: goneId } = await createGuest(opened.db, 'Gone');
+    await joinRoom(chat, goneId, roomId);
+    await using lock = await Lock.take(url, 'select from users where id = $1 for update', [goneId]);
+    const began = performance.now();
+    const sends = [
+      sendMessage(chat, other.userId, { roomId: other.roomId, body: 'first, alone' }),
+      sendMessage(chat, goneId, { roomId, body: 'waits' }),
+      sendMessage(chat, other.userId, { roomId: other.roomId, body: 'second' }),
+    ] as const;
+    await Promise.all([sends[0], sends[2]]);
+    await sendMessage(chat, other.userId, { roomId: other.roomId, body: 'third' });
+    assert.ok(performance.now() - began < 1500, 'the others waited');
+    await until('the send waits for its sender', async () => (await lock.waiting()) > 0);
+    // The send that waits does not hold the room.
+    await sql`select from rooms where id = ${roomId} for update nowait`.execute(opened.db);
+    await lock.release();
+    assert.equal((await sends[1]).message.body, 'waits');
+  });
+
+  it('whose data the database rejects are not UNAVAILABLE, because a retry would fail again', async () => {
+    const chat = chatOn(opened.db);
+    const { roomId, userId } = await createOwnedRoom(chat);
+    await sql`alter table messages add constraint no_x check (body <> 'x')`.execute(opened.db);
+    try {
+      const outcomes = await Promise.allSettled(['a', 'x', 'b'].map((body) => sendMessage(chat, userId, { roomId, body })));
+      assert.deepEqual(
+        outcomes.map(({ status }) => status),
+        ['fulfilled', 'rejected', 'fulfilled'],
+      );
+      const { reason } = outcomes[1] as PromiseRejectedResult;
+      assert.ok(!(reason instanceof DatabaseFailure) && /rejected the data of a send/.test(reason.message));
+    } finally {
+      await sql`alter table messages drop constraint no_x`.execute(opened.db);
+    }
+  });
+
+  it('are all written if the default isolation of the database is repeatable read', { timeout: 60_000 }, async () => {
+    await using database = await createDatabase();
+    await setDefault(database.url, 'default_transaction_isolation', "'repeatable read'");
+    await using storage = await openStorage({ databaseUrl: database.url, poolSize: 4 }, silentLog);
+    const chats = range(1, 4).map(() => chatOn(storage.db));
+    const { roomId, userId } = await createOwnedRoom(chats[0] as Chat);
+    const writing = chats.map(async (chat) => {
+      for (const i of range(1, 40)) await sendMessage(chat, userId, { roomId, body: `${i}` });
+    });
+    await Promise.all(writing);
+    assert.equal((await getRoom(storage.db, roomId)).lastNumber, 160);
   });
 
   it('are refused for a member who was just removed', { timeout: 60_000 }, async () => {

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { after, describe, it } from 'node:test';
+import type { Context } from '../../src/schema/context.ts';
+import { messageOf } from '../../src/schema/room-event.ts';
 import * as gql from '../gql/graphql.ts';
 import { Guest, startServer } from '../support/server.ts';
 import { refuseEventStream, Watch } from '../support/watch.ts';
@@ -89,6 +91,25 @@ describe('a stream', () => {
     assert.equal(deleted?.__typename === 'MessageDeleted' && deleted.message.deletionReason, 'BY_SENDER');
     const [only] = await watch.messages.take(1);
     assert.deepEqual([only?.messageAdded.id, only?.messageAdded.number, only?.messageAdded.body], [message.id, 1, null]);
+  });
+
+  // A lagging standby has the message without the edit, or a rollback has taken the edit away.
+  it('does not show a message whose row is older than the entry', async () => {
+    const roomId = await ada.createRoom();
+    const { message } = await ada.send(roomId, 'old');
+    const { storage } = server.app;
+    const [row] = await storage.rows.messages([message.id]);
+    assert.ok(row);
+    const edited = {
+      type: 'MessageEdited',
+      messageId: row.id,
+      roomId,
+      seq: row.changedSeq + 1,
+      tag: 1,
+      previousTag: row.tag,
+      at: new Date(),
+    } as const;
+    await assert.rejects(messageOf(edited, {}, { storage } as Context), { code: 'UNAVAILABLE' });
   });
 
   it('has a null membership for a user who joined and has left since', async () => {

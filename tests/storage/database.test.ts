@@ -150,6 +150,29 @@ describe('opening PostgreSQL', () => {
     await client.end();
   });
 
+  it('is refused with a sentence that names the folder of a Unix socket', async () => {
+    await assert.rejects(openStorage({ databaseUrl: 'postgres:///chat?host=/run/missing', poolSize: 2 }, silentLog), {
+      message: /^DATABASE_URL: the database at \/run\/missing cannot be used: /,
+    });
+  });
+
+  it('is refused with a sentence if the encoding of the database is not UTF8', async () => {
+    const name = `gapless_test_${crypto.randomUUID().replaceAll('-', '')}`;
+    const client = new pg.Client(process.env['DATABASE_URL']);
+    await client.connect();
+    await client.query(`create database ${name} encoding 'LATIN1' template template0 locale 'C'`);
+    try {
+      const url = new URL(process.env['DATABASE_URL'] as string);
+      url.pathname = `/${name}`;
+      await assert.rejects(openStorage({ databaseUrl: url.href, poolSize: 2 }, silentLog), {
+        message: 'DATABASE_URL: the encoding of the database is LATIN1: use a database with encoding UTF8.',
+      });
+    } finally {
+      await client.query(`drop database ${name} with (force)`);
+      await client.end();
+    }
+  });
+
   // The trap: a pg Pool without on('error') ends the process when a backend is terminated.
   it('goes on when its backends are terminated', async () => {
     await using opened = await openTestStorage('PostgreSQL');

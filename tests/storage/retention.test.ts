@@ -51,6 +51,15 @@ for (const name of storages) {
     const numbers = async (roomId: string) =>
       (await listMessages(db, (await getRoom(db, roomId)).createdBy as string, roomId, { first: 100 })).rows.map(({ number }) => number);
 
+    it('goes by the clock of the database, and removes nothing if the clock of the node is days ahead', async (t) => {
+      const { roomId, userId } = await createOwnedRoom(chat);
+      await sendMessage(chat, userId, { roomId, body: 'new' });
+      const aheadMs = Date.now() + 10 * dayMs;
+      t.mock.method(Date, 'now', () => aheadMs);
+      await retention.clean();
+      assert.deepEqual(await summary(roomId), ['MessageAdded']);
+    });
+
     it('removes the oldest messages and writes one HistoryTrimmed entry', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 5, longAgo);
