@@ -1,6 +1,5 @@
 // Objects with a global id. Each type is loaded in batches, and the statement that loads it checks the viewer's right.
 
-import { noSuchRoom } from '../errors.ts';
 import { isWellFormed, kindOf } from '../storage/id.ts';
 import { findMemberships } from '../storage/members.ts';
 import { findReadableMessages } from '../storage/messages.ts';
@@ -83,13 +82,6 @@ const withheld = (id: string, kind: RoomKind): RoomShape => ({
   floorNumber: 0,
   oldestAt: null,
 });
-
-/** The room that a mutation has just written, for the payload. */
-export async function getRoom(context: Context, roomId: string): Promise<RoomShape> {
-  const room = await findRoom(context, roomId);
-  if (!room) throw noSuchRoom();
-  return room;
-}
 
 builder.queryField('node', (t) =>
   t.field({

@@ -43,9 +43,8 @@ class EmbeddedConnection implements DatabaseConnection {
     }
   }
 
-  // biome-ignore lint/correctness/useYield: PGlite has no cursors
-  async *streamQuery(): AsyncIterableIterator<never> {
-    throw new Error('the embedded database does not stream');
+  streamQuery(): never {
+    throw new Error('Queries are not streamed.');
   }
 }
 

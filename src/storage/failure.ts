@@ -61,17 +61,8 @@ class ReportingConnection implements DatabaseConnection {
     return report(() => this.inner.executeQuery<Row>(query));
   }
 
-  async *streamQuery<Row>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<Row>> {
-    const results = this.inner.streamQuery<Row>(query, chunkSize);
-    try {
-      for (;;) {
-        const next = await report(() => results.next());
-        if (next.done) return;
-        yield next.value;
-      }
-    } finally {
-      await results.return?.();
-    }
+  streamQuery(): never {
+    throw new Error('Queries are not streamed.');
   }
 }
 

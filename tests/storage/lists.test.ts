@@ -8,11 +8,21 @@ import { encodeCursor } from '../../src/storage/cursor.ts';
 import { findMembershipsOf, findPeers, listMembers, memberCursor } from '../../src/storage/members.ts';
 import { findLastMessages, listMessages, messageCursor } from '../../src/storage/messages.ts';
 import { findRoomToPurge, findRoomToTrim } from '../../src/storage/retention.ts';
-import { readHeads, readLog } from '../../src/storage/room-log.ts';
+import { readHeads } from '../../src/storage/room-log.ts';
 import { findDirectRoom, findRooms, listRooms, type RoomOrder, roomCursor } from '../../src/storage/rooms.ts';
 import { writeSends } from '../../src/storage/sends.ts';
 import type { Database, Db } from '../../src/storage/tables.ts';
-import { chatOn, createOwnedRoom, fillRoom, getRoom, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
+import {
+  chatOn,
+  createOwnedRoom,
+  fillRoom,
+  getRoom,
+  openTestStorage,
+  range,
+  readAll,
+  readLog,
+  type TestStorage,
+} from '../support/storage.ts';
 
 interface Plan {
   readonly 'Node Type': string;

@@ -14,7 +14,6 @@ import { openFeed } from '../../src/feed/open-feed.ts';
 import { encodeCursor, type Position } from '../../src/storage/cursor.ts';
 import { lockRoom } from '../../src/storage/locked-room.ts';
 import { findMessages, listMessages } from '../../src/storage/messages.ts';
-import { readLog } from '../../src/storage/room-log.ts';
 import type { Db } from '../../src/storage/tables.ts';
 import { FeedReader } from '../support/feed-reader.ts';
 import { Lock } from '../support/lock.ts';
@@ -22,7 +21,17 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { until } from '../support/process.ts';
 import { retryFor } from '../support/retry.ts';
 import { silentLog, storages } from '../support/server.ts';
-import { chatOn, createOwnedRoom, fillRoom, getRoom, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
+import {
+  chatOn,
+  createOwnedRoom,
+  fillRoom,
+  getRoom,
+  openTestStorage,
+  range,
+  readAll,
+  readLog,
+  type TestStorage,
+} from '../support/storage.ts';
 
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;

@@ -5,10 +5,20 @@ import { after, before, describe, it } from 'node:test';
 import { sendMessage } from '../../src/chat/messages.ts';
 import type { GaplessError } from '../../src/errors.ts';
 import { decodeCursor, encodeCursor, type Position } from '../../src/storage/cursor.ts';
-import { floorOf, headOf, readLog } from '../../src/storage/room-log.ts';
+import { floorOf, headOf } from '../../src/storage/room-log.ts';
 import type { Db } from '../../src/storage/tables.ts';
 import { storages } from '../support/server.ts';
-import { chatOn, createOwnedRoom, fillRoom, getRoom, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
+import {
+  chatOn,
+  createOwnedRoom,
+  fillRoom,
+  getRoom,
+  openTestStorage,
+  range,
+  readAll,
+  readLog,
+  type TestStorage,
+} from '../support/storage.ts';
 
 const isExpired = ({ code }: GaplessError) => code === 'CURSOR_EXPIRED';
 

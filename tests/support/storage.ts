@@ -8,7 +8,7 @@ import { createRoom } from '../../src/chat/rooms.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { Position } from '../../src/storage/cursor.ts';
 import { openStorage, type Storage } from '../../src/storage/database.ts';
-import { headOf, type LogEntry, readLog } from '../../src/storage/room-log.ts';
+import { entriesAfter, headOf, type LogEntry, readLogPage } from '../../src/storage/room-log.ts';
 import type { Db, RoomRow } from '../../src/storage/tables.ts';
 import { createGuest } from '../../src/storage/users.ts';
 import { createPlace, type StorageName, silentLog } from './server.ts';
@@ -89,3 +89,8 @@ export async function rollBackTo(db: Db, roomId: string, { seq, tag }: Position)
 
 /** Whole numbers from `first` to `last`. */
 export const range = (first: number, last: number) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+
+/** The entries after `after`, oldest first, at most `limit`. */
+export async function readLog(db: Db, roomId: string, after: Position, limit: number): Promise<readonly LogEntry[]> {
+  return entriesAfter(await readLogPage(db, roomId, after.seq, limit), after) as readonly LogEntry[];
+}

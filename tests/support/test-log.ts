@@ -7,9 +7,9 @@ import type { LogEvent } from '../../src/storage/entry-types.ts';
 import { newId } from '../../src/storage/id.ts';
 import { lockRoom } from '../../src/storage/locked-room.ts';
 import { trimRoom } from '../../src/storage/retention.ts';
-import { floorOf, headOf, type LogEntry, readLog } from '../../src/storage/room-log.ts';
+import { floorOf, headOf, type LogEntry } from '../../src/storage/room-log.ts';
 import type { Db } from '../../src/storage/tables.ts';
-import { fillRoom, getRoom, readAll, rollBackTo } from './storage.ts';
+import { fillRoom, getRoom, readAll, readLog, rollBackTo } from './storage.ts';
 
 export interface TestLog {
   readonly roomId: string;
