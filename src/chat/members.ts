@@ -4,7 +4,7 @@ import { badInput, notFound } from '../errors.ts';
 import type { LockedRoom } from '../storage/locked-room.ts';
 import { deleteMember, findMember, findOldestMember, insertMembers, makeOwner } from '../storage/members.ts';
 import { addNotice } from '../storage/messages.ts';
-import type { MembershipRow, Trx } from '../storage/tables.ts';
+import type { MembershipRow, RoomRow, Trx } from '../storage/tables.ts';
 import { findUser } from '../storage/users.ts';
 import { requireOwner, requireReadable } from './access.ts';
 import { type Chat, changeRoom } from './chat.ts';
@@ -31,9 +31,9 @@ export async function addMember(chat: Chat, viewerId: string, roomId: string, us
   return changeRoom(chat, viewerId, roomId, add, 'userId');
 }
 
-/** Removes a member. Throws NOT_FOUND if the user is not a member. */
-export async function removeMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<void> {
-  await changeRoom(chat, viewerId, roomId, async (locked, trx) => {
+/** Removes a member, and returns the room after that. Throws NOT_FOUND if the user is not a member. */
+export async function removeMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<RoomRow> {
+  return changeRoom(chat, viewerId, roomId, async (locked, trx) => {
     const standing = await requireReadable(locked, viewerId);
     const { room } = standing;
     requireGroup(room, 'always has two members: nobody can be removed');
@@ -42,19 +42,24 @@ export async function removeMember(chat: Chat, viewerId: string, roomId: string,
     const membership = await findMember(trx, roomId, userId);
     if (!membership) throw notFound('This user is not a member of the room.', 'userId');
     await exit(room, membership);
+    return room.row;
   });
 }
 
-/** Leaves. Does nothing for a viewer who is not a member of an OPEN room. */
-export async function leaveRoom(chat: Chat, viewerId: string, roomId: string): Promise<void> {
-  await changeRoom(chat, viewerId, roomId, async (locked) => {
+/**
+ * Leaves, and returns the room after that if the viewer may still read it. Does nothing for a viewer who is not a member of
+ * an OPEN room.
+ */
+export async function leaveRoom(chat: Chat, viewerId: string, roomId: string): Promise<RoomRow | undefined> {
+  return changeRoom(chat, viewerId, roomId, async (locked) => {
     const { room, membership } = await requireReadable(locked, viewerId);
     requireGroup(room, 'cannot be left: delete it with deleteRoom');
-    if (!membership) return;
+    if (!membership) return room.row;
     await exit(room, membership);
     const next = await findOldestMember(room.trx, roomId);
     if (next && membership.role === 'OWNER') await makeOwner(room.trx, next.id);
     if (!next && room.row.kind === 'PRIVATE') await endRoom(room);
+    return room.row.kind === 'OPEN' ? room.row : undefined;
   });
 }
 

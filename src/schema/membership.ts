@@ -5,7 +5,7 @@ import { notFound } from '../errors.ts';
 import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';
 import { idOf } from './input.ts';
-import { findRoom, getRoom, Membership, Room, roomOf, User } from './node.ts';
+import { Membership, Room, roomOf, User } from './node.ts';
 import { dependsOnViewer } from './sharing.ts';
 
 export const RoomRole = builder.enumType('RoomRole', {
@@ -103,8 +103,8 @@ builder.relayMutationField(
     description:
       'The owner of a PRIVATE or OPEN room removes someone. Their streams of a PRIVATE room end. FORBIDDEN for anyone but the owner.',
     resolve: async (_mutation, { input }, context) => {
-      await removeMember(context.chat, requireViewer(context), input.roomId, input.userId);
-      return { room: await getRoom(context, input.roomId), removedUserId: input.userId };
+      const room = await removeMember(context.chat, requireViewer(context), input.roomId, input.userId);
+      return { room: { ...room, visible: true }, removedUserId: input.userId };
     },
   },
   {
@@ -128,8 +128,8 @@ builder.relayMutationField(
     description:
       'Leaves a room. The place of an owner goes to the member who joined first. A PRIVATE room ends with its last member; a DIRECT one is deleted, not left (BAD_USER_INPUT).',
     resolve: async (_mutation, { input }, context) => {
-      await leaveRoom(context.chat, requireViewer(context), input.roomId);
-      return { roomId: input.roomId, room: await findRoom(context, input.roomId) };
+      const room = await leaveRoom(context.chat, requireViewer(context), input.roomId);
+      return { roomId: input.roomId, room: room ? { ...room, visible: true } : null };
     },
   },
   {
