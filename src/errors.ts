@@ -20,7 +20,7 @@ export const errorCodes = {
   FORBIDDEN: { isFinal: true, httpStatus: 403, description: 'The viewer may see the object, but may not do this.' },
   NOT_FOUND: { isFinal: true, httpStatus: 404, description: 'There is no such object, or the viewer may not see it.' },
   CONFLICT: { isFinal: true, httpStatus: 409, description: 'Conflicts with existing data.' },
-  RATE_LIMITED: { isFinal: false, httpStatus: 429, description: 'Reserved.' },
+  RATE_LIMITED: { isFinal: false, httpStatus: 429, description: 'More at once than allowed: retry after retryAfterMs.' },
   CURSOR_INVALID: { isFinal: true, httpStatus: 400, description: 'The cursor is malformed, or belongs to another room or list.' },
   CURSOR_EXPIRED: {
     isFinal: true,
@@ -71,6 +71,7 @@ export const isFinal = (error: unknown): boolean => error instanceof GaplessErro
 
 export const badInput = (message: string, field?: string) => new GaplessError('BAD_USER_INPUT', message, { field });
 export const unauthenticated = (message: string) => new GaplessError('UNAUTHENTICATED', message);
+export const rateLimited = (message: string) => new GaplessError('RATE_LIMITED', message, { retryAfterMs: retryAfterDefaultMs });
 export const forbidden = (message: string) => new GaplessError('FORBIDDEN', message);
 export const notFound = (message: string, field?: string) => new GaplessError('NOT_FOUND', message, { field });
 export const noSuchRoom = () => notFound('There is no such room.', 'roomId');

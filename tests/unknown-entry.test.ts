@@ -54,6 +54,10 @@ for (const storage of storages) {
       await other.nextData();
       assert.match((await other.nextData())?.data ?? '', /elsewhere/);
       other.close();
+      // A client that reconnects to this node meets the same entry at once.
+      const again = await RawSocket.signedIn(server.url, ada.token);
+      again.subscribe('1', roomEvents, variables);
+      assert.equal((await again.closed).code, 1012);
     });
 
     it('holds clients before it until the node knows the type, and then nothing is missed or repeated', async () => {

@@ -21,6 +21,6 @@ export async function readBody(request: IncomingMessage): Promise<string> {
       else chunks.push(chunk);
     })
     .on('end', () => resolve(Buffer.concat(chunks).toString()))
-    .on('error', reject);
+    .on('error', () => reject(new Refusal(400, 'The body ended early.')));
   return body;
 }

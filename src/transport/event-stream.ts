@@ -5,9 +5,9 @@
 import type { ServerResponse } from 'node:http';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { Viewer } from '../chat/identity.ts';
-import type { GaplessError } from '../errors.ts';
+import { type GaplessError, isFinal } from '../errors.ts';
 import type { Sink } from '../feed/delivery.ts';
-import { endsAsRestart } from '../schema/error-code.ts';
+import { causeOf } from '../schema/error-code.ts';
 import type { ResultSource } from '../schema/subscription.ts';
 import type { Connection, Outlet, Use } from './connection.ts';
 import { encode, toBytes } from './encode.ts';
@@ -19,8 +19,8 @@ export const completedId = 'complete';
 /**
  * Answers with the results of a subscription. Resolves when the stream or its connection has ended.
  *
- * `complete` is the last event only if the subscription itself ended. When the server stops, the stream just ends, so that
- * its client reconnects. When the viewer may no longer read, it ends with an error.
+ * `complete` is the last event only if the subscription itself ended. When the server stops, or this node cannot continue, the
+ * stream just ends, so that its client reconnects. When the viewer may no longer read, it ends with an error.
  */
 export async function writeEventStream(
   response: ServerResponse,
@@ -35,7 +35,7 @@ export async function writeEventStream(
   try {
     await source.run(stream);
   } catch (error) {
-    if (endsAsRestart(error)) return stream.end();
+    if (!isFinal(causeOf(error))) return stream.end();
     stream.fail(error as GraphQLError);
   }
   stream.complete();
@@ -65,8 +65,8 @@ class EventStream implements Use, Sink<ExecutionResult> {
     connection.outlet = response;
     connection.use = this;
     response.once('close', () => {
-      connection.use = undefined;
-      connection.outlet = socket;
+      if (connection.use === this) connection.use = undefined;
+      if (connection.outlet === response) connection.outlet = socket;
       source.stop();
     });
   }

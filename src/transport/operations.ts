@@ -40,8 +40,10 @@ export class Operations {
   /** Receives a message of the client, and passes it to graphql-ws when its turn comes. */
   receive(text: string, handle: Handle): void {
     const message = parse(text);
-    if (message?.type === MessageType.Subscribe) this.#subscribe(message.id, text, handle);
-    else if (message?.type === MessageType.Complete) this.#complete(message.id, text, handle);
+    if (message?.type === MessageType.Subscribe) {
+      // While the server is stopping, it starts no new operation. The client sends it again after it has reconnected.
+      if (this.#socket.open) this.#subscribe(message.id, text, handle);
+    } else if (message?.type === MessageType.Complete) this.#complete(message.id, text, handle);
     else if (message && isClientMessage(message)) void handle(text);
     else this.#socket.close(CloseCode.BadRequest, 'Invalid message received');
   }

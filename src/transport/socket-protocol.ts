@@ -3,7 +3,7 @@
 
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
 import { makeServer, type Context as Session } from 'graphql-ws';
-import { GaplessError } from '../errors.ts';
+import { GaplessError, rateLimited, unavailable } from '../errors.ts';
 import type { Context, Services } from '../schema/context.ts';
 import { endsAsRestart, toClientError } from '../schema/error-code.ts';
 import { executeOperation, subscribeOperation } from '../schema/execute.ts';
@@ -57,7 +57,7 @@ export function createSocketProtocol(services: Services) {
   /** The arguments of the execution, or the errors of the request. */
   function prepare(socket: ClientSocket, id: string, payload: Payload): SocketArgs | GraphQLError[] {
     try {
-      if (socket.operations.tooMany) return [refused(tooManyOperations)];
+      if (socket.operations.tooMany) throw rateLimited(tooManyOperations);
       if (nestsTooDeeply(payload.variables) || nestsTooDeeply(payload.extensions)) return [refused(nestingMessage)];
       const document = parseDocument(payload.query);
       const errors = validateDocument(document);
@@ -92,18 +92,21 @@ export function createSocketProtocol(services: Services) {
 
   /** Delivers all results of a subscription. */
   async function subscribe(args: SocketArgs): Promise<Results> {
-    const { operation } = args.contextValue;
+    const { operation, socket } = args.contextValue;
     if (operation.cancelled) return endedResults();
     const deliver = async (): Promise<Results> => {
       try {
         const opening = subscribeOperation(args);
         operation.track(opening);
         const opened = await opening;
-        if (!isResultSource(opened)) return opened;
+        if (!isResultSource(opened)) {
+          if (opened.errors?.some(endsAsRestart)) socket.close(...closings.restart);
+          return opened;
+        }
         await operation.deliver(opened);
         return endedResults();
       } catch (error) {
-        if (endsAsRestart(error)) args.contextValue.socket.close(...closings.restart);
+        if (endsAsRestart(error)) socket.close(...closings.restart);
         return failedResults(error);
       }
     };
@@ -124,7 +127,8 @@ async function untilDrained({ contextValue: { operation, socket }, document, ope
   const { connection } = socket;
   while (connection.full) await connection.drained();
   const isMutation = getOperationAST(document, operationName)?.operation === 'mutation';
-  if (!socket.open || (operation.cancelled && !isMutation)) throw new GaplessError('UNAVAILABLE', 'The operation was cancelled.');
+  if (!socket.open) throw unavailable('The server is stopping: retry, and another node answers.');
+  if (operation.cancelled && !isMutation) throw unavailable('The operation was cancelled.');
 }
 
 /** A WebSocket cannot set a cookie. */

@@ -77,8 +77,7 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
       if (this.open) this.close(...closings.tryAgain);
     };
     const handleSafely = (message: string) => handle(message).catch(onFailure);
-    // While the server is stopping, it starts no new operation. The client sends it again after it has reconnected.
-    this.#socket.on('message', (data) => this.open && this.operations.receive(String(data), handleSafely));
+    this.#socket.on('message', (data) => this.writable && this.operations.receive(String(data), handleSafely));
   }
 
   /** Writes a message of graphql-ws. */

@@ -1,11 +1,14 @@
-// How an event stream ends while its client does not read.
+// How an event stream ends.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { it } from 'node:test';
+import { GraphQLError } from 'graphql';
+import { NodeUnableError } from '../../src/errors.ts';
 import type { ResultSource } from '../../src/schema/subscription.ts';
+import { expiredCursor } from '../../src/storage/cursor.ts';
 import type { Use } from '../../src/transport/connection.ts';
 import { Connections } from '../../src/transport/connections.ts';
 import { writeEventStream } from '../../src/transport/event-stream.ts';
@@ -52,4 +55,29 @@ it('an event stream whose token has expired ends once, however long its client d
   assert.equal(text.split('UNAUTHENTICATED').length, 2);
   assert.ok(text.length > body.length);
   server.close();
+});
+
+/** Everything that a client receives of an event stream whose source fails with this error. */
+async function textOf(error: Error): Promise<string> {
+  using connections = new Connections(silentLog);
+  const server = createServer((request, response) => {
+    const source: ResultSource = { cursor: 'cursor', run: () => Promise.reject(error), stop: () => {} };
+    void writeEventStream(response, source, connections.of(request.socket), undefined);
+  });
+  server.on('connection', connections.add);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const response = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  const text = await response.text();
+  server.close();
+  return text;
+}
+
+it('an event stream that its node cannot continue ends without `complete`, so that its client reconnects', async () => {
+  assert.equal(await textOf(new NodeUnableError('This node fails repeatedly.')), 'id: cursor\n\n');
+  assert.equal(await textOf(new TypeError('a bug')), 'id: cursor\n\n');
+});
+
+it('an event stream that no node can continue ends with its error and `complete`', async () => {
+  const error = new GraphQLError('It has expired.', { originalError: expiredCursor(), extensions: { code: 'CURSOR_EXPIRED' } });
+  assert.match(await textOf(error), /^id: cursor\n\nevent: next\ndata: .*CURSOR_EXPIRED.*\n\nevent: complete\nid: complete\n/);
 });

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { maxOperations } from '../../src/transport/limits.ts';
+import { Operations } from '../../src/transport/operations.ts';
 import { Lock } from '../support/lock.ts';
 import { until } from '../support/process.ts';
 import { chooseSeed, pick, randomFrom } from '../support/random.ts';
@@ -183,7 +184,7 @@ describe('an id of a WebSocket', { timeout: 240_000 }, () => {
       }
     };
     const refused = await next('one too many');
-    assert.deepEqual([refused.type, refused.payload[0]?.extensions.code], ['error', 'BAD_USER_INPUT']);
+    assert.deepEqual([refused.type, refused.payload[0]?.extensions.code], ['error', 'RATE_LIMITED']);
     await lock.release();
     await until('the socket may have more operations', async () => {
       socket.subscribe('again', slow);
@@ -336,4 +337,33 @@ describe('an id of a WebSocket', { timeout: 240_000 }, () => {
     }
     assert.equal(new Set(bodies).size, bodies.length, 'a mutation was carried out twice');
   }
+});
+
+it('a socket that ends obeys `complete`, answers pings, and begins nothing', async () => {
+  const state = { open: true };
+  const handled: string[] = [];
+  const socket = {
+    connection: undefined as never,
+    writable: true,
+    get open() {
+      return state.open;
+    },
+    close: (code: number) => handled.push(`closed with ${code}`),
+  };
+  const operations = new Operations(socket);
+  const released = Promise.withResolvers<void>();
+  const receive = (message: { id?: string; type: string; payload?: object }) =>
+    operations.receive(JSON.stringify(message), async () => {
+      handled.push(`${message.type} ${message.id ?? ''}`);
+      if (message.type === 'subscribe') await released.promise;
+    });
+  receive({ id: '1', type: 'subscribe', payload: { query: '{ viewer { id } }' } });
+  state.open = false;
+  receive({ id: '2', type: 'subscribe', payload: { query: '{ viewer { id } }' } });
+  receive({ type: 'ping' });
+  assert.equal(operations.current('1')?.cancelled, false);
+  receive({ id: '1', type: 'complete' });
+  assert.equal(operations.current('1')?.cancelled, true);
+  assert.deepEqual(handled, ['subscribe 1', 'ping ', 'complete 1']);
+  released.resolve();
 });

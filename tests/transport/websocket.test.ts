@@ -236,7 +236,7 @@ describe('the WebSocket endpoint', () => {
     const refused = await socket.ask('one too many', me);
     assert.deepEqual(
       [refused.type, refused.id, (refused.payload as FrameError[])[0]?.extensions.code],
-      ['error', 'one too many', 'BAD_USER_INPUT'],
+      ['error', 'one too many', 'RATE_LIMITED'],
     );
     socket.send({ type: 'complete', id: 'watch 0' });
     assert.equal((await socket.ask('after one has ended', me)).payload.data.viewer.user.id, ada.userId);
@@ -258,6 +258,24 @@ describe('the WebSocket endpoint', () => {
     await sql`drop table users cascade`.execute(other.app.storage.db);
     socket.send({ type: 'connection_init', payload: { authorization: `Bearer ${bea.token}` } });
     assert.deepEqual(await socket.closed, { code: 1013, reason: 'Try again later' });
+  });
+
+  it('cuts a connection that asks for an upgrade during an event stream, and serves the others', async () => {
+    const { port } = new URL(server.url);
+    const client = connect(Number(port), '127.0.0.1').setEncoding('latin1');
+    const head = `Host: localhost\r\nAuthorization: Bearer ${ada.token}\r\n`;
+    const query = encodeURIComponent(`subscription { messageAdded(roomId: "${roomId}") { number } }`);
+    client.write(`GET /graphql?query=${query} HTTP/1.1\r\n${head}Accept: text/event-stream\r\n\r\n`);
+    let text = '';
+    client.on('data', (chunk) => (text += chunk));
+    await until('the stream is open', () => text.includes('id: '));
+    client.write(
+      `GET /graphql HTTP/1.1\r\n${head}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n`,
+    );
+    await once(client, 'close');
+    assert.ok(!text.includes('101 Switching'), text);
+    await until('nobody watches', () => server.app.liveRooms.size === 0);
+    assert.equal(await ada.refusal(me), undefined);
   });
 
   it('does not wait at a stop for a refused upgrade that stays half-open', async () => {
