@@ -7,7 +7,7 @@ import * as gql from './gql/graphql.ts';
 import { type ServerNode, startNode } from './support/node.ts';
 import { createDatabase } from './support/postgres.ts';
 import { until } from './support/process.ts';
-import { startRedis } from './support/redis.ts';
+import { type RedisServer, startRedis } from './support/redis.ts';
 import { Guest } from './support/server.ts';
 import { range } from './support/storage.ts';
 
@@ -59,14 +59,19 @@ async function send(sender: Guest, nodes: readonly ServerNode[], roomId: string,
 }
 
 describe('two nodes', () => {
+  let redis: RedisServer;
   let cluster: Awaited<ReturnType<typeof startCluster>>;
   let one: ServerNode;
   let two: ServerNode;
   before(async () => {
-    cluster = await startCluster(process.env['REDIS_URL'] as string);
+    redis = await startRedis();
+    cluster = await startCluster(redis.url);
     [one, two] = cluster.nodes;
   });
-  after(() => cluster[Symbol.asyncDispose]());
+  after(async () => {
+    await cluster[Symbol.asyncDispose]();
+    await redis[Symbol.asyncDispose]();
+  });
 
   it('deliver 3,000 messages of 8 senders on one node to a subscriber of the other, each once and in order', {
     timeout: 120_000,
@@ -112,13 +117,8 @@ describe('two nodes', () => {
     await client.dispose();
     assert.deepEqual((await grace.must(gql.RoomViewDocument, { id: roomId })).room, null);
   });
-});
 
-describe('two nodes on a Redis that fails', () => {
   it('lose nothing and repeat nothing while Redis is killed and restarted', { timeout: 120_000 }, async () => {
-    await using redis = await startRedis();
-    await using cluster = await startCluster(redis.url);
-    const [one, two] = cluster.nodes;
     const ada = await Guest.signIn(one.url);
     const roomId = await ada.createRoom();
     const { reading, numbers } = await watch(ada.at(two.url), roomId, 1500);

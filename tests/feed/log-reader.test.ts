@@ -16,6 +16,8 @@ import { chatOn, createOwnedRoom, fillRoom, openTestStorage, range, readAll, rol
 
 for (const name of storages) {
   describe(`reads of the log on ${name}`, () => {
+    /** Fewer on PGlite: who reads for whom is decided before the database, and each stream takes some 250 entries. */
+    const streams = name === 'PostgreSQL' ? 2000 : 200;
     let opened: TestStorage;
     /** Counts reads: in total, concurrent by room, and the maximum of all concurrent ones. */
     let source: LogSource;
@@ -46,14 +48,13 @@ for (const name of storages) {
       return { ...room, log: await readAll(opened.db, room.roomId) };
     };
 
-    it('are at most 20 if 2,000 streams resume that lag by 1 to 500 messages', { timeout: 120_000 }, async () => {
+    it(`are at most 20 if ${streams} streams resume that lag by 1 to 500 messages`, { timeout: 120_000 }, async () => {
       const seed = chooseSeed('streams that resume together');
       const random = randomFrom(seed);
       const { roomId, userId, log } = await createFilledRoom(1500);
       await using liveRooms = new LiveRooms(source, new FickleBus(), retryFor(), silentLog);
       reads = 0;
-      const began = performance.now();
-      const starts = range(1, 2000).map(() => log.length - 1 - Math.ceil(random() * 500));
+      const starts = range(1, streams).map(() => log.length - 1 - Math.ceil(random() * 500));
       const feeds = await Promise.all(
         starts.map(async (start) => {
           const cursor = encodeCursor(roomId, log[start] as Position);
@@ -67,7 +68,6 @@ for (const name of storages) {
           assert.equal((await feed.next()).value?.type, 'CaughtUp');
         }),
       );
-      console.log(`${name}: 2,000 streams caught up with ${reads} reads of the log in ${performance.now() - began} ms`);
       assert.ok(reads <= 20, `${reads} reads`);
       await Promise.all(feeds.map((feed) => feed.stop()));
     });

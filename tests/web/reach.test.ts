@@ -32,17 +32,15 @@ describe('the web chat', { timeout: 180_000 }, () => {
   });
   after(() => opened[Symbol.asyncDispose]());
 
-  it('can be used within a second', async () => {
-    const times: number[] = [];
-    for (const _ of [1, 2, 3]) {
-      const context = await browser.newContext({ locale: 'en-GB', baseURL: origin });
-      const page = await context.newPage();
-      await page.goto('/', { waitUntil: 'commit' });
-      await page.getByRole('button', { name: 'Sign in' }).waitFor();
-      times.push(await page.evaluate(() => performance.now()));
-      await context.close();
-    }
-    assert.ok(Math.min(...times) < 1000, `${times} ms`);
+  it('can be used after five requests', async () => {
+    const context = await browser.newContext({ locale: 'en-GB', baseURL: origin });
+    const requests: string[] = [];
+    context.on('request', (request) => requests.push(request.url()));
+    const page = await context.newPage();
+    await page.goto('/', { waitUntil: 'commit' });
+    await page.getByRole('button', { name: 'Sign in' }).waitFor();
+    assert.ok(requests.length <= 5, requests.join());
+    await context.close();
   });
 
   it('can be used by keyboard alone', async () => {
