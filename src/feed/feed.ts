@@ -147,8 +147,9 @@ export class Feed implements AsyncIterable<never> {
 
   /** The results, in order. Undefined if the deliveries cannot be executed together. */
   async #execute<Result>(operation: Operation<Result>, deliveries: readonly Delivery[], alone: boolean) {
-    if (alone) return this.#retry(() => operation.execute(deliveries));
-    return operation.execute(deliveries).catch(() => undefined);
+    const execute = () => this.#liveRooms.inTurn(async () => (this.#ended ? [] : operation.execute(deliveries)));
+    if (alone) return this.#retry(execute);
+    return execute().catch(() => undefined);
   }
 
   async #untilReady(sink: Sink<never>): Promise<void> {

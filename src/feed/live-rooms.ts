@@ -2,6 +2,7 @@
 // check every few seconds finds lost entries that no later entry reveals.
 
 import DataLoader from 'dataloader';
+import pLimit from 'p-limit';
 import type { Bus } from '../bus/bus.ts';
 import { type Clock, realClock } from '../clock.ts';
 import { noSuchRoom } from '../errors.ts';
@@ -19,6 +20,8 @@ const defaultCheckIntervalMs = 1000;
 const healthyChecks = 5;
 /** Maximum number of rooms in one query of the head check. */
 const roomsPerCheck = 1000;
+/** Maximum number of concurrent executions for single subscribers. They share four connections. */
+const maxExecutions = 64;
 /** Maximum number of viewers whose right one query checks. */
 const viewsPerQuery = 1000;
 
@@ -118,6 +121,9 @@ export class LiveRooms implements AsyncDisposable {
       throw error;
     }
   }
+
+  /** Runs `work` when it is its turn: a crowd that executed all at once would wait for connections until they time out. */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T> = pLimit(maxExecutions);
 
   /** Runs `work` with retries while it is wanted: see Retry.run. */
   retry<T>(work: () => Promise<T>, wanted: () => boolean): Promise<T> {

@@ -1,14 +1,18 @@
-// Head checks that fail: the streams of this node end, because it cannot learn of entries that the bus has lost.
+// What the live rooms of a node share: head checks, and turns to execute.
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Delivery, Sink } from '../../src/feed/delivery.ts';
 import { LiveRooms } from '../../src/feed/live-rooms.ts';
 import { openFeed } from '../../src/feed/open-feed.ts';
 import { FeedReader } from '../support/feed-reader.ts';
 import { FickleBus } from '../support/fickle-bus.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { until } from '../support/process.ts';
 import { retryFor } from '../support/retry.ts';
 import { silentLog } from '../support/server.ts';
+import { range } from '../support/storage.ts';
 import { MemoryLog } from '../support/test-log.ts';
 
 /** A feed of a room in memory. While `failing`, the heads cannot be read, and the database answers. */
@@ -64,5 +68,33 @@ it('streams go on while the database does not answer, however long', async () =>
   await clock.advance(10_000);
   assert.equal((await next).value?.seq, 1);
   await feed.stop();
+  await liveRooms[Symbol.asyncDispose]();
+});
+
+it('at most 64 subscribers are executed alone at once, and each gets its turn', async () => {
+  const log = new MemoryLog();
+  const bus = new FickleBus();
+  const liveRooms = new LiveRooms(log.source, bus, retryFor(), silentLog);
+  const { roomId, viewerId } = log;
+  let now = 0;
+  let most = 0;
+  let written = 0;
+  const execute = async (deliveries: readonly Delivery[]) => {
+    now += 1;
+    most = Math.max(most, now);
+    await turn();
+    now -= 1;
+    return deliveries;
+  };
+  const sink: Sink<Delivery> = { open: true, ready: true, drained: async () => {}, write: () => (written += 1) };
+  const feeds = await Promise.all(
+    range(1, 300).map(() => openFeed(liveRooms, { roomId, viewerId, after: undefined, wants: (type) => type !== 'CaughtUp' })),
+  );
+  const running = feeds.map((feed) => feed.run<Delivery>({ shared: undefined, execute }, sink));
+  for (const entry of await log.append(1)) bus.publish(entry);
+  await until('all have received it', () => written === feeds.length);
+  assert.equal(most, 64);
+  for (const feed of feeds) feed.stop();
+  await Promise.all(running);
   await liveRooms[Symbol.asyncDispose]();
 });
