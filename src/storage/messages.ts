@@ -8,10 +8,11 @@ import { DatabaseFailure } from './failure.ts';
 import { newId } from './id.ts';
 import type { LockedRoom } from './locked-room.ts';
 import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
-import { isFound, primary } from './primary.ts';
+import { isFound, type NoRow, primary } from './primary.ts';
 import { mayRead } from './rights.ts';
 import { floorOf, headOf } from './room-log.ts';
-import { type Db, type MessageRow, messageColumns, now, qualified, type RoomRow } from './tables.ts';
+import { statement } from './statement.ts';
+import { type Db, type MessageRow, messageColumns, now, qualified, type RoomRow, selection } from './tables.ts';
 
 /** Writes an ENTER or LEAVE message and its MessageAdded entry. */
 export async function addNotice(room: LockedRoom, kind: 'ENTER' | 'LEAVE', senderId: string): Promise<void> {
@@ -48,18 +49,17 @@ export async function changeMessage(
 
 export const hashOf = (body: string) => createHash('sha256').update(body).digest('hex');
 
+const messagesById = statement<MessageRow | NoRow, [ids: readonly string[]]>(
+  (ids) =>
+    sql`select ${selection('messages', messageColumns)} from ${primary} left join messages on id = any(${ids}::text[]) where is_primary = 1`,
+);
+
 /**
  * The messages with these ids, including tombstones at or before the floor, which a kept entry may name. Does not check
  * rights: for callers that have done so, such as a feed that delivers an entry, or a change that holds the room's lock.
  */
 export async function findMessages(db: Db, ids: readonly string[]): Promise<MessageRow[]> {
-  const rows = await db
-    .selectFrom(primary)
-    .leftJoin('messages', (join) => join.on('messages.id', 'in', ids))
-    .where('isPrimary', '=', 1)
-    .select(qualified('messages', messageColumns))
-    .execute();
-  return rows.filter(isFound) as MessageRow[];
+  return (await messagesById(db, ids)).filter(isFound);
 }
 
 /** The messages with these ids that the viewer may read and that retention has not removed. */

@@ -12,5 +12,9 @@ export const primary = sql<{ isPrimary: number }>`(
   select cast(case when pg_is_in_recovery() then 'a standby answered, not the primary' else '1' end as int) as is_primary
 )`.as<'primary'>('primary');
 
-/** False for the row of a left join that found nothing. */
-export const isFound = <Row extends { readonly id: string | null }>(row: Row): row is Row & { readonly id: string } => row.id !== null;
+/** The row of a left join that found nothing. */
+export interface NoRow {
+  readonly id: null;
+}
+
+export const isFound = <Row extends { readonly id: string }>(row: Row | NoRow): row is Row => row.id !== null;

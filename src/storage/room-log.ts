@@ -4,7 +4,7 @@
 import { noSuchRoom } from '../errors.ts';
 import { expiredCursor, type Position } from './cursor.ts';
 import { entryColumns, fromStored, type LogEvent, type StoredEvent, typesThatEndNoRight } from './entry-types.ts';
-import { isFound, primary } from './primary.ts';
+import { isFound, type NoRow, primary } from './primary.ts';
 import type { Db, RoomRow } from './tables.ts';
 import { UnknownEntryError } from './unknown-entry.ts';
 
@@ -95,8 +95,7 @@ export async function readHeads(db: Db, roomIds: readonly string[]): Promise<Map
     .where('isPrimary', '=', 1)
     .select(['rooms.id', 'rooms.headSeq', 'rooms.headTag'])
     .execute();
-  const found = rows.filter(isFound);
-  return new Map(found.map((row) => [row.id, headOf(row as Pick<RoomRow, 'headSeq' | 'headTag'>)]));
+  return new Map((rows as (Pick<RoomRow, 'id' | 'headSeq' | 'headTag'> | NoRow)[]).filter(isFound).map((row) => [row.id, headOf(row)]));
 }
 
 /** Whether an entry after `entry` and up to `throughSeq` may have ended a user's right to the room. */

@@ -1,5 +1,5 @@
-// Loads rows by id: one query for all ids that are requested in one turn of the event loop. Nothing is cached, so each row is
-// read after it was requested.
+// Loads rows by id: one query for all ids that are requested in one turn of the event loop, or while a query runs. Nothing is
+// cached, so each row is read after it was requested.
 
 import DataLoader from 'dataloader';
 import { findMessages } from './messages.ts';
@@ -30,14 +30,32 @@ export class Rows {
   }
 }
 
-const loaderOf = <Row extends { readonly id: string }>(find: (ids: readonly string[]) => Promise<Row[]>): Loader<Row> =>
-  new DataLoader(
-    async (ids) => {
-      const found = new Map((await find([...new Set(ids)])).map((row) => [row.id, row]));
-      return ids.map((id) => found.get(id));
-    },
-    { cache: false, maxBatchSize: rowsPerQuery },
-  );
+/**
+ * Runs one query at a time. What is requested while a query runs is loaded together by the next one, so that the queries of
+ * a busy node grow larger and not more.
+ */
+function loaderOf<Row extends { readonly id: string }>(find: (ids: readonly string[]) => Promise<Row[]>): Loader<Row> {
+  let running: Promise<unknown> | undefined;
+  const load = async (ids: readonly string[]) => {
+    const query = find([...new Set(ids)]);
+    const ended = query.then(
+      () => {},
+      () => {},
+    );
+    running = ended;
+    void ended.then(() => {
+      if (running === ended) running = undefined;
+    });
+    const found = new Map((await query).map((row) => [row.id, row]));
+    return ids.map((id) => found.get(id));
+  };
+  const schedule = (dispatch: () => void) => {
+    if (running) void running.then(() => schedule(dispatch));
+    // As DataLoader does: after the promises of this turn, which may request more.
+    else void Promise.resolve().then(() => process.nextTick(dispatch));
+  };
+  return new DataLoader(load, { cache: false, maxBatchSize: rowsPerQuery, batchScheduleFn: schedule });
+}
 
 const loadAll = async <Row>(loader: Loader<Row>, ids: readonly string[]): Promise<Row[]> =>
   (await Promise.all(ids.map((id) => loader.load(id)))).filter((row) => row !== undefined);

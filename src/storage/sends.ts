@@ -7,7 +7,8 @@ import { newId } from './id.ts';
 import { hashOf } from './messages.ts';
 import { mayRead } from './rights.ts';
 import type { LogEntry } from './room-log.ts';
-import { type Db, type MessageRow, messageColumns, now, qualified, type Trx } from './tables.ts';
+import { statement } from './statement.ts';
+import { type Db, type MessageRow, messageColumns, now, selection, type Trx } from './tables.ts';
 
 export interface Send {
   readonly roomId: string;
@@ -50,7 +51,7 @@ export async function lockForSends(trx: Trx, roomId: string, sends: readonly Sen
     select from rooms where id = ${roomId} and (select count(*) from sender) >= 0 for update`.execute(trx);
 }
 
-const columns = (alias: string) => sql.join(qualified(alias, messageColumns).map((name) => sql.ref(name)));
+const columns = (alias: string) => selection(alias, messageColumns);
 
 /**
  * Writes the new messages of `sends`, their MessageAdded entries, and the heads of their rooms. Assigns seq and number in
@@ -68,7 +69,38 @@ const columns = (alias: string) => sql.join(qualified(alias, messageColumns).map
  */
 export async function writeSends(db: Db, sends: readonly Send[]): Promise<SendResult[]> {
   const column = <Value>(read: (send: Send) => Value) => sends.map((send) => read(send));
-  const { rows } = await sql<Row>`/* prepared: sends */
+  const roomIds = column(({ roomId }) => roomId);
+  const senderIds = column(({ senderId }) => senderId);
+  const rows = await writeColumns(
+    db,
+    roomIds,
+    senderIds,
+    column(() => newId('message')),
+    column(newTag),
+    column(({ body }) => body),
+    column(({ clientMessageId }) => clientMessageId ?? null),
+    column(({ body, clientMessageId }) => (clientMessageId == null ? null : hashOf(body))),
+    [...new Set(roomIds)],
+    [...new Set(senderIds)],
+  );
+  return rows.map(toResult);
+}
+
+/** The columns of the sends, each in the same order, and the distinct ids of their rooms and senders. */
+type Columns = [
+  roomIds: string[],
+  senderIds: string[],
+  ids: string[],
+  tags: number[],
+  bodies: string[],
+  keys: (string | null)[],
+  hashes: (string | null)[],
+  rooms: string[],
+  senders: string[],
+];
+
+const writeColumns = statement<Row, Columns>(
+  (roomIds, senderIds, ids, tags, bodies, keys, hashes, rooms, senders) => sql`/* prepared: sends */
     with durable as materialized (
       select ${sql.raw(durableCommit)}
     ), send as materialized (
@@ -76,23 +108,23 @@ export async function writeSends(db: Db, sends: readonly Send[]): Promise<SendRe
         coalesce((select true from memberships where user_id = sent.sender_id and room_id = sent.room_id), false) as is_member,
         (select id from messages where sender_id = sent.sender_id and client_message_id = sent.client_message_id) as known_id
       from durable cross join unnest(
-        ${column(({ roomId }) => roomId)}::text[],
-        ${column(({ senderId }) => senderId)}::text[],
-        ${column(() => newId('message'))}::text[],
-        ${column(newTag)}::int[],
-        ${column(({ body }) => body)}::text[],
-        ${column(({ clientMessageId }) => clientMessageId ?? null)}::text[],
-        ${column(({ body, clientMessageId }) => (clientMessageId == null ? null : hashOf(body)))}::text[]
+        ${roomIds}::text[],
+        ${senderIds}::text[],
+        ${ids}::text[],
+        ${tags}::int[],
+        ${bodies}::text[],
+        ${keys}::text[],
+        ${hashes}::text[]
       ) with ordinality as sent (room_id, sender_id, id, tag, body, client_message_id, sent_hash, place)
       left join lateral (
         select ${mayRead(sql.ref('sent.sender_id'))} as may_read, head_seq, head_tag from rooms where rooms.id = sent.room_id limit 1
       ) as room on true
     ), held as materialized (
       select id, head_seq, head_tag, last_number from rooms
-      where id = any(${[...new Set(column(({ roomId }) => roomId))]}::text[])
+      where id = any(${rooms}::text[])
       order by id for update skip locked
     ), sender as materialized (
-      select id from users where id = any(${[...new Set(column(({ senderId }) => senderId))]}::text[])
+      select id from users where id = any(${senders}::text[])
       order by id for key share skip locked
     ), fresh as materialized (
       select send.*, held.head_seq + row_number() over room as seq, held.last_number + row_number() over room as number,
@@ -128,9 +160,8 @@ export async function writeSends(db: Db, sends: readonly Send[]): Promise<SendRe
       select ${columns('known')} from (select distinct known_id from send where known_id is not null) as wanted
         cross join lateral (select ${columns('messages')} from messages where id = known_id limit 1) as known
     ) as message on message.id = coalesce(fresh.id, send.known_id)
-    order by send.place`.execute(db);
-  return rows.map(toResult);
-}
+    order by send.place`,
+);
 
 function toResult(row: Row): SendResult {
   if (row.id === null) {

@@ -133,6 +133,9 @@ export const messageColumns = columnsOf<MessageRow>()(
 export const qualified = <const Alias extends string, Name extends string>(alias: Alias, names: readonly Name[]) =>
   names.map((name): `${Alias}.${Name}` => `${alias}.${name}`);
 
+/** The same columns as part of a statement that is written as text. */
+export const selection = (alias: string, names: readonly string[]) => sql.join(qualified(alias, names).map((name) => sql.ref(name)));
+
 /**
  * The form in which names are compared and sorted: the same on every database, whatever its locale. Upper case comes last
  * because it has no forms that depend on the position in a word: ß becomes SS, and all three sigmas become one.

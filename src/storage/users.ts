@@ -1,8 +1,10 @@
 // Users: guests, and users of the host application, who get a row when their token is first verified.
 
+import { sql } from 'kysely';
 import { newId } from './id.ts';
-import { isFound, primary } from './primary.ts';
-import { type Db, fold, qualified, type UserRow, userColumns } from './tables.ts';
+import { isFound, type NoRow, primary } from './primary.ts';
+import { statement } from './statement.ts';
+import { type Db, fold, selection, type UserRow, userColumns } from './tables.ts';
 
 export async function createGuest(db: Db, name: string): Promise<UserRow> {
   // In a transaction, which makes the row durable before the guest gets a token.
@@ -29,14 +31,12 @@ export async function upsertUser(db: Db, subject: string, name: string): Promise
   );
 }
 
+const usersById = statement<UserRow | NoRow, [ids: readonly string[]]>(
+  (ids) => sql`select ${selection('users', userColumns)} from ${primary} left join users on id = any(${ids}::text[]) where is_primary = 1`,
+);
+
 export async function findUsers(db: Db, ids: readonly string[]): Promise<UserRow[]> {
-  const rows = await db
-    .selectFrom(primary)
-    .leftJoin('users', (join) => join.on('users.id', 'in', ids))
-    .where('isPrimary', '=', 1)
-    .select(qualified('users', userColumns))
-    .execute();
-  return rows.filter(isFound) as UserRow[];
+  return (await usersById(db, ids)).filter(isFound);
 }
 
 export async function findUser(db: Db, id: string): Promise<UserRow | undefined> {

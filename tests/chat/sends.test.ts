@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { type KyselyPlugin, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { Chat } from '../../src/chat/chat.ts';
 import { joinRoom, removeMember } from '../../src/chat/members.ts';
 import { sendMessage } from '../../src/chat/messages.ts';
@@ -15,7 +15,16 @@ import { Lock } from '../support/lock.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { until } from '../support/process.ts';
 import { silentLog } from '../support/server.ts';
-import { chatOn, createOwnedRoom, getRoom, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
+import {
+  chatOn,
+  createOwnedRoom,
+  getRoom,
+  observeStatements,
+  openTestStorage,
+  range,
+  readAll,
+  type TestStorage,
+} from '../support/storage.ts';
 
 describe('sends to many rooms', () => {
   let opened: TestStorage;
@@ -57,16 +66,9 @@ describe('sends to many rooms', () => {
 
   it('fail together, after one statement, if the failure does not concern the data of one send', async () => {
     let statements = 0;
-    const counting: KyselyPlugin = {
-      transformQuery({ node }) {
-        statements += 1;
-        return node;
-      },
-      transformResult: async ({ result }) => result,
-    };
     const chat = chatOn(opened.db);
     const { roomId, userId } = await createOwnedRoom(chat);
-    const counted = chatOn(opened.db.withPlugin(counting));
+    const counted = chatOn(observeStatements(opened.db, () => (statements += 1)));
     const ask = (statement: string) => sql.raw(statement).execute(opened.db);
     await ask(`create function refuse() returns trigger language plpgsql
       as $$ begin raise exception 'the disk is full' using errcode = '53100'; end $$`);

@@ -94,3 +94,16 @@ export const range = (first: number, last: number) => Array.from({ length: Math.
 export async function readLog(db: Db, roomId: string, after: Position, limit: number): Promise<readonly LogEntry[]> {
   return entriesAfter(await readLogPage(db, roomId, after.seq, limit), after) as readonly LogEntry[];
 }
+
+/** The database, with `onRun` called before each run of a statement that is compiled once: see src/storage/statement.ts. */
+export const observeStatements = (db: Db, onRun: () => void): Db =>
+  new Proxy(db, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => {
+        if (name === 'executeQuery') onRun();
+        return value.apply(target, args);
+      };
+    },
+  });

@@ -1,0 +1,27 @@
+// Statements that run thousands of times a second: Kysely builds and compiles the text once, and not for each call.
+
+import { type CompiledQuery, type RawBuilder, sql } from 'kysely';
+import type { Db } from './tables.ts';
+
+/** The place of an argument in a statement. */
+class Argument {
+  readonly index: number;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+}
+
+type Places<Arguments extends readonly unknown[]> = { [Index in keyof Arguments]: RawBuilder<Arguments[Index]> };
+
+/** A statement that is built at its first call. `build` gets a place for each argument, and must not depend on anything else. */
+export function statement<Row, Arguments extends readonly unknown[]>(
+  build: (...places: Places<Arguments>) => RawBuilder<Row>,
+): (db: Db, ...values: Arguments) => Promise<Row[]> {
+  let compiled: CompiledQuery<Row> | undefined;
+  return async (db, ...values) => {
+    compiled ??= build(...(values.map((_, index) => sql.val(new Argument(index))) as Places<Arguments>)).compile(db);
+    const parameters = compiled.parameters.map((each) => (each instanceof Argument ? values[each.index] : each));
+    return (await db.executeQuery<Row>({ ...compiled, parameters })).rows;
+  };
+}
