@@ -47,7 +47,7 @@ export class WebSocketEndpoint {
     try {
       if (targetOf(request).pathname !== graphqlPath) throw new Refusal(404, `WebSockets are at ${graphqlPath}.`);
       requireAllowedOrigin(request, this.#config.allowedOrigins);
-      // Nothing can be answered within an event stream, and frames between its events could not be told apart.
+      // Nothing can be answered within an event stream, and frames between its events could not be distinguished from them.
       if (this.#connections.of(stream).use !== undefined) return void stream.destroy();
       const { viewer } = await identify(identity, request.headers);
       if (this.#connections.ending)

@@ -23,13 +23,7 @@ env['DATA_TEMPLATE'] = services.use(await createDataTemplate()).folder;
 
 const tests = spawn(
   process.execPath,
-  [
-    '--test',
-    '--test-concurrency=3',
-    '--test-timeout=300000',
-    ...(process.env['TEST_REPORTER'] ? [`--test-reporter=${process.env['TEST_REPORTER']}`] : []),
-    ...(files.length > 0 ? files : globSync('tests/**/*.test.ts')),
-  ],
+  ['--test', '--test-concurrency=3', '--test-timeout=300000', ...(files.length > 0 ? files : globSync('tests/**/*.test.ts'))],
   { env, stdio: 'inherit' },
 );
 process.exitCode = await new Promise<number>((resolve) => tests.once('exit', (code) => resolve(code ?? 1)));
