@@ -58,17 +58,20 @@ const SEND = gql`
 
 function Opening({ id }: { id: string }) {
   const [{ data, error }] = useQuery({ query: OPEN, variables: { id } });
+  // The first page is kept. urql loads the query again after each mutation: a later page is ahead of what this view has
+  // applied, and a failure has no page.
+  const [page, setPage] = useState<View>();
+  if (page) return <Room id={id} page={page} />;
   if (!data?.room) return <p>{error?.message ?? 'Loading…'}</p>;
   const { name, messages } = data.room;
-  return <Room id={id} page={{ room: { name }, deleted: false, messages: messages.nodes, members: [], cursor: messages.syncCursor }} />;
+  setPage({ room: { name }, deleted: false, messages: messages.nodes, members: [], cursor: messages.syncCursor });
+  return null;
 }
 
 function Room({ id, page }: { id: string; page: View }) {
-  // The first page is kept: the syncCursor of a page that is loaded later is ahead of what this view has applied.
-  const [opened] = useState(page);
-  const [{ data: view = opened, error }] = useSubscription(
-    { query: WATCH, variables: { roomId: id, after: opened.cursor } },
-    (shown: View = opened, { roomEvents }) => applyRoomEvent(shown, roomEvents),
+  const [{ data: view = page, error }] = useSubscription(
+    { query: WATCH, variables: { roomId: id, after: page.cursor } },
+    (shown: View = page, { roomEvents }) => applyRoomEvent(shown, roomEvents),
   );
   return (
     <main>

@@ -406,6 +406,8 @@ describe('a server whose database goes away', () => {
     await using server = await startServer({ env: { DATABASE_URL: postgres.url, IDENTITY: 'guest' } });
     const ada = await Guest.signIn(server.url);
     const roomId = await ada.createRoom();
+    // The server does not know yet that they have a row.
+    const newcomer = await Guest.signIn(server.url);
     using anonymous = await RawSocket.signedIn(server.url);
     const ready = async () => {
       const response = await fetch(new URL('/ready', server.url));
@@ -420,7 +422,7 @@ describe('a server whose database goes away', () => {
 
     const response = await fetch(server.url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${ada.token}` },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${newcomer.token}` },
       body: JSON.stringify({ query: me }),
     });
     const { errors } = (await response.json()) as { errors: { extensions: { code: string; retryAfterMs: number } }[] };
@@ -429,9 +431,9 @@ describe('a server whose database goes away', () => {
     assert.equal(overSocket.payload.errors[0].extensions.code, 'UNAVAILABLE');
     // Clients of graphql-ws retry after 1013; 1011 and 44xx are final for them.
     using socket = await RawSocket.open(server.url);
-    socket.send({ type: 'connection_init', payload: { authorization: `Bearer ${ada.token}` } });
+    socket.send({ type: 'connection_init', payload: { authorization: `Bearer ${newcomer.token}` } });
     assert.equal((await socket.closed).code, 1013);
-    await assert.rejects(RawSocket.open(server.url, { headers: { authorization: `Bearer ${ada.token}` } }), /503/);
+    await assert.rejects(RawSocket.open(server.url, { headers: { authorization: `Bearer ${newcomer.token}` } }), /503/);
 
     await postgres.start();
     await until('the node knows', async () => (await ready())[1] === 'ok');
