@@ -8,7 +8,7 @@ import { applyRoomEvent, type RoomView } from '../../src/client/room-view.ts';
 import { lockRoom } from '../../src/storage/locked-room.ts';
 import { trimRoom } from '../../src/storage/retention.ts';
 import * as gql from '../gql/graphql.ts';
-import { chooseSeed, pick, randomFrom } from '../support/random.ts';
+import { chooseSeed, pick, randomFrom, shuffle } from '../support/random.ts';
 import { Guest, type Server, startServer } from '../support/server.ts';
 import { range, readAll } from '../support/storage.ts';
 
@@ -43,10 +43,15 @@ async function catchUp(guest: Guest, roomId: string, view: View): Promise<View |
   return now;
 }
 
-/** Runs an action in a room by a user who may or may not be a member. A refused action changes nothing. */
-async function act(action: Action, actor: Guest, roomId: string, view: View, n: number, server: Server): Promise<unknown> {
-  const message = view.messages[n % Math.max(1, view.messages.length)]?.id ?? 'message_0';
-  const run = (mutation: string) => actor.ask(`mutation { ${mutation} { __typename } }`);
+/**
+ * Runs an action in a room by a user who may or may not be a member. A refused action changes nothing. Half of the edits and
+ * deletions are by the sender of the message, who may do so.
+ */
+async function act(action: Action, people: readonly Guest[], roomId: string, view: View, n: number, server: Server): Promise<unknown> {
+  const { id: message = 'message_0', sender } = view.messages[n % Math.max(1, view.messages.length)] ?? {};
+  const anyone = people[n % people.length] as Guest;
+  const actor = n % 2 === 0 && (action === 'edit' || action === 'delete') ? people.find(({ userId }) => userId === sender?.id) : anyone;
+  const run = (mutation: string) => (actor ?? anyone).ask(`mutation { ${mutation} { __typename } }`);
   switch (action) {
     case 'send':
       return run(`sendMessage(input: { roomId: "${roomId}", body: "Message ${n}" })`);
@@ -93,7 +98,7 @@ describe('applyRoomEvent', () => {
       const views: View[] = [];
       for (const step of range(1, 30)) {
         if (step % 10 === 1) views.push(await openView(eve, roomId));
-        await act(some(actions), some(people), roomId, views.at(-1) as View, Math.floor(random() * 100), server);
+        await act(some(actions), shuffle(people, random), roomId, views.at(-1) as View, Math.floor(random() * 100), server);
       }
       const truth = await openView(eve, roomId);
       for (const view of views) {
