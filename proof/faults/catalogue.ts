@@ -112,7 +112,7 @@ export const optionalFaults = (): Fault[] => [
   clientsCut({ lastsMs: 8000 }),
   manyReturn({ clients: 300, missed: 200 }),
   oneKeyAtOnce(),
-  memberRemoved({ messages: 300 }),
+  memberRemoved(),
 ];
 
 export const shortFaults = (): Fault[] => [...requiredFaults(), ...optionalFaults()];
