@@ -1,14 +1,16 @@
 // Parsed and validated operations. Equal texts give the same document, so that subscriptions with the same operation can be
 // served together, and a thousand sockets that reconnect after a restart do not have it parsed a thousand times.
 
-import { type DocumentNode, type GraphQLError, getOperationAST, type OperationTypeNode, parse, validate } from 'graphql';
+import { type DocumentNode, type GraphQLError, getOperationAST, type OperationTypeNode, parse, specifiedRules, validate } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { schema } from '../schema/index.ts';
+import { introspectionRule } from '../schema/introspection.ts';
 import { maxTokens } from './limits.ts';
 
 /** Valid documents, by text. */
 const cached = new LRUCache<string, DocumentNode>({ max: 500 });
 const valid = new WeakSet<DocumentNode>();
+const rules = [...specifiedRules, introspectionRule];
 
 /** The document of this text. Throws a GraphQLError if it does not parse. */
 export const parseDocument = (source: string): DocumentNode => cached.get(source) ?? parse(source, { maxTokens });
@@ -16,7 +18,7 @@ export const parseDocument = (source: string): DocumentNode => cached.get(source
 /** The errors of a document that `parseDocument` gave. A valid document is cached. */
 export function validateDocument(document: DocumentNode): readonly GraphQLError[] {
   if (valid.has(document)) return [];
-  const errors = validate(schema, document);
+  const errors = validate(schema, document, rules);
   if (errors.length > 0) return errors;
   valid.add(document);
   cached.set(document.loc?.source.body as string, document);
