@@ -11,6 +11,7 @@ import { findRoomToPurge, findRoomToTrim } from '../../src/storage/retention.ts'
 import { readHeads } from '../../src/storage/room-log.ts';
 import { findDirectRoom, findRooms, listRooms, type RoomOrder, roomCursor } from '../../src/storage/rooms.ts';
 import { writeSends } from '../../src/storage/sends.ts';
+import { ServerClient } from '../../src/storage/server-client.ts';
 import type { Database, Db } from '../../src/storage/tables.ts';
 import {
   chatOn,
@@ -51,7 +52,8 @@ describe('lists of thousands on PostgreSQL', () => {
     await client.connect();
     const getTypeParser = (oid: number, format?: 'text' | 'binary') =>
       oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format as 'text');
-    const pool = new pg.Pool({ connectionString: config.databaseUrl, types: { getTypeParser } as pg.CustomTypesConfig });
+    const types = { getTypeParser } as pg.CustomTypesConfig;
+    const pool = new pg.Pool({ connectionString: config.databaseUrl, types, Client: ServerClient });
     db = new Kysely<Database>({
       dialect: new PostgresDialect({ pool }),
       plugins: [new CamelCasePlugin()],

@@ -8,6 +8,7 @@ import { openKysely } from '../../src/storage/kysely.ts';
 import { findMessages } from '../../src/storage/messages.ts';
 import { readHeads, readLogPage } from '../../src/storage/room-log.ts';
 import { findVisibleHeads } from '../../src/storage/rooms.ts';
+import { ServerClient } from '../../src/storage/server-client.ts';
 import { ServerDialect } from '../../src/storage/server-dialect.ts';
 import type { Db } from '../../src/storage/tables.ts';
 import { findUsers } from '../../src/storage/users.ts';
@@ -29,7 +30,7 @@ describe('on a standby', { timeout: 120_000 }, () => {
     await postgres.stop();
     postgres.beStandby();
     await postgres.start();
-    standby = openKysely(new ServerDialect(new pg.Pool({ connectionString: postgres.url, max: 2 })));
+    standby = openKysely(new ServerDialect(new pg.Pool({ connectionString: postgres.url, max: 2, Client: ServerClient })));
   });
   after(async () => {
     await standby.destroy();

@@ -24,9 +24,13 @@ it('shows everyone the same after both wrote and edited, one reloaded and one op
     await using bob = await Person.arrive(browser, origin, 'Bob');
     await ada.createRoom('Lighthouse');
     await bob.enter('Lighthouse');
+    const everyoneSees = async (count: number) => {
+      for (const person of [ada, bob]) await until('all messages are shown', async () => (await person.matches(spoken)).length === count);
+    };
     await ada.say('Ada before one.', 'Ada before two.');
+    await everyoneSees(2);
     await bob.say('Bob before one.');
-    for (const person of [ada, bob]) await until('all messages are shown', async () => (await person.matches(spoken)).length === 3);
+    await everyoneSees(3);
 
     await node.program.stop('SIGTERM');
     for (const person of [ada, bob]) await person.status('Reconnecting');
