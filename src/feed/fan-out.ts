@@ -51,7 +51,7 @@ export class FanOut {
       known.add(member);
       return known;
     }
-    const group = new Group(this.#room, operation, head, member, () => this.#groups.delete(key));
+    const group = new Group(this.#room, operation, head, member, this.#clock, () => this.#groups.delete(key));
     this.#groups.set(key, group);
     return group;
   }

@@ -1,6 +1,8 @@
 // The subscribers at the head of a room with the same operation and variables. Each entry is executed once for all of them,
 // and its result is written to each. A subscriber whose sink is not ready continues alone, from its own position.
 
+import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../clock.ts';
 import { isFinal } from '../errors.ts';
 import { type Position, samePosition } from '../storage/cursor.ts';
 import { endsRoom } from '../storage/entry-types.ts';
@@ -8,6 +10,11 @@ import type { LogEntry } from '../storage/room-log.ts';
 
 /** Maximum number of entries that are executed together. One query loads their rows. */
 export const maxTogether = 64;
+/**
+ * A delivery that took at least this long is followed by a pause of the same length. Clients that answer it send at once, and
+ * the first of their messages is committed alone. After the pause it is written together with the others.
+ */
+const pauseMs = 2;
 
 /** The execution for all members of a group. */
 export interface GroupOperation<Result> {
@@ -39,15 +46,17 @@ export class Group<Result> {
   readonly #operation: GroupOperation<Result>;
   readonly #members = new Set<Member<Result>>();
   readonly #epoch: number;
+  readonly #clock: Clock;
   readonly #onEnd: () => void;
   /** Members are at this position, or after it if they joined while entries that they already have were executed. */
   #position: Position;
   #wake: () => void = () => {};
 
   /** Begins at `head`, the position of its first member. Calls `onEnd` when no member can be added any more. */
-  constructor(room: Tail, operation: GroupOperation<Result>, head: Position, first: Member<Result>, onEnd: () => void) {
+  constructor(room: Tail, operation: GroupOperation<Result>, head: Position, first: Member<Result>, clock: Clock, onEnd: () => void) {
     this.#room = room;
     this.#operation = operation;
+    this.#clock = clock;
     this.#epoch = room.epoch;
     this.#position = head;
     this.#members.add(first);
@@ -94,6 +103,7 @@ export class Group<Result> {
     }
     const results = await this.#execute(entries);
     if (!results || !this.#isCurrent) return false;
+    const startMs = this.#clock.now();
     for (const member of this.#members) {
       for (let i = 0; i < entries.length; i += 1) {
         if (member.deliver(entries[i] as LogEntry, results[i])) continue;
@@ -102,7 +112,10 @@ export class Group<Result> {
       }
     }
     this.#position = entries.at(-1) as LogEntry;
-    return true;
+    // The connections write at the end of this turn.
+    await setImmediate();
+    if (this.#clock.now() - startMs >= pauseMs) await this.#clock.sleep(pauseMs);
+    return this.#isCurrent;
   }
 
   get #isCurrent(): boolean {

@@ -113,7 +113,7 @@ export class Connection {
     this.#outgoing += bytes;
     this.#waitingBytes += bytes.length;
     this.#nodeState.waitingBytes += bytes.length;
-    if (this.full) flushNow(this);
+    if (this.#outgoing.length >= this.#limit(this.bounds.highWaterMarkBytes)) flushNow(this);
   }
 
   /** Writes what `write` has collected. Called when the turn ends, and before anything is written to the socket directly. */
@@ -176,7 +176,11 @@ export class Connection {
   }
 
   #holds(bytes: number): boolean {
-    return this.#bytes >= (this.#nodeState.waitingBytes < this.bounds.maxNodeBytes ? bytes : 1);
+    return this.#bytes >= this.#limit(bytes);
+  }
+
+  #limit(bytes: number): number {
+    return this.#nodeState.waitingBytes < this.bounds.maxNodeBytes ? bytes : 1;
   }
 
   get #bytes(): number {
