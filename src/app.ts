@@ -77,10 +77,11 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
     return {
       ready: !closing,
       database: health.state,
+      databaseFailure: codeOf(health.failure ?? storage.connections.refusal),
       redis: config.redisUrl === undefined ? 'unused' : bus.healthy ? 'ok' : 'degraded',
       closing,
       unknownEntryTypes: liveRooms.unknownTypes,
-      counts: { redis: bus.counts, feed: liveRooms.counts, sockets: connections.counts },
+      counts: { database: storage.connections.counts, redis: bus.counts, feed: liveRooms.counts, sockets: connections.counts },
     };
   };
   const server = createServer(createHttpHandler(config, services, readiness, connections));
@@ -113,6 +114,9 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
     },
   };
 }
+
+/** The code of why the database is away or refuses connections, such as 53300 or ECONNREFUSED. Its message may name hosts and roles. */
+const codeOf = (failure: unknown) => (failure === undefined ? undefined : ((failure as { code?: string }).code ?? 'unknown'));
 
 async function listen(server: Server, { port, host }: Config): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();

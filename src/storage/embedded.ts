@@ -29,7 +29,15 @@ export async function openEmbedded(dataDir: string, log: Log): Promise<Storage> 
     throw error instanceof DatabaseFailure ? new ConfigError(`DATA_DIR ${dataDir} cannot be used: ${error.message}.`) : error;
   }
   const rows = new Rows(db);
-  return { db, rows, feedDb: db, feedRows: rows, probe: () => threads.current().ping(), [Symbol.asyncDispose]: close };
+  return {
+    db,
+    rows,
+    feedDb: db,
+    feedRows: rows,
+    probe: () => threads.current().ping(),
+    connections: { refusal: undefined, counts: {} },
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 // PGlite opens a folder that another process has open without an error, and then one of them loses its rows. SQLite, which
