@@ -16,6 +16,7 @@ import { logSourceOf } from './feed/log-reader.ts';
 import { Retry, type RetryOptions } from './feed/retry.ts';
 import type { Log } from './log.ts';
 import { openStorage, type Storage } from './storage/database.ts';
+import { DatabaseIdentity } from './storage/database-identity.ts';
 import { DatabaseHealth } from './storage/health.ts';
 import type { Bounds } from './transport/connection.ts';
 import { Connections } from './transport/connections.ts';
@@ -59,7 +60,10 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const { bounds = {}, backoff, clock = realClock } = options;
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config.storage, log));
-  const bus: Bus = opened.use(config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log, clock));
+  const databaseId = config.redisUrl === undefined ? undefined : opened.use(await DatabaseIdentity.open(storage.feedDb, clock));
+  const bus: Bus = opened.use(
+    config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log, clock, () => databaseId?.id),
+  );
   const health = opened.use(new DatabaseHealth(storage.probe, log, clock));
   const retry = new Retry({ log, isDatabaseAnswering: () => health.state === 'ok', backoff, clock });
   const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log, { clock }));
