@@ -12,8 +12,14 @@ const readOnly = '25006';
 /** How long a request to cancel a statement may take. */
 const cancelTimeoutMs = 3000;
 
-const lockedReason =
-  'it is read-only, because default_transaction_read_only is on for the server, the database or the role: turn it off where it was set';
+/** The error of a database that takes no writes by default. */
+export const readOnlyError = () =>
+  Object.assign(
+    new Error(
+      'it is read-only, because default_transaction_read_only is on for the server, the database or the role: turn it off where it was set',
+    ),
+    { code: readOnly },
+  );
 
 /** SQLSTATEs of a prepared statement that the backend does not know, or knows already. It has executed nothing. */
 const lostStatement = ['26000', '42P05'];
@@ -65,7 +71,7 @@ export class ServerClient extends pg.Client {
     ]);
     const [found] = rows as [{ standby: boolean; locked: boolean; pid: number; defaults: string }];
     if (found.standby) throw Object.assign(new Error('the server is a standby, which takes no writes'), { code: readOnly });
-    if (found.locked) throw Object.assign(new Error(lockedReason), { code: readOnly });
+    if (found.locked) throw readOnlyError();
     this.#isPooled = found.pid !== this.#key.processID;
     this.#settings = found.defaults === '' ? undefined : settingsFor(found.defaults);
     this.#state.foundDefaults(found.defaults);

@@ -1,20 +1,29 @@
 // What the connections of this node have found out about the server. Each change is logged once, however many connections
-// meet it.
+// meet it, and a refusal at most once a minute.
 
+import { type Clock, realClock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { DatabaseFailure } from './failure.ts';
 
+/** A database that is short of connections refuses some and accepts others, many times a second. */
+const refusalIntervalMs = 60_000;
+
 export class ServerState {
   readonly #log: Log | undefined;
+  readonly #clock: Clock;
   #isStarted = false;
   #mayPrepare: boolean;
   #refusal: DatabaseFailure | undefined;
+  /** Whether the log says that connections are refused. */
+  #isLogged = false;
+  #loggedAtMs = -Infinity;
   #defaults = '';
   /** Counters for operators. */
   readonly counts = { connectionsRefused: 0 };
 
-  constructor(log?: Log, mayPrepare = true) {
+  constructor(log?: Log, mayPrepare = true, clock: Clock = realClock) {
     this.#log = log;
+    this.#clock = clock;
     this.#mayPrepare = mayPrepare;
   }
 
@@ -34,7 +43,8 @@ export class ServerState {
   }
 
   connected(): void {
-    if (this.#refusal) this.#log?.info('the database accepts connections again');
+    if (this.#isLogged) this.#log?.info('the database accepts connections again');
+    this.#isLogged = false;
     this.#refusal = undefined;
   }
 
@@ -42,8 +52,11 @@ export class ServerState {
     if (!this.#isStarted) return;
     const error = new DatabaseFailure(cause);
     this.counts.connectionsRefused += 1;
-    if (!this.#refusal) this.#log?.warn({ error }, `the database refuses connections: ${error.message}`);
     this.#refusal = error;
+    if (this.#isLogged || this.#clock.now() - this.#loggedAtMs < refusalIntervalMs) return;
+    this.#isLogged = true;
+    this.#loggedAtMs = this.#clock.now();
+    this.#log?.warn({ error }, `the database refuses connections: ${error.message}`);
   }
 
   /** A prepared statement is gone: either a pooler stands between, or DEALLOCATE was run. */

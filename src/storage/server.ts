@@ -9,10 +9,11 @@ import type { Log } from '../log.ts';
 import { refusalOf } from './connection-failure.ts';
 import type { Storage } from './database.ts';
 import { DatabaseFailure } from './failure.ts';
-import { defaultSchema, openKysely, ping } from './kysely.ts';
+import { defaultSchema, openKysely } from './kysely.ts';
 import { migrate } from './migrate.ts';
 import { requireTableRights } from './migration-rights.ts';
 import { Rows } from './rows.ts';
+import { readOnlyError } from './server-client.ts';
 import { ServerDialect, transactionBounds } from './server-dialect.ts';
 import { ServerPool } from './server-pool.ts';
 import { ServerState } from './server-state.ts';
@@ -68,7 +69,7 @@ export async function openServer(config: ServerConfig, log: Log): Promise<Storag
     rows: new Rows(db),
     feedDb,
     feedRows: new Rows(feedDb),
-    probe: () => ping(probeDb),
+    probe: () => requireWritable(probeDb),
     connections: state,
     [Symbol.asyncDispose]: () => toClose.disposeAsync(),
   };
@@ -96,6 +97,12 @@ async function requireUtf8(db: Db): Promise<void> {
   const encoding = rows[0]?.encoding;
   if (encoding !== 'UTF8')
     throw new ConfigError(`DATABASE_URL: the encoding of the database is ${encoding}: use a database with encoding UTF8.`);
+}
+
+/** Throws if the database does not answer, or has become read-only by a default that reaches open sessions. */
+async function requireWritable(db: Db): Promise<void> {
+  const { rows } = await sql<{ locked: boolean }>`select current_setting('transaction_read_only') = 'on' as locked`.execute(db);
+  if (rows[0]?.locked) throw new DatabaseFailure(readOnlyError());
 }
 
 /** Migrates without bounds in time, because while one node migrates, the others wait for it. */

@@ -8,8 +8,9 @@ import { openStorage } from '../../src/storage/database.ts';
 import { setDefault } from '../support/commits.ts';
 import { collectLog } from '../support/log.ts';
 import { startPgBouncer } from '../support/pgbouncer.ts';
-import { createDatabase } from '../support/postgres.ts';
-import { silentLog, startServer } from '../support/server.ts';
+import { createDatabase, startPostgres } from '../support/postgres.ts';
+import { until } from '../support/process.ts';
+import { Guest, silentLog, startServer } from '../support/server.ts';
 import { useWholeChat } from '../support/whole-chat.ts';
 
 const hostile: Record<string, string> = {
@@ -88,5 +89,29 @@ describe('a database with defaults of its own', { timeout: 120_000 }, () => {
       assert.match(error.message, /^DATABASE_URL: the database at \S+ cannot be used: it is read-only, because [^\n]+\.$/);
       return true;
     });
+  });
+
+  it('is shown as unavailable while it is made read-only under open sessions', async () => {
+    await using postgres = await startPostgres();
+    const { log, lines } = collectLog();
+    await using server = await startServer({ env: { DATABASE_URL: postgres.url, IDENTITY: 'guest' }, log });
+    const ready = async () => (await (await fetch(new URL('/ready', server.url))).json()) as { database: string; databaseFailure?: string };
+    const admin = new pg.Client(postgres.url);
+    await admin.connect();
+    await admin.query('alter system set default_transaction_read_only = on');
+    await admin.query('select pg_reload_conf()');
+    await until('the node knows', async () => (await ready()).database === 'unavailable');
+    assert.equal((await ready()).databaseFailure, '25006');
+    assert.ok(lines.some(({ level, error }) => level === 'warn' && (error as { code?: string } | undefined)?.code === '25006'));
+    await admin.end();
+    await postgres.stop();
+    await postgres.start({ default_transaction_read_only: 'off' });
+    await until('the node knows', async () => (await ready()).database === 'ok');
+    await until('the database takes writes', () =>
+      Guest.signIn(server.url).then(
+        () => true,
+        () => false,
+      ),
+    );
   });
 });
