@@ -16,6 +16,7 @@ import { logSourceOf } from './feed/log-reader.ts';
 import { Retry, type RetryOptions } from './feed/retry.ts';
 import type { Log } from './log.ts';
 import { openStorage, type Storage } from './storage/database.ts';
+import { DatabaseIdentity } from './storage/database-identity.ts';
 import { DatabaseHealth } from './storage/health.ts';
 import type { Bounds } from './transport/connection.ts';
 import { Connections } from './transport/connections.ts';
@@ -59,7 +60,10 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const { bounds = {}, backoff, clock = realClock } = options;
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config.storage, log));
-  const bus: Bus = opened.use(config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log, clock));
+  const databaseId = config.redisUrl === undefined ? undefined : opened.use(await DatabaseIdentity.open(storage.feedDb, clock));
+  const bus: Bus = opened.use(
+    config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log, clock, () => databaseId?.id),
+  );
   const health = opened.use(new DatabaseHealth(storage.probe, log, clock));
   const retry = new Retry({ log, isDatabaseAnswering: () => health.state === 'ok', backoff, clock });
   const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log, { clock }));
@@ -77,10 +81,11 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
     return {
       ready: !closing,
       database: health.state,
+      databaseFailure: codeOf(health.failure ?? storage.connections.refusal),
       redis: config.redisUrl === undefined ? 'unused' : bus.healthy ? 'ok' : 'degraded',
       closing,
       unknownEntryTypes: liveRooms.unknownTypes,
-      counts: { redis: bus.counts, feed: liveRooms.counts, sockets: connections.counts },
+      counts: { database: storage.connections.counts, redis: bus.counts, feed: liveRooms.counts, sockets: connections.counts },
     };
   };
   const server = createServer(createHttpHandler(config, services, readiness, connections));
@@ -113,6 +118,9 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
     },
   };
 }
+
+/** The code of why the database is away or refuses connections, such as 53300 or ECONNREFUSED. Its message may name hosts and roles. */
+const codeOf = (failure: unknown) => (failure === undefined ? undefined : ((failure as { code?: string }).code ?? 'unknown'));
 
 async function listen(server: Server, { port, host }: Config): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -1,16 +1,19 @@
 // Every setting of the server. The environment is read here and nowhere else.
 
 import { z } from 'zod';
+import { findProblem } from './config/database-url.ts';
+import { ConfigError } from './config/error.ts';
+import { findMisspelled, type Misspelled } from './config/misspelled.ts';
+import { fileSetting, readSecretFiles } from './config/secret-files.ts';
 
-/** A setting is wrong or missing. The message is a sentence for the operator that names the variable. */
-export class ConfigError extends Error {}
+export { ConfigError };
 
 export interface Config {
   readonly port: number;
   readonly host: string;
   readonly logLevel: string;
   /** The database: PGlite in a folder, or PostgreSQL. */
-  readonly storage: { readonly dataDir: string } | { readonly databaseUrl: string; readonly poolSize: number };
+  readonly storage: { readonly dataDir: string } | ServerConfig;
   /** Undefined: the bus is in process. */
   readonly redisUrl: string | undefined;
   readonly identity: IdentityConfig;
@@ -20,6 +23,15 @@ export interface Config {
   readonly retentionDays: number | undefined;
   /** How long a server that is shutting down keeps serving, so that balancers notice that it is not ready. */
   readonly drainDelayMs: number;
+}
+
+export interface ServerConfig {
+  readonly databaseUrl: string;
+  readonly poolSize: number;
+  /** The schema of all tables. Undefined: `public`. */
+  readonly schema?: string;
+  /** False: no statement is prepared under a name. */
+  readonly preparesStatements?: boolean;
 }
 
 export type IdentityConfig =
@@ -40,15 +52,20 @@ const url = (protocols: string[]) =>
   z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
     error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   });
-// libpq accepts several hosts, as in postgres://a,b/db and ?host=a,b. pg (https://node-postgres.com) reads them as one name.
-const namesSeveralHosts = (value: string) => {
-  const [, hosts, query] = /^\w+:\/\/(?:[^/?#]*@)?([^/?#]*)[^?#]*\??([^#]*)/.exec(value) ?? [];
-  return [hosts, ...new URLSearchParams(query).getAll('host')].some((host) => host?.includes(','));
-};
-const oneHost = z.string().refine((value) => !namesSeveralHosts(value), {
-  error:
-    'names several hosts, but only one is supported: use a name or address that follows the primary (DNS, a virtual IP, or a proxy such as HAProxy)',
-});
+const databaseUrl = z
+  .string()
+  .trim()
+  .superRefine((value, context) => {
+    const problem = findProblem(value);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  });
+/** White space at the end, such as the line break of a file, is not part of it. */
+const trimmed = z.string().transform((value) => value.trimEnd());
+const claim = trimmed.pipe(z.string().min(1, 'must not be blank'));
+const schemaName = z
+  .string()
+  .refine((name) => Buffer.byteLength(name) <= 63 && !/\0/.test(name), 'must be a name of at most 63 bytes')
+  .refine((name) => !/^(pg_|information_schema$)/.test(name), 'must not be a schema of PostgreSQL itself');
 const origin = z.string().refine((value) => URL.canParse(value) && new URL(value).origin === value, {
   error: (issue) => `has "${issue.input}", which is not an origin such as https://app.example`,
 });
@@ -60,17 +77,16 @@ const settings = z.object({
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
     .default('info'),
   DATA_DIR: z.string().default('data'),
-  DATABASE_URL: oneHost.pipe(url(['postgres:', 'postgresql:'])).optional(),
+  DATABASE_URL: databaseUrl.optional(),
   DATABASE_POOL_SIZE: whole(2, 1000).default(10),
-  REDIS_URL: url(['redis:', 'rediss:']).optional(),
+  DATABASE_SCHEMA: schemaName.optional(),
+  DATABASE_PREPARE: z.enum(['auto', 'off'], 'must be auto or off').default('auto'),
+  REDIS_URL: trimmed.pipe(url(['redis:', 'rediss:'])).optional(),
   IDENTITY: z.enum(['guest', 'jwt'], 'must be guest or jwt').optional(),
-  JWT_SECRET: z
-    .string()
-    .refine((secret) => Buffer.byteLength(secret) >= 32, 'must be at least 32 bytes long')
-    .optional(),
+  JWT_SECRET: trimmed.refine((secret) => Buffer.byteLength(secret) >= 32, 'must be at least 32 bytes long').optional(),
   JWT_JWKS_URL: url(['https:', 'http:']).optional(),
-  JWT_ISSUER: z.string().optional(),
-  JWT_AUDIENCE: z.string().optional(),
+  JWT_ISSUER: claim.optional(),
+  JWT_AUDIENCE: claim.optional(),
   ALLOWED_ORIGINS: z
     .string()
     .transform((list) =>
@@ -89,18 +105,26 @@ const settings = z.object({
   DRAIN_DELAY_MS: whole(0, 10_000, 'a number of milliseconds').default(5000),
 });
 
-/** The names of all settings. */
-export const settingNames = Object.keys(settings.shape);
+/** The settings that can be read from a file. */
+const secretNames = ['DATABASE_URL', 'REDIS_URL', 'JWT_SECRET'] as const satisfies (keyof typeof settings.shape)[];
 
-export function readConfig(env: Record<string, string | undefined>): Config {
+/** The names of all settings. */
+export const settingNames = [...Object.keys(settings.shape), ...secretNames.map(fileSetting)];
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** The variables that look like a setting but are none. */
+export const findMisspelledSettings = (env: Env): Misspelled[] => findMisspelled(env, settingNames);
+
+export function readConfig(env: Env): Config {
   // An empty value counts as unset, as in `PORT= npm start` or a blank value in a compose file.
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const given = Object.fromEntries(
+    Object.entries(readSecretFiles(env, secretNames)).filter(([, value]) => value !== undefined && value !== ''),
+  );
   const parsed = settings.safeParse(given);
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}.`).join('\n'));
   const value = parsed.data;
-  if (value.REDIS_URL !== undefined && value.DATABASE_URL === undefined) {
-    throw new ConfigError('REDIS_URL is set but DATABASE_URL is not: several nodes need one PostgreSQL to share.');
-  }
+  if (value.DATABASE_URL === undefined) requireEmbedded(env, value);
   return {
     port: value.PORT,
     host: value.HOST,
@@ -108,13 +132,30 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     storage:
       value.DATABASE_URL === undefined
         ? { dataDir: value.DATA_DIR }
-        : { databaseUrl: value.DATABASE_URL, poolSize: value.DATABASE_POOL_SIZE },
+        : {
+            databaseUrl: value.DATABASE_URL,
+            poolSize: value.DATABASE_POOL_SIZE,
+            ...(value.DATABASE_SCHEMA === undefined ? {} : { schema: value.DATABASE_SCHEMA }),
+            ...(value.DATABASE_PREPARE === 'off' ? { preparesStatements: false } : {}),
+          },
     redisUrl: value.REDIS_URL,
     identity: readIdentity(value),
     allowedOrigins: value.ALLOWED_ORIGINS,
     retentionDays: value.RETENTION_DAYS,
     drainDelayMs: value.DRAIN_DELAY_MS,
   };
+}
+
+/** Without DATABASE_URL, the embedded database is used. Throws if the other settings show that this is not meant. */
+function requireEmbedded(env: Env, value: z.infer<typeof settings>): void {
+  const misspelled = findMisspelledSettings(env).find(({ setting }) => setting.startsWith('DATABASE_URL'));
+  if (misspelled) throw new ConfigError(`${misspelled.name} is not a setting: rename it to ${misspelled.setting}, or unset it.`);
+  if (value.REDIS_URL !== undefined) {
+    throw new ConfigError('REDIS_URL is set but DATABASE_URL is not: several nodes need one PostgreSQL to share.');
+  }
+  if (value.DATABASE_SCHEMA !== undefined) {
+    throw new ConfigError('DATABASE_SCHEMA is set but DATABASE_URL is not: the embedded database has one schema.');
+  }
 }
 
 function readIdentity(value: z.infer<typeof settings>): IdentityConfig {

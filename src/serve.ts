@@ -1,7 +1,8 @@
 // Reads the settings, opens the server, and closes it on SIGTERM or SIGINT.
 
+import { resolve } from 'node:path';
 import { openApp } from './app.ts';
-import { type Config, ConfigError, readConfig } from './config.ts';
+import { type Config, ConfigError, findMisspelledSettings, readConfig } from './config.ts';
 import { createLog } from './log.ts';
 import { LogOutput } from './log-output.ts';
 
@@ -11,6 +12,7 @@ try {
   const log = createLog(config.logLevel, output);
   // A bug. Logged instead of ending the process, so that the streams of other clients continue.
   process.on('unhandledRejection', (error) => log.error({ error }, 'unhandled promise rejection'));
+  for (const { name, setting } of findMisspelledSettings(process.env)) log.warn(`${name} is not a setting: is ${setting} meant?`);
   const app = await openApp(config, log);
   const stop = async (signal: NodeJS.Signals) => {
     log.info(`${signal}: closing`);
@@ -37,6 +39,6 @@ try {
 }
 
 function describe({ storage, redisUrl }: Config): string {
-  if ('dataDir' in storage) return `embedded, in ${storage.dataDir}`;
+  if ('dataDir' in storage) return `embedded, in ${resolve(storage.dataDir)}`;
   return redisUrl === undefined ? 'PostgreSQL, without Redis' : 'PostgreSQL and Redis';
 }

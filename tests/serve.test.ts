@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, describe, it } from 'node:test';
 import * as gql from './gql/graphql.ts';
 import { createDataFolder } from './support/data-template.ts';
@@ -54,6 +54,8 @@ describe('a start that fails', { concurrency: 4 }, () => {
     ['a cluster without an identity', () => ({ DATABASE_URL: database.href }), /^IDENTITY /],
     ['a file in place of the data folder', () => ({ DATA_DIR: file }), /^DATA_DIR /],
     ['a data folder below a file', () => ({ DATA_DIR: join(file, 'data') }), /^DATA_DIR /],
+    ['a misspelled DATABASE_URL', () => ({ DATABSE_URL: 'postgres://gapless:hunter2@127.0.0.1/gapless' }), /^DATABSE_URL is not a setting/],
+    ['a secret in a file that is not there', () => ({ DATABASE_URL_FILE: join(folder, 'nowhere') }), /^DATABASE_URL_FILE names /],
     [
       'a port in use',
       () => ({ DATABASE_URL: database.href, IDENTITY: 'guest', PORT: String(takenPort) }),
@@ -97,6 +99,28 @@ describe('a start that fails', { concurrency: 4 }, () => {
     const program = launch({}, ['--require', preload]);
     assert.equal(await program.exited, 1);
     assert.match(program.output(), /^Gapless needs Node 24 [^\n]* Node 22\.18\.0[^\n]*\.\n$/);
+  });
+});
+
+describe('a start', () => {
+  it('says which folder it uses, in full, and which variable looks misspelled', async () => {
+    const data = dataFolder();
+    const program = launch({ DATA_DIR: relative(process.cwd(), data), RETENTION_DAY: '3' });
+    try {
+      await urlOf(program);
+      const lines = program
+        .output()
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { level: string; msg: string; storage?: string });
+      assert.equal(lines.at(-1)?.storage, `embedded, in ${data}`);
+      assert.deepEqual(
+        lines.filter(({ level }) => level === 'warn').map(({ msg }) => msg),
+        ['RETENTION_DAY is not a setting: is RETENTION_DAYS meant?'],
+      );
+    } finally {
+      await program.stop('SIGKILL');
+    }
   });
 });
 

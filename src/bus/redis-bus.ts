@@ -25,6 +25,7 @@ const topicOf = (roomId: string) => `gapless:room:${roomId}`;
 export class RedisBus implements Bus {
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #databaseId: () => string | undefined;
   readonly #publisher: Redis;
   readonly #subscriber: Redis;
   readonly #target: RedisEventTarget;
@@ -36,11 +37,13 @@ export class RedisBus implements Bus {
   #lastFailureAtMs = -Infinity;
   #state: 'unknown' | 'up' | 'down' = 'unknown';
   /** Counters for operators. publishFailed includes probes, and reconnects the first connection. */
-  readonly counts = { publishFailed: 0, unreadable: 0, probesMissed: 0, reconnects: 0 };
+  readonly counts = { publishFailed: 0, unreadable: 0, foreign: 0, probesMissed: 0, reconnects: 0 };
 
-  constructor(url: string, log: Log, clock: Clock = realClock) {
+  /** `databaseId` returns the id of the database of this node: entries of another one are dropped. */
+  constructor(url: string, log: Log, clock: Clock = realClock, databaseId: () => string | undefined = () => undefined) {
     this.#log = log;
     this.#clock = clock;
+    this.#databaseId = databaseId;
     // A command that cannot be sent now fails now: an entry that is late is found in the log before Redis would bring it.
     const options = {
       enableOfflineQueue: false,
@@ -74,14 +77,15 @@ export class RedisBus implements Bus {
   }
 
   publish(entry: LogEntry): void {
-    this.#target.publish(topicOf(entry.roomId), writeEntry(entry));
+    this.#target.publish(topicOf(entry.roomId), writeEntry(entry, this.#databaseId()));
   }
 
   async subscribe(roomId: string, listener: Listener): Promise<() => void> {
     const topic = topicOf(roomId);
     const stop = this.#target.listen(topic, (text) => {
-      const entry = readEntry(text);
-      if (entry?.roomId === roomId) listener(entry);
+      const entry = readEntry(text, this.#databaseId());
+      if (entry === 'foreign') this.counts.foreign += 1;
+      else if (entry?.roomId === roomId) listener(entry);
       else this.counts.unreadable += 1;
     });
     await this.#acknowledged.get(topic);

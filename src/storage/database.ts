@@ -3,6 +3,7 @@
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import { openEmbedded } from './embedded.ts';
+import type { DatabaseFailure } from './failure.ts';
 import type { Rows } from './rows.ts';
 import { openServer } from './server.ts';
 import type { Db } from './tables.ts';
@@ -15,9 +16,18 @@ export interface Storage extends AsyncDisposable {
   readonly feedRows: Rows;
   /** Throws if the database does not answer within a few seconds. Does not wait for the connections of requests and feeds. */
   probe(): Promise<void>;
+  readonly connections: Connections;
+}
+
+/** The connections to the database. */
+export interface Connections {
+  /** Why the newest attempt to open one failed. Undefined if it succeeded. */
+  readonly refusal: DatabaseFailure | undefined;
+  /** Counters for operators. */
+  readonly counts: Readonly<Record<string, number>>;
 }
 
 /** Opens the database and migrates its tables. Throws ConfigError if the settings do not work with this database. */
 export async function openStorage(config: Config['storage'], log: Log): Promise<Storage> {
-  return 'dataDir' in config ? openEmbedded(config.dataDir, log) : openServer(config.databaseUrl, config.poolSize, log);
+  return 'dataDir' in config ? openEmbedded(config.dataDir, log) : openServer(config, log);
 }

@@ -18,6 +18,7 @@ export class DatabaseHealth implements Disposable {
   #state: DatabaseState = 'ok';
   /** Undefined if no probe is running. */
   #probingSinceMs: number | undefined;
+  #failure: unknown;
   #closed = false;
 
   /** `probe` throws if the database does not answer. It must not wait for anything else, such as a pool connection. */
@@ -30,6 +31,11 @@ export class DatabaseHealth implements Disposable {
 
   get state(): DatabaseState {
     return this.#state;
+  }
+
+  /** Why it is unavailable. */
+  get failure(): unknown {
+    return this.#failure;
   }
 
   [Symbol.dispose](): void {
@@ -56,6 +62,7 @@ export class DatabaseHealth implements Disposable {
   #set(state: DatabaseState, error?: unknown): void {
     if (this.#closed || state === this.#state) return;
     this.#state = state;
+    this.#failure = error;
     if (state === 'ok') this.#log.info('the database answers again');
     else this.#log.warn({ error }, 'the database does not answer');
   }

@@ -1,13 +1,25 @@
-// The Kysely settings of both databases: the naming of columns, and failures as DatabaseFailure.
+// The Kysely settings of both databases: the naming of columns, the schema of the tables, and failures as DatabaseFailure.
 
 import { CamelCasePlugin, type Dialect, HandleEmptyInListsPlugin, Kysely, replaceWithNoncontingentExpression, sql } from 'kysely';
 import { reportFailures } from './failure.ts';
+import { SchemaPlugin } from './schema-plugin.ts';
 import type { Database, Db } from './tables.ts';
 
-// `in ()` is not valid SQL. With this plugin it is false.
-const plugins = [new CamelCasePlugin(), new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })];
+/** The schema of the tables unless DATABASE_SCHEMA names another. */
+export const defaultSchema = 'public';
 
-export const openKysely = (dialect: Dialect): Db => new Kysely<Database>({ dialect: reportFailures(dialect), plugins });
+/** `schema` holds all tables. */
+export const openKysely = (dialect: Dialect, schema = defaultSchema): Db =>
+  new Kysely<Database>({
+    dialect: reportFailures(dialect),
+    plugins: [
+      new CamelCasePlugin(),
+      // `in ()` is not valid SQL. With this plugin it is false.
+      new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression }),
+      // The last one: the name of the schema is not converted.
+      new SchemaPlugin(schema),
+    ],
+  });
 
 /** Throws if the database does not answer. */
 export async function ping(db: Db): Promise<void> {

@@ -12,7 +12,7 @@ import { isFound, type NoRow, primary } from './primary.ts';
 import { mayRead } from './rights.ts';
 import { floorOf, headOf } from './room-log.ts';
 import { statement } from './statement.ts';
-import { type Db, type MessageRow, messageColumns, now, qualified, type RoomRow, selection } from './tables.ts';
+import { type Db, type MessageRow, messageColumns, now, qualified, type RoomRow, selection, table } from './tables.ts';
 
 /** Writes an ENTER or LEAVE message and its MessageAdded entry. */
 export async function addNotice(room: LockedRoom, kind: 'ENTER' | 'LEAVE', senderId: string): Promise<void> {
@@ -51,7 +51,7 @@ export const hashOf = (body: string) => createHash('sha256').update(body).digest
 
 const messagesById = statement<MessageRow | NoRow, [ids: readonly string[]]>(
   (ids) =>
-    sql`select ${selection('messages', messageColumns)} from ${primary} left join messages on id = any(${ids}::text[]) where is_primary = 1`,
+    sql`select ${selection('messages', messageColumns)} from ${primary} left join ${table('messages')} on id = any(${ids}::text[]) where is_primary = 1`,
 );
 
 /**
@@ -114,9 +114,9 @@ export async function listMessages(db: Db, viewerId: string, roomId: string, arg
   const messageBeyond = (comparison: '<=' | '>=', position: Position | undefined) =>
     position === undefined
       ? sql<boolean>`false`
-      : sql<boolean>`exists (select 1 from messages where room_id = rooms.id and seq > rooms.floor_seq and seq ${sql.raw(comparison)} ${position.seq})`;
+      : sql<boolean>`exists (select 1 from ${table('messages')} where room_id = rooms.id and seq > rooms.floor_seq and seq ${sql.raw(comparison)} ${position.seq})`;
   const tagAt = (position: Position | undefined) =>
-    sql<number | null>`(select tag from room_log where room_id = rooms.id and seq = ${position?.seq ?? null})`;
+    sql<number | null>`(select tag from ${table('roomLog')} where room_id = rooms.id and seq = ${position?.seq ?? null})`;
 
   // One statement is one snapshot: the right, the rows, the head and the check of the cursors are consistent.
   const rows = await db

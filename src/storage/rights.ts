@@ -2,6 +2,7 @@
 // by an earlier statement may be gone when the rows are read.
 
 import { type Expression, type RawBuilder, sql } from 'kysely';
+import { table } from './tables.ts';
 
 /**
  * Whether a viewer may read the row of `rooms` in the same statement. Nobody may read a deleted room. Everyone may read an
@@ -12,4 +13,4 @@ export const mayRead = (viewerId: string | Expression<string>): RawBuilder<boole
 
 /** Whether a user is a member of the row of `rooms` in the same statement. */
 export const isMember = (userId: string | Expression<string>): RawBuilder<boolean> =>
-  sql<boolean>`exists (select from memberships where memberships.room_id = rooms.id and memberships.user_id = ${userId})`;
+  sql<boolean>`exists (select from ${table('memberships')} where memberships.room_id = rooms.id and memberships.user_id = ${userId})`;

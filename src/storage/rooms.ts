@@ -6,7 +6,7 @@ import { newId } from './id.ts';
 import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
 import { primary } from './primary.ts';
 import { isMember, mayRead } from './rights.ts';
-import { type Database, type Db, fold, qualified, type RoomKind, type RoomRow, roomColumns, type Trx } from './tables.ts';
+import { type Database, type Db, fold, qualified, type RoomKind, type RoomRow, roomColumns, type Trx, table } from './tables.ts';
 
 export interface RoomFilter {
   readonly kind?: RoomKind | null | undefined;
@@ -76,7 +76,7 @@ export async function findVisibleHeads(db: Db, views: readonly RoomView[]): Prom
     select view.place, rooms.kind, rooms.head_seq, rooms.head_tag, rooms.floor_seq
     from ${primary} left join (
       unnest(${viewerIds}::text[], ${roomIds}::text[]) with ordinality as view (viewer_id, room_id, place)
-      join rooms on rooms.id = view.room_id
+      join ${table('rooms')} on rooms.id = view.room_id
     ) on ${mayRead(sql.ref('view.viewer_id'))}
     where is_primary = 1`.execute(db);
   const found = new Map(rows.map((row) => [row.place, row]));
@@ -147,6 +147,6 @@ export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter
 
 const nameContains = (viewerId: string, part: string) => sql<boolean>`case when kind = 'DIRECT'
   then exists (
-    select 1 from memberships join users on users.id = memberships.user_id
+    select 1 from ${table('memberships')} join ${table('users')} on users.id = memberships.user_id
     where memberships.room_id = rooms.id and users.id <> ${viewerId} and strpos(users.name_folded, ${part}) > 0)
   else strpos(rooms.name_folded, ${part}) > 0 end`;

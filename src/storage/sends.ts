@@ -8,7 +8,7 @@ import { hashOf } from './messages.ts';
 import { mayRead } from './rights.ts';
 import type { LogEntry } from './room-log.ts';
 import { statement } from './statement.ts';
-import { type Db, type MessageRow, messageColumns, now, selection, type Trx } from './tables.ts';
+import { type Db, type MessageRow, messageColumns, now, selection, type Trx, table } from './tables.ts';
 
 export interface Send {
   readonly roomId: string;
@@ -46,9 +46,9 @@ type Row = (MessageRow | { readonly id: null }) & {
 export async function lockForSends(trx: Trx, roomId: string, sends: readonly Send[]): Promise<void> {
   await sql`
     with sender as materialized (
-      select id from users where id = any(${[...new Set(sends.map(({ senderId }) => senderId))]}::text[]) order by id for key share
+      select id from ${table('users')} where id = any(${[...new Set(sends.map(({ senderId }) => senderId))]}::text[]) order by id for key share
     )
-    select from rooms where id = ${roomId} and (select count(*) from sender) >= 0 for update`.execute(trx);
+    select from ${table('rooms')} where id = ${roomId} and (select count(*) from sender) >= 0 for update`.execute(trx);
 }
 
 const columns = (alias: string) => selection(alias, messageColumns);
@@ -105,8 +105,8 @@ const writeColumns = statement<Row, Columns>(
       select ${sql.raw(durableCommit)}
     ), send as materialized (
       select sent.*, room.*,
-        coalesce((select true from memberships where user_id = sent.sender_id and room_id = sent.room_id), false) as is_member,
-        (select id from messages where sender_id = sent.sender_id and client_message_id = sent.client_message_id) as known_id
+        coalesce((select true from ${table('memberships')} where user_id = sent.sender_id and room_id = sent.room_id), false) as is_member,
+        (select id from ${table('messages')} where sender_id = sent.sender_id and client_message_id = sent.client_message_id) as known_id
       from durable cross join unnest(
         ${roomIds}::text[],
         ${senderIds}::text[],
@@ -117,14 +117,14 @@ const writeColumns = statement<Row, Columns>(
         ${hashes}::text[]
       ) with ordinality as sent (room_id, sender_id, id, tag, body, client_message_id, sent_hash, place)
       left join lateral (
-        select ${mayRead(sql.ref('sent.sender_id'))} as may_read, head_seq, head_tag from rooms where rooms.id = sent.room_id limit 1
+        select ${mayRead(sql.ref('sent.sender_id'))} as may_read, head_seq, head_tag from ${table('rooms')} where rooms.id = sent.room_id limit 1
       ) as room on true
     ), held as materialized (
-      select id, head_seq, head_tag, last_number from rooms
+      select id, head_seq, head_tag, last_number from ${table('rooms')}
       where id = any(${rooms}::text[])
       order by id for update skip locked
     ), sender as materialized (
-      select id from users where id = any(${senders}::text[])
+      select id from ${table('users')} where id = any(${senders}::text[])
       order by id for key share skip locked
     ), fresh as materialized (
       select send.*, held.head_seq + row_number() over room as seq, held.last_number + row_number() over room as number,
@@ -132,20 +132,20 @@ const writeColumns = statement<Row, Columns>(
       from send
       join held on held.id = send.room_id and held.head_seq = send.head_seq and held.head_tag = send.head_tag
       where is_member and may_read and known_id is null
-        and (send.sender_id in (select id from sender) or (select id from users where id = send.sender_id limit 1) is null)
+        and (send.sender_id in (select id from sender) or (select id from ${table('users')} where id = send.sender_id limit 1) is null)
         and not exists (select from send as earlier where earlier.sender_id = send.sender_id
           and earlier.client_message_id = send.client_message_id and earlier.place < send.place)
       window room as (partition by send.room_id order by send.place)
     ), written as (
-      insert into messages (id, room_id, seq, tag, changed_seq, number, kind, sender_id, body, created_at, client_message_id, sent_hash)
+      insert into ${table('messages')} (id, room_id, seq, tag, changed_seq, number, kind, sender_id, body, created_at, client_message_id, sent_hash)
       select id, room_id, seq, tag, seq, number, 'TALK', sender_id, body, ${now}, client_message_id, sent_hash
       from fresh order by client_message_id, sender_id
       returning ${columns('messages')}
     ), logged as (
-      insert into room_log (room_id, seq, tag, type, at, message_id)
+      insert into ${table('roomLog')} (room_id, seq, tag, type, at, message_id)
       select room_id, seq, tag, 'MessageAdded', ${now}, id from fresh order by room_id, seq
     ), moved as (
-      update rooms set head_seq = last.seq, head_tag = last.tag, last_number = last.number, last_active_at = ${now},
+      update ${table('rooms')} set head_seq = last.seq, head_tag = last.tag, last_number = last.number, last_active_at = ${now},
         oldest_at = coalesce(rooms.oldest_at, ${now})
       from (select distinct on (room_id) room_id, seq, tag, number from fresh order by room_id, seq desc) as last
       where rooms.id = last.room_id
@@ -158,7 +158,7 @@ const writeColumns = statement<Row, Columns>(
       select ${columns('written')} from written
       union all
       select ${columns('known')} from (select distinct known_id from send where known_id is not null) as wanted
-        cross join lateral (select ${columns('messages')} from messages where id = known_id limit 1) as known
+        cross join lateral (select ${columns('messages')} from ${table('messages')} where id = known_id limit 1) as known
     ) as message on message.id = coalesce(fresh.id, send.known_id)
     order by send.place`,
 );

@@ -20,12 +20,28 @@ export interface TransactionBounds {
   readonly idleTimeoutMs: number;
 }
 
+export const transactionBounds: TransactionBounds = { lockTimeoutMs: 3000, statementTimeoutMs: 4000, idleTimeoutMs: 4500 };
+/** Set as well, because a role or database may have timeouts of its own. */
+const unbounded: TransactionBounds = { lockTimeoutMs: 0, statementTimeoutMs: 0, idleTimeoutMs: 0 };
+
+/** `read committed` whatever the default of the database: a change reads the newest state of a room after it waited for the lock. */
+const begin = ({ lockTimeoutMs, statementTimeoutMs, idleTimeoutMs }: TransactionBounds) =>
+  [
+    'begin isolation level read committed',
+    `set local lock_timeout = ${lockTimeoutMs}`,
+    `set local statement_timeout = ${statementTimeoutMs}`,
+    `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`,
+  ].join('; ');
+
+/** Begins the transaction of a single statement. */
+export const beginBounded = begin(transactionBounds);
+
 export class ServerDialect extends PostgresDialect {
   readonly #pool: PostgresPool;
-  readonly #bounds: TransactionBounds | undefined;
+  readonly #bounds: TransactionBounds;
 
   /** Without `bounds`, transactions may take as long as they need. */
-  constructor(pool: PostgresPool, bounds?: TransactionBounds) {
+  constructor(pool: PostgresPool, bounds: TransactionBounds = unbounded) {
     super({ pool });
     this.#pool = pool;
     this.#bounds = bounds;
@@ -61,14 +77,11 @@ type Connection = Parameters<PostgresDriver['rollbackTransaction']>[0];
 class ServerDriver extends PostgresDriver {
   readonly #begin: CompiledQuery;
 
-  constructor(pool: PostgresPool, bounds: TransactionBounds | undefined) {
+  constructor(pool: PostgresPool, bounds: TransactionBounds) {
     super({ pool });
-    this.#begin = CompiledQuery.raw(
-      ['begin isolation level read committed', ...(bounds ? limits(bounds) : []), `select ${durableCommit}`].join('; '),
-    );
+    this.#begin = CompiledQuery.raw(`${begin(bounds)}; select ${durableCommit}`);
   }
 
-  /** `read committed` whatever the default of the database: a change reads the newest state of a room after it waited for the lock. */
   override async beginTransaction(connection: Connection, settings: TransactionSettings): Promise<void> {
     if (settings.isolationLevel || settings.accessMode) throw new Error('a transaction has no settings of its own');
     try {
@@ -80,9 +93,3 @@ class ServerDriver extends PostgresDriver {
     }
   }
 }
-
-const limits = ({ lockTimeoutMs, statementTimeoutMs, idleTimeoutMs }: TransactionBounds) => [
-  `set local lock_timeout = ${lockTimeoutMs}`,
-  `set local statement_timeout = ${statementTimeoutMs}`,
-  `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`,
-];

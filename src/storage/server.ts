@@ -3,18 +3,24 @@
 
 import { sql } from 'kysely';
 import pg from 'pg';
-import { ConfigError } from '../config.ts';
+import { type DatabaseAddress, parseDatabaseUrl } from '../config/database-url.ts';
+import { ConfigError, type ServerConfig } from '../config.ts';
 import type { Log } from '../log.ts';
+import { refusalOf } from './connection-failure.ts';
 import type { Storage } from './database.ts';
 import { DatabaseFailure } from './failure.ts';
-import { openKysely, ping } from './kysely.ts';
+import { defaultSchema, openKysely } from './kysely.ts';
 import { migrate } from './migrate.ts';
+import { requireTableRights } from './migration-rights.ts';
 import { Rows } from './rows.ts';
-import { ServerClient } from './server-client.ts';
-import { ServerDialect, type TransactionBounds } from './server-dialect.ts';
+import { readOnlyError } from './server-client.ts';
+import { ServerDialect, transactionBounds } from './server-dialect.ts';
+import { ServerPool } from './server-pool.ts';
+import { ServerState } from './server-state.ts';
 import type { Db } from './tables.ts';
+import { chooseTls, offersTls } from './tls.ts';
 
-const transactionBounds: TransactionBounds = { lockTimeoutMs: 3000, statementTimeoutMs: 4000, idleTimeoutMs: 4500 };
+const defaultConnectTimeoutMs = 3000;
 
 interface PoolOptions {
   readonly max: number;
@@ -23,22 +29,24 @@ interface PoolOptions {
   readonly answerTimeoutMs?: number;
 }
 
-export async function openServer(databaseUrl: string, poolSize: number, log: Log): Promise<Storage> {
-  const open = ({ max, connectTimeoutMs = 3000, answerTimeoutMs }: PoolOptions): Db => {
-    const pool = new pg.Pool({
-      connectionString: databaseUrl,
+export async function openServer(config: ServerConfig, log: Log): Promise<Storage> {
+  const { databaseUrl, poolSize, schema = defaultSchema } = config;
+  const address = parseDatabaseUrl(databaseUrl);
+  const connection = await connectionOf(address);
+  const state = new ServerState(log, config.preparesStatements);
+  const open = ({ max, connectTimeoutMs = defaultConnectTimeoutMs, answerTimeoutMs }: PoolOptions): Db => {
+    const pool = new ServerPool({
+      ...connection,
       max,
       connectionTimeoutMillis: connectTimeoutMs,
       query_timeout: answerTimeoutMs,
       keepAlive: true,
-      application_name: 'gapless',
       types: { getTypeParser },
-      Client: ServerClient,
-      onConnect: (client) => (client as ServerClient).prepare(),
+      state,
     });
     // Without a listener, a backend that is terminated while idle would end this process.
     pool.on('error', (error) => log.warn({ error: error.message }, 'a database connection was lost'));
-    return openKysely(new ServerDialect(pool, answerTimeoutMs === undefined ? undefined : transactionBounds));
+    return openKysely(new ServerDialect(pool, answerTimeoutMs === undefined ? undefined : transactionBounds), schema);
   };
   await using opened = new AsyncDisposableStack();
   const use = (db: Db) => opened.adopt(db, () => db.destroy());
@@ -46,22 +54,41 @@ export async function openServer(databaseUrl: string, poolSize: number, log: Log
   const feedDb = use(open({ max: 4, answerTimeoutMs: 4500 }));
   const probeDb = use(open({ max: 1, connectTimeoutMs: 1000, answerTimeoutMs: 1000 }));
   try {
-    await migrateOn(open({ max: 1 }));
+    await migrateOn(open({ max: 1 }), config.schema, log);
     // Runs one transaction on each pool, with the usual settings, so that a connection limit or a refused setting fails the start.
     await Promise.all([db, feedDb, probeDb].map((each) => each.transaction().execute(async () => {})));
     await requireUtf8(db);
+    await requireTableRights(db, schema);
   } catch (error) {
-    throw error instanceof DatabaseFailure ? refused(databaseUrl, error) : error;
+    throw error instanceof DatabaseFailure ? refusalOf(address, error) : error;
   }
+  state.start();
   const toClose = opened.move();
   return {
     db,
     rows: new Rows(db),
     feedDb,
     feedRows: new Rows(feedDb),
-    probe: () => ping(probeDb),
+    probe: () => requireWritable(probeDb),
+    connections: state,
     [Symbol.asyncDispose]: () => toClose.disposeAsync(),
   };
+}
+
+/** What pg needs to connect. Undefined where the defaults of libpq apply, such as PGUSER. */
+async function connectionOf(address: DatabaseAddress): Promise<pg.ClientConfig> {
+  const { host, port, user, password, database, options, applicationName = 'gapless' } = address;
+  const config = {
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port }),
+    ...(user === undefined ? {} : { user }),
+    ...(password === undefined ? {} : { password }),
+    ...(database === undefined ? {} : { database }),
+    ...(options === undefined ? {} : { options }),
+    application_name: applicationName,
+  };
+  const tls = await chooseTls(address, (ssl) => offersTls({ ...config, ssl, connectionTimeoutMillis: defaultConnectTimeoutMs }));
+  return tls === undefined ? config : { ...config, ssl: tls };
 }
 
 /** Another encoding cannot store every message: a send with an emoji would fail for ever. */
@@ -72,24 +99,26 @@ async function requireUtf8(db: Db): Promise<void> {
     throw new ConfigError(`DATABASE_URL: the encoding of the database is ${encoding}: use a database with encoding UTF8.`);
 }
 
+/** Throws if the database does not answer, or has become read-only by a default that reaches open sessions. */
+async function requireWritable(db: Db): Promise<void> {
+  const { rows } = await sql<{ locked: boolean }>`select current_setting('transaction_read_only') = 'on' as locked`.execute(db);
+  if (rows[0]?.locked) throw new DatabaseFailure(readOnlyError());
+}
+
 /** Migrates without bounds in time, because while one node migrates, the others wait for it. */
-async function migrateOn(db: Db): Promise<void> {
+async function migrateOn(db: Db, schema: string | undefined, log: Log): Promise<void> {
   try {
-    await migrate(db);
+    const newer = await migrate(db, schema);
+    if (newer.length > 0) {
+      log.warn(
+        { migrations: newer },
+        'a newer version has migrated the database: this version works with it, but does not use what is new',
+      );
+    }
   } finally {
     await db.destroy();
   }
 }
-
-/** The sentence for a database that cannot be used. It never contains the password. */
-const refused = (databaseUrl: string, { message }: DatabaseFailure) =>
-  new ConfigError(`DATABASE_URL: the database at ${addressOf(databaseUrl)} cannot be used: ${message}.`);
-
-/** The host is a parameter if the address is a Unix socket. */
-const addressOf = (databaseUrl: string) => {
-  const { host, searchParams } = new URL(databaseUrl);
-  return host || (searchParams.get('host') ?? 'its default address');
-};
 
 // Numbers for int8, as PGlite returns them. No value that the server stores exceeds 2^53.
 const getTypeParser: pg.CustomTypesConfig['getTypeParser'] = (oid, format) =>

@@ -1,6 +1,7 @@
 // Statements that run thousands of times a second: Kysely builds and compiles the text once, and not for each call.
 
 import { type CompiledQuery, type RawBuilder, sql } from 'kysely';
+import { SchemaPlugin } from './schema-plugin.ts';
 import type { Db } from './tables.ts';
 
 /** The place of an argument in a statement. */
@@ -18,9 +19,13 @@ type Places<Arguments extends readonly unknown[]> = { [Index in keyof Arguments]
 export function statement<Row, Arguments extends readonly unknown[]>(
   build: (...places: Places<Arguments>) => RawBuilder<Row>,
 ): (db: Db, ...values: Arguments) => Promise<Row[]> {
-  let compiled: CompiledQuery<Row> | undefined;
+  /** By the schema that the text names. */
+  const texts = new Map<string | undefined, CompiledQuery<Row>>();
   return async (db, ...values) => {
-    compiled ??= build(...(values.map((_, index) => sql.val(new Argument(index))) as Places<Arguments>)).compile(db);
+    const schema = SchemaPlugin.schemaOf(db);
+    const compiled =
+      texts.get(schema) ?? build(...(values.map((_, index) => sql.val(new Argument(index))) as Places<Arguments>)).compile(db);
+    texts.set(schema, compiled);
     const parameters = compiled.parameters.map((each) => (each instanceof Argument ? values[each.index] : each));
     return (await db.executeQuery<Row>({ ...compiled, parameters })).rows;
   };

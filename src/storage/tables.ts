@@ -16,6 +16,25 @@ export interface Database {
   secrets: { name: string; value: string };
 }
 
+/** The names of all tables. A type error follows if one is missing. */
+export const tableNames = Object.keys({
+  users: true,
+  rooms: true,
+  memberships: true,
+  messages: true,
+  roomLog: true,
+  secrets: true,
+} satisfies Record<keyof Database, true>) as (keyof Database)[];
+
+/** The name that a table has in the database. */
+export const storedName = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/**
+ * The name of a table, for statements that are written as text: `from ${table('rooms')}`. It becomes the name with the
+ * schema. A bare name would depend on search_path. Columns are qualified with the bare name, as in `rooms.id`.
+ */
+export const table = (name: keyof Database) => sql.table(name);
+
 /** A time that the database sets, so that all nodes share one clock. */
 type Instant = ColumnType<Date, Date | undefined, Date>;
 /** The time of a statement, the same for every row that it writes. */

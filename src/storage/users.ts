@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import { newId } from './id.ts';
 import { isFound, type NoRow, primary } from './primary.ts';
 import { statement } from './statement.ts';
-import { type Db, fold, selection, type UserRow, userColumns } from './tables.ts';
+import { type Db, fold, selection, table, type UserRow, userColumns } from './tables.ts';
 
 export async function createGuest(db: Db, name: string): Promise<UserRow> {
   // In a transaction, which makes the row durable before the guest gets a token.
@@ -32,7 +32,8 @@ export async function upsertUser(db: Db, subject: string, name: string): Promise
 }
 
 const usersById = statement<UserRow | NoRow, [ids: readonly string[]]>(
-  (ids) => sql`select ${selection('users', userColumns)} from ${primary} left join users on id = any(${ids}::text[]) where is_primary = 1`,
+  (ids) =>
+    sql`select ${selection('users', userColumns)} from ${primary} left join ${table('users')} on id = any(${ids}::text[]) where is_primary = 1`,
 );
 
 export async function findUsers(db: Db, ids: readonly string[]): Promise<UserRow[]> {

@@ -134,6 +134,15 @@ describe('an entry that is published through Redis', () => {
   }
 });
 
+it('an entry names its database: one of another is foreign, and one that names none is not', () => {
+  const entry = entryOf(newId('room'));
+  assert.deepStrictEqual(readEntry(writeEntry(entry, 'ours'), 'ours'), entry);
+  assert.equal(readEntry(writeEntry(entry, 'theirs'), 'ours'), 'foreign');
+  // Nodes of earlier versions.
+  assert.deepStrictEqual(readEntry(JSON.stringify(entry), 'ours'), entry);
+  assert.deepStrictEqual(readEntry(writeEntry(entry, 'ours')), entry);
+});
+
 const junk = {
   'no JSON': 'not json{',
   nothing: '',

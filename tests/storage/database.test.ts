@@ -17,6 +17,7 @@ import { getSecret } from '../../src/storage/secrets.ts';
 import type { Db } from '../../src/storage/tables.ts';
 import { createGuest, upsertUser } from '../../src/storage/users.ts';
 import { recordCommits, recordedCommits, setDefault } from '../support/commits.ts';
+import { collectLog } from '../support/log.ts';
 import { createDatabase, startPostgres } from '../support/postgres.ts';
 import { freePort, until } from '../support/process.ts';
 import { silentLog, storages } from '../support/server.ts';
@@ -122,15 +123,29 @@ describe('opening PostgreSQL', () => {
     assert.deepEqual(rows, [{ name: 'sends' }]);
   });
 
-  it('runs a prepared statement unnamed once the backend has lost it', async () => {
+  it('prepares no statement with DATABASE_PREPARE=off', async () => {
     await using database = await createDatabase();
-    await using storage = await openStorage({ databaseUrl: database.url, poolSize: 1 }, silentLog);
+    await using storage = await openStorage({ databaseUrl: database.url, poolSize: 1, preparesStatements: false }, silentLog);
+    const chat = chatOn(storage.db);
+    const { roomId, userId } = await createOwnedRoom(chat);
+    await sendMessage(chat, userId, { roomId, body: 'Hello' });
+    assert.deepEqual((await sql`select name from pg_prepared_statements`.execute(storage.db)).rows, []);
+  });
+
+  it('runs a prepared statement unnamed once the backend has lost it, and says so once', async () => {
+    await using database = await createDatabase();
+    const { log, lines } = collectLog();
+    await using storage = await openStorage({ databaseUrl: database.url, poolSize: 1 }, log);
     const chat = chatOn(storage.db);
     const { roomId, userId } = await createOwnedRoom(chat);
     const send = async () => (await sendMessage(chat, userId, { roomId, body: 'Hello' })).message.number;
     assert.equal(await send(), 1);
     await sql`deallocate all`.execute(storage.db);
     assert.deepEqual([await send(), await send()], [2, 3]);
+    assert.deepEqual(
+      lines.map(({ level, msg }) => [level, /DATABASE_PREPARE=off/.test(msg)]),
+      [['warn', true]],
+    );
   });
 
   it('is refused with a sentence if the server allows fewer connections than a node needs', async () => {

@@ -5,12 +5,10 @@ import { describe, it } from 'node:test';
 import { sql } from 'kysely';
 import { sendMessage } from '../../src/chat/messages.ts';
 import { migrate } from '../../src/storage/migrate.ts';
+import { up as roomLog } from '../../src/storage/migrations/0001-room-log.ts';
 import { createGuest } from '../../src/storage/users.ts';
 import { storages } from '../support/server.ts';
 import { chatOn, createOwnedRoom, getRoom, openTestStorage, range, readAll } from '../support/storage.ts';
-
-/** The migrations that version 0.1 expects in its ledger, exactly. */
-const ofVersion01 = ['0001-room-log'];
 
 for (const name of storages) {
   describe(`migrations on ${name}`, () => {
@@ -24,13 +22,32 @@ for (const name of storages) {
       assert.deepEqual(await ledger(), before);
     });
 
-    it('leave a ledger with which version 0.1 starts', async () => {
+    it('go on where version 0.1 ended, and leave the ledger with which it starts', async () => {
       await using opened = await openTestStorage(name);
-      const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(opened.db);
-      assert.deepEqual(
-        rows.map((row) => row.name),
-        ofVersion01,
-      );
+      const { db } = opened;
+      const ledger = async () =>
+        (await sql<{ name: string; timestamp: string }>`select * from gapless_migration order by name`.execute(db)).rows;
+      const names = (await ledger()).map((row) => row.name);
+      await sql`drop schema public cascade`.execute(db);
+      await sql`create schema public`.execute(db);
+      await roomLog(db);
+      await sql`create table kysely_migration (name varchar(255) primary key, timestamp varchar(255) not null)`.execute(db);
+      const applied = { name: '0001-room-log', timestamp: '2025-01-02T03:04:05.678Z' };
+      await sql`insert into kysely_migration values (${applied.name}, ${applied.timestamp})`.execute(db);
+      const isTakenOver = async () => {
+        assert.deepEqual(
+          (await ledger()).map((row) => row.name),
+          names,
+        );
+        assert.deepEqual((await ledger())[0], applied);
+        assert.deepEqual((await sql`select * from kysely_migration`.execute(db)).rows, [applied]);
+      };
+      await migrate(db);
+      await isTakenOver();
+      // The versions after 0.1 recorded only the later migrations in the new ledger.
+      await sql`delete from gapless_migration where name = ${applied.name}`.execute(db);
+      await migrate(db);
+      await isTakenOver();
     });
 
     it('let this version start after a newer one has migrated', async () => {

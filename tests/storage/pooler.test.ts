@@ -4,14 +4,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import pg from 'pg';
 import { openStorage } from '../../src/storage/database.ts';
-import * as gql from '../gql/graphql.ts';
 import { recordCommits, recordedCommits, setDefault } from '../support/commits.ts';
 import { startPgBouncer } from '../support/pgbouncer.ts';
 import { createDatabase } from '../support/postgres.ts';
-import { until } from '../support/process.ts';
 import { Guest, silentLog, startServer } from '../support/server.ts';
-import { RawSocket } from '../support/socket.ts';
 import { range } from '../support/storage.ts';
+import { useWholeChat } from '../support/whole-chat.ts';
 
 /** Backends that all sessions share. */
 const backends = 3;
@@ -82,26 +80,37 @@ describe('a server behind a pooler in transaction mode', { timeout: 120_000 }, (
     await client.end();
     assert.deepEqual(rows, []);
   });
+});
 
-  it('serves the whole chat', async () => {
-    await using place = await openPlace();
-    await using server = await startServer({ env: { DATABASE_URL: place.url, IDENTITY: 'guest' } });
-    const [ada, bob] = [await Guest.signIn(server.url, 'Ada'), await Guest.signIn(server.url, 'Bob')];
-    const roomId = await ada.createRoom();
-    await bob.must(gql.JoinRoomDocument, { roomId });
-    using socket = await RawSocket.signedIn(server.url, bob.token);
-    socket.subscribe('1', 'subscription ($roomId: ID!) { roomEvents(roomId: $roomId) { __typename } }', { roomId });
-    const events: string[] = [];
-    const reading = (async () => {
-      while (events.length < 4) events.push((await socket.next()).payload.data.roomEvents.__typename);
-    })();
-    await until('the subscription is live', () => events.includes('CaughtUp'));
-    const { message } = await ada.send(roomId, 'Hello');
-    await ada.must(gql.EditMessageDocument, { messageId: message.id, body: 'Hello, Bob' });
-    await ada.must(gql.DeleteMessageDocument, { messageId: message.id });
-    await reading;
-    assert.deepEqual(events, ['CaughtUp', 'MessageAdded', 'MessageEdited', 'MessageDeleted']);
-    // Many at once, so that statements of all connections meet on the backends.
-    await Promise.all(range(1, 20).flatMap((i) => [ada.send(roomId, `${i}`), bob.send(roomId, `${i}`)]));
+const modes: [name: string, settings: Record<string, string>][] = [
+  ['session', { pool_mode: 'session' }],
+  ['transaction', { pool_mode: 'transaction' }],
+];
+describe('the whole chat', { timeout: 240_000 }, () => {
+  for (const [mode, settings] of modes) {
+    for (const prepare of ['auto', 'off']) {
+      it(`works behind PgBouncer in ${mode} mode with DATABASE_PREPARE=${prepare}`, async () => {
+        await using database = await createDatabase();
+        // In session mode, each connection of the node occupies a backend.
+        await using pooler = await startPgBouncer(database.url, mode === 'session' ? 20 : backends, settings);
+        const env = { DATABASE_URL: pooler.url, IDENTITY: 'guest', DATABASE_PREPARE: prepare, RETENTION_DAYS: '30' };
+        await using server = await startServer({ env });
+        await useWholeChat(server);
+      });
+    }
+  }
+
+  it('works where prepared statements are tracked by the pooler', async (test) => {
+    await using database = await createDatabase();
+    // Since PgBouncer 1.21. An earlier one refuses to start with the setting.
+    const started = startPgBouncer(database.url, backends, { max_prepared_statements: '100' });
+    const pooler = await started.catch((error: Error) => error);
+    if (pooler instanceof Error) {
+      assert.match(pooler.message, /max_prepared_statements/);
+      return test.skip('this PgBouncer is older than 1.21');
+    }
+    await using _pooler = pooler;
+    await using server = await startServer({ env: { DATABASE_URL: pooler.url, IDENTITY: 'guest', RETENTION_DAYS: '30' } });
+    await useWholeChat(server);
   });
 });

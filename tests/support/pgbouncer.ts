@@ -1,4 +1,4 @@
-// A PgBouncer in transaction mode for tests, in front of the PostgreSQL at `DATABASE_URL`, on a free port.
+// A PgBouncer for tests, in transaction mode unless `pool_mode` says otherwise, in front of the PostgreSQL at `DATABASE_URL`, on a free port.
 
 import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ const nobody = 65_534;
 export async function startPgBouncer(
   databaseUrl: string,
   poolSize: number,
-  settings: Readonly<Record<string, string>> = {},
+  { pool_mode = 'transaction', ...settings }: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly url: string } & AsyncDisposable> {
   const command = await findProgram(['pgbouncer'], 'pgbouncer');
   const folder = mkdtempSync(join(tmpdir(), 'gapless-pgbouncer-'));
@@ -34,7 +34,7 @@ listen_port = ${port}
 unix_socket_dir =
 auth_type = trust
 auth_file = ${users}
-pool_mode = transaction
+pool_mode = ${pool_mode}
 default_pool_size = ${poolSize}
 max_client_conn = 200
 ${Object.entries(settings)

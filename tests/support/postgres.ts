@@ -40,6 +40,14 @@ export class Postgres implements AsyncDisposable {
     return copy;
   }
 
+  /** Writes a file into the data directory, with the owner and mode that PostgreSQL demands. */
+  addFile(name: string, content: string): void {
+    const path = join(this.data, name);
+    writeFileSync(path, content, { mode: 0o600 });
+    const { uid, gid } = this.#user;
+    if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid);
+  }
+
   /** Makes the server a read-only standby from its next start on. */
   beStandby(): void {
     writeFileSync(join(this.data, 'standby.signal'), '');
@@ -79,7 +87,7 @@ export class Postgres implements AsyncDisposable {
     this.#server = server;
     await until(`PostgreSQL answers:\n${server.output()}`, async () => {
       if (!server.running) throw new Error(`PostgreSQL did not start:\n${server.output()}`);
-      const client = new pg.Client(this.url);
+      const client = new pg.Client({ connectionString: this.url, ssl: settings['ssl'] === 'on' && { rejectUnauthorized: false } });
       return client.connect().then(
         () => client.end().then(() => true),
         () => false,
