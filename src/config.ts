@@ -129,7 +129,12 @@ function readIdentity(value: z.infer<typeof settings>): IdentityConfig {
   if (previousSecret !== undefined && secret === undefined) {
     throw new ConfigError('JWT_SECRET_PREVIOUS is set without JWT_SECRET: set the new secret as JWT_SECRET.');
   }
-  const key = secret !== undefined ? { secret, ...(previousSecret === undefined ? {} : { previousSecret }) } : jwksUrl !== undefined ? { jwksUrl: new URL(jwksUrl) } : undefined;
+  const key =
+    secret !== undefined
+      ? { secret, ...(previousSecret === undefined ? {} : { previousSecret }) }
+      : jwksUrl !== undefined
+        ? { jwksUrl: new URL(jwksUrl) }
+        : undefined;
 
   if (value.IDENTITY === 'guest') {
     if (key) throw new ConfigError('IDENTITY is guest, but JWT_SECRET or JWT_JWKS_URL is set: remove one of the two.');

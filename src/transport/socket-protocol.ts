@@ -143,8 +143,9 @@ async function untilDrained({ contextValue: { operation, socket }, document, ope
   if (operation.cancelled && !isMutation) throw unavailable('The operation was cancelled.');
 }
 
-/** Tells the client when its token expires, by a duration, because its clock may be wrong. */
-const acknowledgement = ({ viewer }: ClientSocket) => (viewer ? { expiresInMs: viewer.expiresAt.getTime() - Date.now() } : true);
+/** Tells the client when its token expires, also as a duration, because its clock may be wrong. */
+const acknowledgement = ({ viewer }: ClientSocket) =>
+  viewer ? { expiresAt: viewer.expiresAt.toISOString(), expiresInMs: viewer.expiresAt.getTime() - Date.now() } : true;
 
 /** A WebSocket cannot set a cookie. */
 const noCookie = () => {};

@@ -1,6 +1,7 @@
 // A socket that continues with a new token.
 
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { SignJWT } from 'jose';
 import { createPlace, Guest, type Server, startServer } from '../support/server.ts';
@@ -10,9 +11,9 @@ import { roomEvents } from '../support/ways.ts';
 
 const secret = 'a secret of at least thirty-two bytes';
 const inSeconds = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
-let tokens = 0;
+
 const tokenFor = (sub: string, expiresAt = inSeconds(3600)) =>
-  new SignJWT({ sub, exp: expiresAt, iat: inSeconds(-1), jti: String((tokens += 1)) })
+  new SignJWT({ sub, exp: expiresAt, iat: inSeconds(-1), jti: randomUUID() })
     .setProtectedHeader({ alg: 'HS256' })
     .sign(Buffer.from(secret));
 
