@@ -32,6 +32,8 @@ export function check(lines: Iterable<Line>, finalRooms: readonly FinalRoom[], b
   const rooms = new Map(finalRooms.map((room) => [room.room, new RoomCheck(room)]));
   const writers = new WritersCheck(rooms, findings);
   const watchers = new Map<string, WatcherCheck>();
+  /** By viewer, from when on nothing that is sent may be delivered. */
+  const signedOut = new Map<string, number>();
   let deliveries = 0;
   const roomOf = (cursor: string) => rooms.values().find((room) => room.placeOf(cursor) !== undefined)?.id;
   const watcherOf = (name: string) => watchers.get(name) ?? broken(`watcher ${name} received something before it subscribed`);
@@ -45,7 +47,7 @@ export function check(lines: Iterable<Line>, finalRooms: readonly FinalRoom[], b
         break;
       case 'open': {
         const room = rooms.get(line.room) ?? broken(`the final state of ${line.room} was not read`);
-        const watcher = watchers.get(line.watcher) ?? new WatcherCheck(line, room, findings, timeline);
+        const watcher = watchers.get(line.watcher) ?? new WatcherCheck(line, room, findings, timeline, signedOut);
         watchers.set(line.watcher, watcher);
         watcher.open(line);
         break;
@@ -55,6 +57,9 @@ export function check(lines: Iterable<Line>, finalRooms: readonly FinalRoom[], b
         break;
       case 'stray':
         watcherOf(line.watcher).stray(line);
+        break;
+      case 'signedOut':
+        signedOut.set(line.viewer, line.at + line.withinMs);
         break;
       case 'invoke':
       case 'ok':

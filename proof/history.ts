@@ -89,6 +89,14 @@ export type Watching =
       readonly why: string;
     };
 
+/** A sign-out was acknowledged: nothing that is sent later than `withinMs` after it is delivered to this viewer. */
+export interface SignedOut {
+  readonly type: 'signedOut';
+  readonly at: number;
+  readonly viewer: string;
+  readonly withinMs: number;
+}
+
 /** The begin and end of a fault, and crashes of nodes. */
 export type FaultEvent =
   | {
@@ -105,7 +113,7 @@ export type FaultEvent =
   /** A node ended without being stopped, or did not stop cleanly. */
   | { readonly type: 'crash'; readonly at: number; readonly node: number; readonly how: string };
 
-export type Line = Attempt | Change | Watching | FaultEvent;
+export type Line = Attempt | Change | Watching | SignedOut | FaultEvent;
 
 /** A room after the run, read through the public API from its first entry to its head. */
 export interface FinalRoom {

@@ -9,6 +9,7 @@ import { RedisBus } from './bus/redis-bus.ts';
 import { openChat } from './chat/chat.ts';
 import { openIdentity } from './chat/identity.ts';
 import { Retention } from './chat/retention.ts';
+import { Revocations } from './chat/revocations.ts';
 import { type Clock, realClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { LiveRooms } from './feed/live-rooms.ts';
@@ -22,6 +23,7 @@ import type { Bounds } from './transport/connection.ts';
 import { Connections } from './transport/connections.ts';
 import { GoneViewers } from './transport/gone-viewers.ts';
 import { createHttpHandler } from './transport/http.ts';
+import { RevokedViewers } from './transport/revoked-viewers.ts';
 import { WebSocketEndpoint } from './transport/websocket.ts';
 
 /** How long requests and sockets may take to end after the server has asked them to. */
@@ -69,11 +71,13 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log, { clock }));
   const chat = openChat(storage.db, bus, clock);
   const retention = opened.use(new Retention(chat, config.retentionDays, log, clock));
-  const identity = await openIdentity(config.identity, storage, clock);
+  const revocations = opened.use(await Revocations.open(storage, bus, log, clock));
+  const identity = await openIdentity(config.identity, { storage, revocations, log, clock });
   const services = { storage, chat, liveRooms, identity, log };
 
   const connections = opened.use(new Connections(log, bounds, clock));
   opened.use(new GoneViewers(connections, (ids) => storage.feedRows.users(ids), log, clock));
+  opened.use(new RevokedViewers(connections, revocations, clock));
   // Read from memory, because balancers probe often. A node is ready while its database is away, because the other nodes use
   // the same database.
   const readiness = () => {

@@ -38,7 +38,7 @@ export type IdentityConfig =
   | { readonly mode: 'guest' }
   | {
       readonly mode: 'jwt';
-      readonly key: { readonly secret: string } | { readonly jwksUrl: URL };
+      readonly key: { readonly secret: string; readonly previousSecret?: string } | { readonly jwksUrl: URL };
       readonly issuer: string | undefined;
       readonly audience: string | undefined;
     };
@@ -70,6 +70,8 @@ const origin = z.string().refine((value) => URL.canParse(value) && new URL(value
   error: (issue) => `has "${issue.input}", which is not an origin such as https://app.example`,
 });
 
+const jwtSecret = trimmed.refine((secret) => Buffer.byteLength(secret) >= 32, 'must be at least 32 bytes long');
+
 const settings = z.object({
   PORT: whole(0, 65_535, 'a port').default(4000),
   HOST: z.string().default('127.0.0.1'),
@@ -83,7 +85,8 @@ const settings = z.object({
   DATABASE_PREPARE: z.enum(['auto', 'off'], 'must be auto or off').default('auto'),
   REDIS_URL: trimmed.pipe(url(['redis:', 'rediss:'])).optional(),
   IDENTITY: z.enum(['guest', 'jwt'], 'must be guest or jwt').optional(),
-  JWT_SECRET: trimmed.refine((secret) => Buffer.byteLength(secret) >= 32, 'must be at least 32 bytes long').optional(),
+  JWT_SECRET: jwtSecret.optional(),
+  JWT_SECRET_PREVIOUS: jwtSecret.optional(),
   JWT_JWKS_URL: url(['https:', 'http:']).optional(),
   JWT_ISSUER: claim.optional(),
   JWT_AUDIENCE: claim.optional(),
@@ -159,9 +162,23 @@ function requireEmbedded(env: Env, value: z.infer<typeof settings>): void {
 }
 
 function readIdentity(value: z.infer<typeof settings>): IdentityConfig {
-  const { JWT_SECRET: secret, JWT_JWKS_URL: jwksUrl, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = value;
+  const {
+    JWT_SECRET: secret,
+    JWT_SECRET_PREVIOUS: previousSecret,
+    JWT_JWKS_URL: jwksUrl,
+    JWT_ISSUER: issuer,
+    JWT_AUDIENCE: audience,
+  } = value;
   if (secret !== undefined && jwksUrl !== undefined) throw new ConfigError('JWT_SECRET and JWT_JWKS_URL are both set: set one of them.');
-  const key = secret !== undefined ? { secret } : jwksUrl !== undefined ? { jwksUrl: new URL(jwksUrl) } : undefined;
+  if (previousSecret !== undefined && secret === undefined) {
+    throw new ConfigError('JWT_SECRET_PREVIOUS is set without JWT_SECRET: set the new secret as JWT_SECRET.');
+  }
+  const key =
+    secret !== undefined
+      ? { secret, ...(previousSecret === undefined ? {} : { previousSecret }) }
+      : jwksUrl !== undefined
+        ? { jwksUrl: new URL(jwksUrl) }
+        : undefined;
 
   if (value.IDENTITY === 'guest') {
     if (key) throw new ConfigError('IDENTITY is guest, but JWT_SECRET or JWT_JWKS_URL is set: remove one of the two.');

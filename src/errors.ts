@@ -34,11 +34,15 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
+/** Why a request has its code, where clients treat it in a different way. SIGNED_OUT: the session of the token was ended. */
+export type ErrorReason = 'SIGNED_OUT';
+
 interface ErrorDetails {
   /** The input field at fault. */
   readonly field?: string | undefined;
   /** With UNAVAILABLE: delay before the client retries. */
   readonly retryAfterMs?: number | undefined;
+  readonly reason?: ErrorReason | undefined;
   readonly cause?: unknown;
 }
 
@@ -47,12 +51,14 @@ export class GaplessError extends Error {
   readonly code: ErrorCode;
   readonly field: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly reason: ErrorReason | undefined;
 
-  constructor(code: ErrorCode, message: string, { field, retryAfterMs, cause }: ErrorDetails = {}) {
+  constructor(code: ErrorCode, message: string, { field, retryAfterMs, reason, cause }: ErrorDetails = {}) {
     super(message, { cause });
     this.code = code;
     this.field = field;
     this.retryAfterMs = retryAfterMs;
+    this.reason = reason;
   }
 }
 
@@ -71,6 +77,8 @@ export const isFinal = (error: unknown): boolean => error instanceof GaplessErro
 
 export const badInput = (message: string, field?: string) => new GaplessError('BAD_USER_INPUT', message, { field });
 export const unauthenticated = (message: string) => new GaplessError('UNAUTHENTICATED', message);
+export const signedOut = () =>
+  new GaplessError('UNAUTHENTICATED', 'The session of this token was signed out: sign in again.', { reason: 'SIGNED_OUT' });
 export const rateLimited = (message: string) => new GaplessError('RATE_LIMITED', message, { retryAfterMs: retryAfterDefaultMs });
 export const forbidden = (message: string) => new GaplessError('FORBIDDEN', message);
 export const notFound = (message: string, field?: string) => new GaplessError('NOT_FOUND', message, { field });

@@ -117,6 +117,7 @@ describe('the identity that settings choose', () => {
     ['is guest in a cluster only when asked for', { ...postgres, IDENTITY: 'guest' }, guest],
     ['is jwt with a secret', { JWT_SECRET: secret }, jwt],
     ['counts the bytes of a secret, not its letters', { JWT_SECRET: 'ä'.repeat(16) }, { ...jwt, key: { secret: 'ä'.repeat(16) } }],
+    ['is jwt with two secrets', { JWT_SECRET: secret, JWT_SECRET_PREVIOUS: secret }, { ...jwt, key: { secret, previousSecret: secret } }],
     ['is jwt with a key set', jwks, { ...jwt, key: { jwksUrl: new URL(jwks.JWT_JWKS_URL) } }],
     ['is jwt when asked for, with its key', { IDENTITY: 'jwt', JWT_SECRET: secret }, jwt],
     ['is jwt in a cluster', { ...postgres, JWT_SECRET: secret }, jwt],
@@ -137,6 +138,7 @@ describe('the identity that settings choose', () => {
     [{ JWT_ISSUER: 'https://id.example' }, ['JWT_ISSUER', 'JWT_SECRET']],
     [{ JWT_AUDIENCE: 'chat' }, ['JWT_AUDIENCE', 'JWT_SECRET']],
     [{ IDENTITY: 'guest', JWT_ISSUER: 'https://id.example' }, ['IDENTITY', 'JWT_ISSUER']],
+    [{ JWT_SECRET_PREVIOUS: secret }, ['JWT_SECRET_PREVIOUS', 'JWT_SECRET']],
     [{ REDIS_URL: 'redis://h' }, ['REDIS_URL', 'DATABASE_URL']],
   ];
   for (const [env, names] of contradictions) {

@@ -13,7 +13,7 @@ export const verdicts = {
   differing: 'different in id, number, cursor, body or type, or with an error',
   doublePosted: 'sent once, but present as two messages with one key',
   misnumbered: 'numbered with a gap or a repetition',
-  leaked: 'delivered after the right was lost, or of another room',
+  leaked: 'delivered after the right was lost or the session signed out, or of another room',
   stray: 'delivered on a subscription that its client had completed',
   late: 'delivered later than allowed',
   crashed: 'running, and ended without being stopped',

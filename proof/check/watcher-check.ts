@@ -14,6 +14,7 @@ export class WatcherCheck {
   readonly #viewer: string;
   readonly #findings: Findings;
   readonly #timeline: Timeline;
+  readonly #signedOut: ReadonlyMap<string, number>;
   /** The place in the log where it began, and the one after the last that it received. */
   readonly #begin: number;
   #next: number;
@@ -26,12 +27,19 @@ export class WatcherCheck {
   #endedAt: number | undefined = -Infinity;
   #ended: Line<'end'>['how'] | undefined;
 
-  constructor(first: Line<'open'>, room: RoomCheck, findings: Findings, timeline: Timeline) {
+  constructor(
+    first: Line<'open'>,
+    room: RoomCheck,
+    findings: Findings,
+    timeline: Timeline,
+    signedOut: ReadonlyMap<string, number> = new Map(),
+  ) {
     this.#name = `Watcher ${first.watcher} of ${room.id}`;
     this.#room = room;
     this.#viewer = first.viewer;
     this.#findings = findings;
     this.#timeline = timeline;
+    this.#signedOut = signedOut;
     // A cursor that is not in the log is the position before it.
     this.#begin = this.#next = (room.placeOf(first.after) ?? -1) + 1;
   }
@@ -63,6 +71,8 @@ export class WatcherCheck {
     else {
       this.#compare(place, line);
       if (this.#hasNoRight(place)) this.#add('leaked', line.at, () => `received ${this.#describe(place)} after losing the right to it`);
+      if ((this.#room.invokedAt[place] as number) > (this.#signedOut.get(this.#viewer) ?? Infinity))
+        this.#add('leaked', line.at, () => `received ${this.#describe(place)} after its session was signed out`);
       if (this.#move(place, line.at)) this.#time(place, line.at);
     }
   }
@@ -144,7 +154,7 @@ export class WatcherCheck {
     const { log } = this.#room;
     const spansWithoutRight = this.#room.spansWithoutRight(this.#viewer);
     const last = spansWithoutRight.at(-1);
-    if (this.#ended === 'stopped') return this.#next;
+    if (this.#ended === 'stopped' || (this.#ended === 'error' && this.#signedOut.has(this.#viewer))) return this.#next;
     // A watcher that reconnects without the right is refused, whatever its position.
     if (this.#ended === 'error' && spansWithoutRight.some(({ back }) => back >= this.#next)) return this.#next;
     // The server completes the stream after the entry that ends the right, even if the right is restored later.

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FinalRoom, Line } from '../history.ts';
+import { now } from '../journal.ts';
 import { type Account, must, request, signIn } from './api.ts';
 import { finalState, type Room } from './final-state.ts';
 import { Outbox } from './outbox.ts';
@@ -181,6 +182,13 @@ export class Crowd implements AsyncDisposable {
 
   async removeMember(room: Room, { userId }: Account): Promise<void> {
     await must(this.urls, this.owner.token, removeMemberMutation, { input: { roomId: room.id, userId } });
+  }
+
+  /** Signs a guest out through one node. Nothing that is sent later than `withinMs` after that may be delivered to them. */
+  async signOut({ userId, token }: Account, node: number, withinMs: number): Promise<void> {
+    const urls = [...this.urls.slice(node), ...this.urls.slice(0, node)];
+    await must(urls, token, 'mutation { signOut { signedOut } }');
+    this.#record({ type: 'signedOut', at: now(), viewer: userId, withinMs });
   }
 
   /** Watches a room after `after`, or from its beginning. */

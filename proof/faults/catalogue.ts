@@ -29,6 +29,7 @@ import {
 } from './redis.ts';
 import { postgresRefusing } from './refusals.ts';
 import { subscriptionIdReused } from './reused-id.ts';
+import { guestsSignOut } from './sessions.ts';
 import { columnsAdded, entryOfNewerVersion, rollingUpgrade } from './upgrade.ts';
 
 export const everyFault = (): Fault[] => [
@@ -65,6 +66,9 @@ export const everyFault = (): Fault[] => [
   manyReturn(),
   oneKeyAtOnce(),
   memberRemoved(),
+  guestsSignOut('there'),
+  guestsSignOut('killed'),
+  guestsSignOut('silent'),
   subscriptionIdReused({ lastsMs: 16_000 }),
   rollingUpgrade(),
   columnsAdded(),
@@ -77,6 +81,7 @@ export const requiredFaults = (): Fault[] => [
   postgresRefusing(),
   descriptorsUsedUp(),
   subscriptionIdReused(),
+  guestsSignOut('there'),
   rollingUpgrade({ back: 1 }),
   columnsAdded({ lastsMs: 2000 }),
   entryOfNewerVersion(),
@@ -113,6 +118,8 @@ export const optionalFaults = (): Fault[] => [
   manyReturn({ clients: 300, missed: 200 }),
   oneKeyAtOnce(),
   memberRemoved(),
+  guestsSignOut('killed'),
+  guestsSignOut('silent'),
 ];
 
 export const shortFaults = (): Fault[] => [...requiredFaults(), ...optionalFaults()];

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { type Clock, every, realClock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { LogEntry } from '../storage/room-log.ts';
-import type { Bus, Listener } from './bus.ts';
+import type { Bus, Listener, WakeTopic } from './bus.ts';
 import { openEventTarget, type RedisEventTarget } from './event-target.ts';
 import { readEntry, writeEntry } from './wire.ts';
 
@@ -21,6 +21,7 @@ const acknowledgeMs = 1000;
 const topicsPerCommand = 500;
 
 const topicOf = (roomId: string) => `gapless:room:${roomId}`;
+const wakeTopicOf = (topic: WakeTopic) => `gapless:wake:${topic}`;
 
 export class RedisBus implements Bus {
   readonly #log: Log;
@@ -90,6 +91,14 @@ export class RedisBus implements Bus {
     });
     await this.#acknowledged.get(topic);
     return stop;
+  }
+
+  wake(topic: WakeTopic): void {
+    this.#target.publish(wakeTopicOf(topic), '1');
+  }
+
+  onWake(topic: WakeTopic, listener: () => void): () => void {
+    return this.#target.listen(wakeTopicOf(topic), () => listener());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,49 +1,67 @@
 // Identifies the viewer: a guest, whose token this server signed, or a user of the host application, whose token it verifies.
+// A token of a session that was signed out is refused, also while it is cached.
 
-import { randomBytes } from 'node:crypto';
-import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { IdentityConfig } from '../config.ts';
-import { forbidden, GaplessError, unauthenticated, unavailable } from '../errors.ts';
+import { forbidden, signedOut } from '../errors.ts';
+import type { Log } from '../log.ts';
 import type { Storage } from '../storage/database.ts';
+import type { Session } from '../storage/revocations.ts';
 import type { Rows } from '../storage/rows.ts';
 import { getSecret } from '../storage/secrets.ts';
-import type { Db, UserRow } from '../storage/tables.ts';
+import type { UserRow } from '../storage/tables.ts';
 import { createGuest, upsertUser } from '../storage/users.ts';
 import { accountGone } from './gone-user.ts';
+import { KeySet } from './key-set.ts';
+import type { Revocations } from './revocations.ts';
+import { clockToleranceSeconds, requiredClaims, type Token, tokenChecker, type VerifySignature } from './token.ts';
 
-/** A signed-in user, until their token expires. */
+/** A signed-in user, until their token expires or their session is signed out. */
 export interface Viewer {
   readonly userId: string;
+  /** `exp` of the token. */
   readonly expiresAt: Date;
+  readonly session: Session;
 }
 
 export interface Identity {
   readonly mode: IdentityConfig['mode'];
-  /** The viewer that the token names. Throws UNAUTHENTICATED if the token is invalid or expired, or its user is gone. */
+  /** The viewer that the token names. Throws UNAUTHENTICATED if it is invalid, expired or signed out, or its user is gone. */
   verify(token: string): Promise<Viewer>;
   /** Creates a guest and their token. Throws FORBIDDEN if users come from a host application. */
   signIn(name: string): Promise<{ token: string; viewer: Viewer; user: UserRow }>;
+  /** Ends the session of the viewer on every node. */
+  signOut(viewer: Viewer): Promise<void>;
+  /**
+   * Ends every other session of the viewer on every node. Resolves with a new token for this one, whose old token is refused
+   * as well, so that copies of it end. The tokens of a host application cannot be issued here: its current token stays valid,
+   * and the result is null.
+   */
+  signOutEverywhere(viewer: Viewer): Promise<string | null>;
 }
 
 export const guestTokenDays = 30;
-/** The latest instant that a Date can represent, in milliseconds. */
-const lastInstantMs = 8.64e15;
 const guestAudience = 'gapless:guest';
-/** Maximum number of cached host users. The name of a cached user is not compared with the database. */
+/** Maximum number of cached host users, and the TTL. The name of a cached user is not compared with the database. */
 const maxKnownUsers = 10_000;
-/** Maximum number of cached tokens, so that a reconnecting client costs no second signature check. */
-const maxKnownTokens = 10_000;
-/** TTL of both caches. A withdrawn key is accepted for at most this long. */
 const knownMs = 60_000;
 /** Maximum number of users that are remembered to have a row, and the TTL: a connection may outlive its user by as long. */
 const maxExisting = 10_000;
 const existingMs = 10_000;
 
-export async function openIdentity(config: IdentityConfig, { db, rows }: Storage, clock: Clock): Promise<Identity> {
-  const exists = existenceOf(rows, clock);
-  return config.mode === 'guest' ? openGuests(db, exists) : openHostUsers(config, db, exists);
+interface Services {
+  readonly storage: Storage;
+  readonly revocations: Revocations;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+export async function openIdentity(config: IdentityConfig, services: Services): Promise<Identity> {
+  const exists = existenceOf(services.storage.rows, services.clock);
+  return config.mode === 'guest' ? openGuests(services, exists) : openHostUsers(config, services, exists);
 }
 
 /** Whether the user with this id has a row. */
@@ -60,116 +78,124 @@ function existenceOf(rows: Rows, clock: Clock): Exists {
   };
 }
 
-async function openGuests(db: Db, exists: Exists): Promise<Identity> {
+async function openGuests({ storage: { db }, revocations }: Services, exists: Exists): Promise<Identity> {
   const secret = await getSecret(db, 'guest-token-key', () => randomBytes(32).toString('base64url'));
   const key = Buffer.from(secret, 'base64url');
-  const check = checkerOf((token) => jwtVerify(token, key, { algorithms: ['HS256'], audience: guestAudience, requiredClaims }));
+  const check = tokenChecker((token) =>
+    jwtVerify(token, key, { algorithms: ['HS256'], audience: guestAudience, requiredClaims, clockTolerance: clockToleranceSeconds }),
+  );
+  /** The viewer of a new session. Its token is signed once the session may begin. */
+  const newViewer = (userId: string): Viewer => {
+    const issuedAt = Math.floor(Date.now() / 1000);
+    return {
+      userId,
+      expiresAt: new Date((issuedAt + guestTokenDays * 86_400) * 1000),
+      session: { subject: userId, id: randomUUID(), issuedAt },
+    };
+  };
+  const sign = ({ userId, expiresAt, session: { id, issuedAt } }: Viewer) =>
+    new SignJWT()
+      .setProtectedHeader({ alg: 'HS256' })
+      .setSubject(userId)
+      .setAudience(guestAudience)
+      .setJti(id)
+      .setIssuedAt(issuedAt)
+      .setExpirationTime(expiresAt)
+      .sign(key);
   return {
     mode: 'guest',
     async verify(token) {
-      const { payload, expiresAt } = await check(token);
-      const userId = payload.sub as string;
+      const { subject: userId, expiresAt, session } = await check(token);
       if (!(await exists(userId))) throw accountGone();
-      return { userId, expiresAt };
+      requireOpen(revocations, session);
+      return { userId, expiresAt, session };
     },
     async signIn(name) {
       const user = await createGuest(db, name);
-      const expiresAt = new Date(Math.floor(Date.now() / 1000 + guestTokenDays * 86_400) * 1000);
-      const token = await new SignJWT()
-        .setProtectedHeader({ alg: 'HS256' })
-        .setSubject(user.id)
-        .setAudience(guestAudience)
-        .setIssuedAt()
-        .setExpirationTime(expiresAt)
-        .sign(key);
-      return { token, viewer: { userId: user.id, expiresAt }, user };
+      const viewer = newViewer(user.id);
+      return { token: await sign(viewer), viewer, user };
+    },
+    signOut: ({ session, expiresAt }) => revocations.revoke(session, expiresAt),
+    async signOutEverywhere({ userId, session }) {
+      const next = newViewer(userId);
+      await revocations.revokeOthers({
+        session,
+        keptSessionId: next.session.id,
+        // Other nodes may have issued tokens by a clock that is ahead.
+        aheadSeconds: clockToleranceSeconds,
+        expiresAt: next.expiresAt,
+      });
+      return sign(next);
     },
   };
 }
 
-function openHostUsers(config: Extract<IdentityConfig, { mode: 'jwt' }>, db: Db, exists: Exists): Identity {
-  const options: JWTVerifyOptions = {
-    requiredClaims,
-    ...(config.issuer === undefined ? {} : { issuer: config.issuer }),
-    ...(config.audience === undefined ? {} : { audience: config.audience }),
+function openHostUsers(config: Extract<IdentityConfig, { mode: 'jwt' }>, services: Services, exists: Exists): Identity {
+  const { storage, revocations } = services;
+  const check = tokenChecker(verifierOf(config, services));
+  const known = new LRUCache<string, { name: string; issuedAt: number; userId: string }>({ max: maxKnownUsers, ttl: knownMs });
+  const userIdOf = async ({ payload, subject, session: { issuedAt } }: Token): Promise<string> => {
+    const name = nameOf(payload);
+    const user = known.get(subject);
+    // A row that an operator deleted, or that a restore rolled back, is created again.
+    if (user && (user.name === name || issuedAt < user.issuedAt) && (await exists(user.userId))) {
+      user.issuedAt = Math.max(user.issuedAt, issuedAt);
+      return user.userId;
+    }
+    const { id, name: named, nameIssuedAt } = await upsertUser(storage.db, subject, name, issuedAt);
+    known.set(subject, { name: named, issuedAt: nameIssuedAt ?? 0, userId: id });
+    return id;
   };
-  const check = checkerOf(verifierOf(config.key, options));
-  const known = new LRUCache<string, { name: string; userId: string }>({ max: maxKnownUsers, ttl: knownMs });
   return {
     mode: 'jwt',
     async verify(token) {
-      const { payload, expiresAt } = await check(token);
-      const subject = payload.sub as string;
-      const name = nameOf(payload);
-      const user = known.get(subject);
-      // A row that an operator deleted, or that a restore rolled back, is created again.
-      if (user?.name === name && (await exists(user.userId))) return { userId: user.userId, expiresAt };
-      const { id } = await upsertUser(db, subject, name);
-      known.set(subject, { name, userId: id });
-      return { userId: id, expiresAt };
+      const checked = await check(token);
+      const { expiresAt, session } = checked;
+      requireOpen(revocations, session);
+      const userId = await userIdOf(checked);
+      requireOpen(revocations, session);
+      return { userId, expiresAt, session };
     },
     async signIn() {
       throw forbidden('signIn is for guests only. This server requires a token of the host application.');
     },
+    signOut: ({ session, expiresAt }) => revocations.revoke(session, expiresAt),
+    async signOutEverywhere({ session }) {
+      // Never expires, because a host application may issue tokens that are valid for any time.
+      await revocations.revokeOthers({ session, keptSessionId: session.id, aheadSeconds: 0, expiresAt: null });
+      return null;
+    },
   };
 }
 
-const requiredClaims = ['sub', 'exp'];
-
-function verifierOf(key: Extract<IdentityConfig, { mode: 'jwt' }>['key'], options: JWTVerifyOptions) {
-  if ('secret' in key) {
-    const secret = Buffer.from(key.secret);
-    return (token: string) => jwtVerify(token, secret, { ...options, algorithms: ['HS256'] });
-  }
-  const jwks: JWTVerifyGetKey = createRemoteJWKSet(key.jwksUrl);
-  return (token: string) => jwtVerify(token, jwks, options);
+function requireOpen(revocations: Revocations, session: Session): void {
+  if (revocations.isRevoked(session)) throw signedOut();
 }
 
-type Verify = (token: string) => Promise<{ payload: JWTPayload }>;
-
-interface Checked {
-  readonly payload: JWTPayload;
-  readonly expiresAt: Date;
-}
-
-/** Verifies tokens, and caches the valid ones. */
-function checkerOf(verify: Verify): (token: string) => Promise<Checked> {
-  const known = new LRUCache<string, Checked>({ max: maxKnownTokens, ttl: knownMs });
-  return async (token) => {
-    const found = known.get(token);
-    if (found && Date.now() < found.expiresAt.getTime()) return found;
-    const checked = await check(token, verify);
-    known.set(token, checked);
-    return checked;
+function verifierOf({ key, issuer, audience }: Extract<IdentityConfig, { mode: 'jwt' }>, { log, clock }: Services): VerifySignature {
+  const options: JWTVerifyOptions = {
+    requiredClaims,
+    clockTolerance: clockToleranceSeconds,
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(audience === undefined ? {} : { audience }),
   };
-}
-
-async function check(token: string, verify: Verify): Promise<Checked> {
-  if (token === '') throw unauthenticated('The token is empty.');
-  try {
-    const { payload } = await verify(token);
-    if (
-      typeof payload.sub !== 'string' ||
-      payload.sub === '' ||
-      payload.sub.length > 255 ||
-      payload.sub.includes('\0') ||
-      !payload.sub.isWellFormed()
-    ) {
-      throw unauthenticated('The token has no valid subject: sub must be a string of 1 to 255 characters.');
-    }
-    return { payload, expiresAt: new Date(Math.min((payload.exp as number) * 1000, lastInstantMs)) };
-  } catch (error) {
-    if (error instanceof errors.JWTExpired) throw unauthenticated('The token has expired: get a new one.');
-    if (error instanceof errors.JWTClaimValidationFailed) throw unauthenticated(`The token is not for this server: ${error.message}.`);
-    if (error instanceof errors.JOSEError && !noKeys(error)) throw unauthenticated('The token is not valid.');
-    if (error instanceof GaplessError) throw error;
-    throw unavailable('The keys that verify tokens cannot be fetched: retry.', error);
+  if ('jwksUrl' in key) {
+    const keys = new KeySet(key.jwksUrl, log, clock);
+    return (token) => keys.verify(token, options);
   }
+  const verifyWith = (secret: string) => {
+    const bytes = Buffer.from(secret);
+    return (token: string) => jwtVerify(token, bytes, { ...options, algorithms: ['HS256'] });
+  };
+  const verify = verifyWith(key.secret);
+  if (key.previousSecret === undefined) return verify;
+  const verifyWithPrevious = verifyWith(key.previousSecret);
+  return (token) =>
+    verify(token).catch((error: unknown) => {
+      if (error instanceof errors.JWSSignatureVerificationFailed) return verifyWithPrevious(token);
+      throw error;
+    });
 }
-
-/** Whether the key set could not be fetched: a timeout, a status other than 200 (jose has no class for that), or a malformed set. */
-const noKeys = (error: errors.JOSEError) =>
-  error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === errors.JOSEError.code;
 
 /** The name of the user: the claim `name`, `preferred_username` or `sub`; 1 to 80 characters. */
 function nameOf(payload: JWTPayload): string {

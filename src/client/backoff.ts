@@ -10,6 +10,17 @@ export interface Backoff {
 
 export const defaultBackoff: Backoff = { firstMs: 500, maxMs: 15_000 };
 
+export const backoffOf = ({
+  backoff: { firstMs = defaultBackoff.firstMs, maxMs = defaultBackoff.maxMs } = {},
+}: BackoffOptions): Backoff => ({
+  firstMs,
+  maxMs,
+});
+
+interface BackoffOptions {
+  readonly backoff?: Partial<Backoff> | undefined;
+}
+
 /** `setTimeout` fires at once if the delay does not fit into 31 bits. */
 const maxTimerMs = 2 ** 31 - 1;
 

@@ -23,6 +23,17 @@ export const retryAfterMs = (error: unknown): number | undefined =>
     return typeof asked === 'number' ? asked : undefined;
   });
 
+/** The reason of the close frame, and the reason in the error, that tell the end of a session from a bad token. */
+const signedOut = ['Signed out', 'SIGNED_OUT'];
+
+/** Whether the session of the token was signed out, here or elsewhere. */
+export const isSignedOut = (error: unknown): boolean =>
+  readSafely(() => {
+    const [first] = graphqlErrorsOf(error);
+    const reason = first ? first.extensions?.['reason'] : isObject(error) && error['reason'];
+    return errorCode(error) === 'UNAUTHENTICATED' && signedOut.includes(reason as string);
+  }) ?? false;
+
 export function isFinal(error: unknown): boolean {
   const code = errorCode(error);
   return code !== undefined && finalCodes.includes(code);

@@ -1,5 +1,7 @@
 // Subscriptions that miss nothing, over any transport.
 
+import { backoffOf } from './backoff.ts';
+import { Renewal } from './renewal.ts';
 import { Connection } from './socket.ts';
 import type { Payload, Subscriber } from './subscriber.ts';
 import { type ResumableOptions, type ResumableSink, Subscription } from './subscription.ts';
@@ -31,26 +33,12 @@ export interface Resumable extends Subscriber {
  */
 export function resumable(subscriber: Subscriber, { renewToken, ...options }: ResumableOptions = {}): Resumable {
   const connection = new Connection(subscriber);
-  const renew = async () => {
-    await renewToken?.();
-    connection.drop();
-  };
-  const withSharedRenewal = { ...options, renewToken: renewToken && oneAtATime(renew) };
+  const renewal = renewToken && new Renewal(connection, renewToken, backoffOf(options));
+  const withSharedRenewal = { ...options, renewToken: renewal && (() => renewal.renew()) };
   return {
     subscribe(payload: Payload, sink: ResumableSink) {
       const subscription = new Subscription(subscriber, payload, sink, withSharedRenewal);
       return () => subscription.end();
     },
-  };
-}
-
-/** All subscriptions of a socket lose their token at the same time. One renewal serves all of them. */
-function oneAtATime(renew: () => Promise<void>): () => Promise<void> {
-  let renewal: Promise<void> | undefined;
-  return () => {
-    renewal ??= renew().finally(() => {
-      renewal = undefined;
-    });
-    return renewal;
   };
 }

@@ -1,15 +1,25 @@
-// Adds to graphql-ws: closes a connection whose server does not answer, and reconnects with a new token. It does
+// Adds to graphql-ws: closes a connection whose server does not answer, and continues or reconnects with a new token. It does
 // nothing for other subscribers.
 
 import { callListener } from './listener.ts';
-import type { Subscriber } from './subscriber.ts';
+import type { Result, Subscriber } from './subscriber.ts';
 
 /** How long the server may take to answer a ping. */
 const pongTimeoutMs = 5000;
 
+const renewToken = 'mutation ($token: String!) { renewToken(input: { token: $token }) { expiresAt } }';
+
+/** The payload of connection_ack: when the token of the connection expires. Absent without a token. */
+interface Acknowledgement {
+  readonly expiresAt?: unknown;
+  /** The same as a duration, because the clock of the client may be wrong. */
+  readonly expiresInMs?: unknown;
+}
+
 /** The part of graphql-ws's client that is used here. */
 interface SocketClient extends Subscriber {
   on(event: 'connecting' | 'opened' | 'closed' | 'message', listener: () => void): () => void;
+  on(event: 'connected', listener: (socket: unknown, payload: Acknowledgement | undefined) => void): () => void;
   on(event: 'ping' | 'pong', listener: (received: boolean) => void): () => void;
   terminate(): void;
 }
@@ -18,6 +28,8 @@ interface SocketClient extends Subscriber {
 export class Connection {
   readonly #client: SocketClient | undefined;
   #connecting = false;
+  /** How much the clock of the server is ahead. */
+  #aheadMs = 0;
   /** Runs from a ping until its pong. */
   #pongTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -55,6 +67,34 @@ export class Connection {
   drop(): void {
     // terminate() calls listeners of the application, which may throw.
     if (!this.#connecting) callListener(() => this.#client?.terminate());
+  }
+
+  onOpened(listener: () => void): void {
+    this.#client?.on('opened', listener);
+  }
+
+  onClosed(listener: () => void): void {
+    this.#client?.on('closed', listener);
+  }
+
+  /** Calls `listener` when the server has accepted the connection, with the time until its token expires, if the server says so. */
+  onAcknowledged(listener: (expiresInMs: number | undefined) => void): void {
+    this.#client?.on('connected', (_socket, { expiresAt, expiresInMs } = {}) => {
+      const known = typeof expiresInMs === 'number' && typeof expiresAt === 'string';
+      if (known) this.#aheadMs = Date.parse(expiresAt) - expiresInMs - Date.now();
+      listener(known ? expiresInMs : undefined);
+    });
+  }
+
+  /** Continues the open connection with a new token. Resolves with the time until that expires. */
+  async continueWith(token: string): Promise<number> {
+    const { data, errors } = await new Promise<Result>((resolve, reject) => {
+      const sink = { next: resolve, error: reject, complete: () => reject(new Error('The server did not answer.')) };
+      this.#client?.subscribe({ query: renewToken, variables: { token } }, sink);
+    });
+    const { expiresAt } = (data?.['renewToken'] ?? {}) as { expiresAt?: string };
+    if (expiresAt === undefined) throw errors ?? new Error('The server did not say when the token expires.');
+    return Date.parse(expiresAt) - Date.now() - this.#aheadMs;
   }
 
   #startTimer(): void {

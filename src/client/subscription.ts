@@ -2,8 +2,8 @@
 // attempt continues after the last delivered event.
 
 import { Attempt, type RootEvent } from './attempt.ts';
-import { type Backoff, defaultBackoff, waitBefore } from './backoff.ts';
-import { errorCode, isFinal, retryAfterMs } from './error-code.ts';
+import { type Backoff, backoffOf, waitBefore } from './backoff.ts';
+import { errorCode, isFinal, isSignedOut, retryAfterMs } from './error-code.ts';
 import { callListener } from './listener.ts';
 import { faultOf, isRoomEvents, missingCursor } from './selection.ts';
 import type { Payload, Result, Sink, Subscriber } from './subscriber.ts';
@@ -16,8 +16,10 @@ import type { Payload, Result, Sink, Subscriber } from './subscriber.ts';
  *   first message on.
  * - `expired`: the subscription has ended with CURSOR_EXPIRED. The server no longer has the events after the cursor: reload
  *   the page and subscribe from its syncCursor.
+ * - `signedOut`: the subscription has ended because its session was signed out, here or elsewhere.
+ * - `refused`: the subscription has ended because the server refused its token, and there is no way to get another one.
  */
-export type Status = 'connecting' | 'lagging' | 'live' | 'expired';
+export type Status = 'connecting' | 'lagging' | 'live' | 'expired' | 'signedOut' | 'refused';
 
 /** What a callback throws is reported as an uncaught exception. The subscription continues. Only `renewToken` may fail. */
 export interface ResumableOptions {
@@ -26,9 +28,13 @@ export interface ResumableOptions {
   /** Called with the error that broke a subscription, before the next attempt: a passing GraphQL error or a closed socket. */
   readonly onBreak?: ((error: unknown, payload: Payload) => void) | undefined;
   /**
-   * Called if the token was refused or has expired. The next attempt waits for it, and reads the new token from where the
-   * subscriber reads its tokens. If it throws or rejects, the subscription ends with that error. Without it, UNAUTHENTICATED
-   * ends the subscription.
+   * Gets a new token, and stores it where the subscriber reads its tokens. Called if the token was refused or has expired: the
+   * next attempt waits for it. If it throws or rejects, it is called again after a while, unless its error has a final code
+   * or UNAUTHENTICATED, as the error of a request to the server can have: the subscription then ends with that error. Without
+   * `renewToken`, UNAUTHENTICATED ends the subscription.
+   *
+   * Over a graphql-ws client, it is also called 30 s before the token expires. If it returns the new token, without `Bearer`,
+   * the connection continues with it, and no subscription notices.
    */
   readonly renewToken?: (() => unknown) | undefined;
   /** Waits between attempts. Default: up to 500 ms before the second attempt, doubling, and never more than 15 s. */
@@ -69,8 +75,7 @@ export class Subscription {
     this.#subscriber = subscriber;
     this.#sink = sink;
     this.#options = options;
-    const { firstMs = defaultBackoff.firstMs, maxMs = defaultBackoff.maxMs } = options.backoff ?? {};
-    this.#backoff = { firstMs, maxMs };
+    this.#backoff = backoffOf(options);
     this.#isRoomEvents = isRoomEvents(payload.query);
     this.#variables = { ...payload.variables };
     this.#payload = { ...payload, variables: this.#variables };
@@ -130,15 +135,27 @@ export class Subscription {
     this.#setStatus('connecting');
     this.#call(() => this.#options.onBreak?.(error, this.#payload));
     if (errorCode(error) === 'UNAUTHENTICATED' && !this.#ended) {
-      if (!this.#options.renewToken) return this.#fail(error);
-      try {
-        await this.#options.renewToken();
-      } catch (failure) {
-        return this.#fail(failure);
-      }
+      const refusal = await this.#renewToken(error);
+      if (refusal) return this.#fail(refusal.error, error);
     }
     await this.#wait(waitBefore(this.#failures++, this.#backoff, retryAfterMs(error)));
     if (!this.#ended) this.#start();
+  }
+
+  /** Resolves with the error that ends the subscription, or with undefined once there is a new token. */
+  async #renewToken(refused: unknown): Promise<{ readonly error: unknown } | undefined> {
+    const { renewToken } = this.#options;
+    if (!renewToken) return { error: refused };
+    while (!this.#ended) {
+      try {
+        await renewToken();
+        return undefined;
+      } catch (error) {
+        if (isFinal(error) || errorCode(error) === 'UNAUTHENTICATED') return { error };
+        this.#call(() => this.#options.onBreak?.(error, this.#payload));
+      }
+    }
+    return undefined;
   }
 
   /** Waits, but not longer than until the browser is online again or the subscription is ended. */
@@ -154,8 +171,11 @@ export class Subscription {
     clearTimeout(timer);
   }
 
-  #fail(error: unknown): void {
-    if (errorCode(error) === 'CURSOR_EXPIRED') this.#setStatus('expired');
+  /** `cause` is the error of the server, if `error` is that of the application. */
+  #fail(error: unknown, cause = error): void {
+    const code = errorCode(cause);
+    if (code === 'CURSOR_EXPIRED') this.#setStatus('expired');
+    if (code === 'UNAUTHENTICATED') this.#setStatus(isSignedOut(cause) ? 'signedOut' : 'refused');
     this.#finish(() => this.#sink.error(error));
   }
 

@@ -4,6 +4,7 @@
 import DataLoader from 'dataloader';
 import pLimit from 'p-limit';
 import type { Bus } from '../bus/bus.ts';
+import { planChecks } from '../bus/checks.ts';
 import { type Clock, realClock } from '../clock.ts';
 import { noSuchRoom } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -14,10 +15,6 @@ import { LiveRoom } from './live-room.ts';
 import { type EntriesAfter, LogReader, type LogSource } from './log-reader.ts';
 import type { Retry } from './retry.ts';
 
-/** Interval of head checks while the bus is not healthy. Shortened at random by up to a fifth, so that nodes do not check in step. */
-const defaultCheckIntervalMs = 1000;
-/** While the bus is healthy, heads are checked at every fifth interval: within 5 s. */
-const healthyChecks = 5;
 /** Maximum number of rooms in one query of the head check. */
 const roomsPerCheck = 1000;
 /** Maximum number of concurrent executions for single subscribers. They share four connections. */
@@ -41,13 +38,12 @@ export class LiveRooms implements AsyncDisposable {
   readonly #bus: Bus;
   readonly #retry: Retry;
   readonly #log: Log;
-  readonly #checkIntervalMs: number;
   readonly #clock: Clock;
+  readonly #checks: Disposable;
   readonly #views: DataLoader<RoomView, RoomHead | undefined>;
   readonly #reader: LogReader;
   readonly #watched = new Map<string, Watched>();
   readonly #unknownTypes = new Set<string>();
-  #checkTimer: Disposable;
   #closed = false;
   readonly #counts = { gapsFound: 0, missedFound: 0, rollbacksFound: 0, reads: 0 };
 
@@ -56,11 +52,10 @@ export class LiveRooms implements AsyncDisposable {
     this.#bus = bus;
     this.#retry = retry;
     this.#log = log;
-    this.#checkIntervalMs = options.checkIntervalMs ?? defaultCheckIntervalMs;
     this.#clock = options.clock ?? realClock;
     this.#views = new DataLoader((views) => source.findVisible(views), { cache: false, maxBatchSize: viewsPerQuery });
     this.#reader = new LogReader(source, () => (this.#counts.reads += 1));
-    this.#checkTimer = this.#planCheck(1);
+    this.#checks = planChecks(bus, this.#clock, () => this.#checkHeads(), options.checkIntervalMs);
   }
 
   /** Number of watched rooms. */
@@ -132,7 +127,7 @@ export class LiveRooms implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    this.#checkTimer[Symbol.dispose]();
+    this.#checks[Symbol.dispose]();
   }
 
   #watch(roomId: string): Watched {
@@ -165,14 +160,6 @@ export class LiveRooms implements AsyncDisposable {
     if (this.#unknownTypes.has(entry.unknownType)) return;
     this.#unknownTypes.add(entry.unknownType);
     this.#log.error(entry, 'a newer version wrote an entry of a type that this version does not know: upgrade this node');
-  }
-
-  // Each tick decides whether to check the heads, so that a failing bus is noticed within one interval.
-  #planCheck(turn: number): Disposable {
-    return this.#clock.after(this.#checkIntervalMs * (0.8 + Math.random() / 5), async () => {
-      if (!this.#bus.healthy || turn % healthyChecks === 0) await this.#checkHeads();
-      if (!this.#closed) this.#checkTimer = this.#planCheck(turn + 1);
-    });
   }
 
   async #checkHeads(): Promise<void> {

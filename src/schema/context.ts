@@ -33,13 +33,18 @@ export interface Context extends Services {
   readonly lastEventId?: string | undefined;
   /** Whether the client still wants the result. */
   readonly wanted: () => boolean;
+  /** Continues the connection of this request with a new token. Undefined if the request did not come over a WebSocket. */
+  readonly renewToken?: ((token: string) => Promise<Viewer>) | undefined;
   /** Sets the token as a cookie, or clears the cookie with null. Does nothing if the response cannot carry a cookie any more. */
   readonly setCookie: (token: string | null) => void;
 }
 
 /** The viewer's user id. Throws UNAUTHENTICATED without a token. */
-export function requireViewer({ viewer, identity }: Context): string {
-  if (viewer) return viewer.userId;
+export const requireViewer = (context: Context): string => requireSession(context).userId;
+
+/** The viewer, with their session. Throws UNAUTHENTICATED without a token. */
+export function requireSession({ viewer, identity }: Context): Viewer {
+  if (viewer) return viewer;
   const how = identity.mode === 'guest' ? 'with the mutation signIn' : 'with a token of your application';
   throw unauthenticated(`Sign in first, ${how}.`);
 }

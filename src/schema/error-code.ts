@@ -12,7 +12,7 @@ import { builder } from './builder.ts';
 
 builder.enumType('ErrorCode', {
   description:
-    'Every value of extensions.code. Beside it an error may carry field (the input field at fault), retryAfterMs (RATE_LIMITED, UNAVAILABLE) and errorId (INTERNAL, as logged). Parse and validation errors are BAD_USER_INPUT.',
+    'Every value of extensions.code. Beside it an error may carry field (the input field at fault), retryAfterMs (RATE_LIMITED, UNAVAILABLE), reason (UNAUTHENTICATED: SIGNED_OUT if the session was signed out) and errorId (INTERNAL, as logged). Parse and validation errors are BAD_USER_INPUT.',
   values: errorCodes,
 });
 
@@ -64,8 +64,13 @@ const asBadInput = (error: GraphQLError) =>
     ? located(error, (causeOf(error) as GaplessError).message, extensionsOf(causeOf(error) as GaplessError))
     : located(error, error.message, { ...error.extensions, code: 'BAD_USER_INPUT' });
 
-function extensionsOf({ code, field, retryAfterMs }: GaplessError) {
-  return { code, ...(field === undefined ? {} : { field }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+export function extensionsOf({ code, field, retryAfterMs, reason }: GaplessError) {
+  return {
+    code,
+    ...(field === undefined ? {} : { field }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(reason === undefined ? {} : { reason }),
+  };
 }
 
 function located(error: unknown, message: string, extensions: Record<string, unknown>, cause?: unknown): GraphQLError {

@@ -10,6 +10,7 @@ import './node.ts';
 import './room.ts';
 import './room-event.ts';
 import './room-subscriptions.ts';
+import './session.ts';
 import './user.ts';
 
 export const schema = builder.toSchema();

@@ -1,4 +1,4 @@
-// Users, the viewer, and the mutations signIn and signOut.
+// Users, the viewer, and the mutation signIn.
 
 import { accountGone } from '../chat/gone-user.ts';
 import { builder } from './builder.ts';
@@ -71,21 +71,5 @@ builder.relayMutationField(
       }),
       viewer: t.expose('viewer', { type: Viewer, description: 'The signed-in user.' }),
     }),
-  },
-);
-
-builder.relayMutationField(
-  'signOut',
-  null,
-  {
-    description: 'Clears the cookie. The token itself stays valid until it expires.',
-    resolve: (_mutation, _args, { setCookie }) => {
-      setCookie(null);
-      return { signedOut: true };
-    },
-  },
-  {
-    description: 'Payload of signOut.',
-    outputFields: (t) => ({ signedOut: t.exposeBoolean('signedOut', { description: 'Always true.' }) }),
   },
 );

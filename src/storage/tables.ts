@@ -48,6 +48,8 @@ export interface UserTable {
   nameFolded: string;
   avatarUrl: string | null;
   createdAt: Instant;
+  /** `iat` of the token that the name is from, in seconds. Null if the token did not say. */
+  nameIssuedAt: Generated<number | null>;
 }
 
 export type RoomKind = 'OPEN' | 'PRIVATE' | 'DIRECT';
@@ -137,7 +139,7 @@ const columnsOf =
   ): Names =>
     names as Names;
 
-export const userColumns = columnsOf<UserRow>()('id', 'subject', 'name', 'nameFolded', 'avatarUrl', 'createdAt');
+export const userColumns = columnsOf<UserRow>()('id', 'subject', 'name', 'nameFolded', 'avatarUrl', 'createdAt', 'nameIssuedAt');
 export const roomColumns = columnsOf<RoomRow>()(
   ...(['id', 'kind', 'name', 'nameFolded', 'description', 'subject', 'directKey', 'createdBy', 'createdAt', 'lastActiveAt'] as const),
   ...(['deletedAt', 'memberCount', 'lastNumber', 'headSeq', 'headTag', 'floorSeq', 'floorTag', 'floorNumber', 'oldestAt'] as const),

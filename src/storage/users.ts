@@ -17,18 +17,30 @@ export async function createGuest(db: Db, name: string): Promise<UserRow> {
   );
 }
 
-/** The user with this subject: created if there is none, renamed if the name differs. */
-export async function upsertUser(db: Db, subject: string, name: string): Promise<UserRow> {
+/**
+ * The user with this subject: created if there is none, renamed if the name differs. `issuedAt` is the `iat` of the token that
+ * has the name, or 0. The newest token names the user, so an older one that arrives later does not rename them back.
+ */
+export async function upsertUser(db: Db, subject: string, name: string, issuedAt: number): Promise<UserRow> {
   const known = await db.selectFrom('users').select(userColumns).where('subject', '=', subject).executeTakeFirst();
-  if (known?.name === name) return known;
-  return db.transaction().execute((trx) =>
+  const namedAt = known?.nameIssuedAt ?? 0;
+  if (known && (namedAt > issuedAt || (known.name === name && namedAt === issuedAt))) return known;
+  const isNewest = sql<boolean>`coalesce(users.name_issued_at, 0) <= ${issuedAt}`;
+  const written = await db.transaction().execute((trx) =>
     trx
       .insertInto('users')
-      .values({ id: newId('user'), subject, name, nameFolded: fold(name) })
-      .onConflict((oc) => oc.column('subject').doUpdateSet({ name, nameFolded: fold(name) }))
+      .values({ id: newId('user'), subject, name, nameFolded: fold(name), nameIssuedAt: issuedAt })
+      .onConflict((oc) =>
+        oc
+          .column('subject')
+          .doUpdateSet({ name, nameFolded: fold(name), nameIssuedAt: issuedAt })
+          .where(isNewest),
+      )
       .returning(userColumns)
-      .executeTakeFirstOrThrow(),
+      .executeTakeFirst(),
   );
+  // Without a row, a newer token has named the user meanwhile.
+  return written ?? (await db.selectFrom('users').select(userColumns).where('subject', '=', subject).executeTakeFirstOrThrow());
 }
 
 const usersById = statement<UserRow | NoRow, [ids: readonly string[]]>(

@@ -69,6 +69,7 @@ export class Connection {
   #drained: PromiseWithResolvers<void> | undefined;
   #progress: readonly (number | undefined)[] = [];
   #checksWithoutProgress = 0;
+  #held = false;
   outlet: Outlet;
   /** Undefined while there are only requests. */
   use: Use | undefined;
@@ -81,7 +82,17 @@ export class Connection {
 
   /** Whether subscriptions have to wait. */
   get full(): boolean {
-    return this.#holds(this.bounds.highWaterMarkBytes);
+    return this.#held ? !this.#stream.destroyed : this.#holds(this.bounds.highWaterMarkBytes);
+  }
+
+  /** Counts as full until `release`: subscriptions deliver nothing, and no query or mutation starts. Answers are still written. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  release(): void {
+    this.#held = false;
+    this.measure();
   }
 
   /** Whether nothing more may be read from the client, since its answers would have to wait too. */

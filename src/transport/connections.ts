@@ -3,6 +3,8 @@
 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Viewer } from '../chat/identity.ts';
+import { isExpired } from '../chat/token.ts';
 import { type Clock, every, realClock } from '../clock.ts';
 import { GaplessError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -18,7 +20,7 @@ const defaultBounds: Bounds = {
   pingMs: 12_000,
 };
 
-/** Interval of the periodic work. A connection may outlive its token by this long. */
+/** Interval of the periodic work. A connection may outlive its token by this long, and by the tolerance of clocks. */
 const tickMs = 1000;
 /** A stop ends connections in waves: this much time for each connection, and at most `endAllMs` for all. */
 const endEachMs = 10;
@@ -92,8 +94,13 @@ export class Connections implements Disposable {
 
   /** Ends every WebSocket (4403) and event stream (UNAUTHENTICATED) of these users, whose rows were deleted. */
   endViewers(userIds: ReadonlySet<string>): void {
+    this.endWhere(({ userId }) => userIds.has(userId), userGone());
+  }
+
+  /** Ends every WebSocket (4403) and event stream (UNAUTHENTICATED) of the viewers for whom `ended` is true. */
+  endWhere(ended: (viewer: Viewer) => boolean, reason: GaplessError): void {
     this.#forEach(({ use }) => {
-      if (use?.viewer && userIds.has(use.viewer.userId)) use.revoke?.(userGone());
+      if (use?.viewer && ended(use.viewer)) use.revoke?.(reason);
     });
   }
 
@@ -129,7 +136,7 @@ export class Connections implements Disposable {
 
   #tick(nowMs: number): void {
     this.#forEach(({ use }) => {
-      if (use?.viewer && Date.now() >= use.viewer.expiresAt.getTime()) use.revoke?.(tokenExpired());
+      if (use?.viewer && isExpired(use.viewer.expiresAt)) use.revoke?.(tokenExpired());
       else use?.tick?.(nowMs);
     });
   }

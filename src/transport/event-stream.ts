@@ -7,7 +7,7 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { Viewer } from '../chat/identity.ts';
 import { type GaplessError, isFinal } from '../errors.ts';
 import type { Sink } from '../feed/delivery.ts';
-import { causeOf } from '../schema/error-code.ts';
+import { causeOf, extensionsOf } from '../schema/error-code.ts';
 import type { ResultSource } from '../schema/subscription.ts';
 import type { Connection, Outlet, Use } from './connection.ts';
 import { encode, toBytes } from './encode.ts';
@@ -95,8 +95,8 @@ class EventStream implements Use, Sink<ExecutionResult> {
     if (this.#connection.idle && this.open) this.#connection.write(':\n\n');
   }
 
-  revoke({ code, message }: GaplessError): void {
-    this.end(event('next', errorResult(new GraphQLError(message, { extensions: { code } }))));
+  revoke(reason: GaplessError): void {
+    this.end(event('next', errorResult(new GraphQLError(reason.message, { extensions: extensionsOf(reason) }))));
   }
 
   /** Writes the error that ends the subscription. */

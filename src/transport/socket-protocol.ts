@@ -3,7 +3,8 @@
 
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
 import { makeServer, type Context as Session } from 'graphql-ws';
-import { GaplessError, rateLimited, unavailable } from '../errors.ts';
+import type { Viewer } from '../chat/identity.ts';
+import { forbidden, GaplessError, rateLimited, unavailable } from '../errors.ts';
 import type { Context, Services } from '../schema/context.ts';
 import { endsAsRestart, toClientError } from '../schema/error-code.ts';
 import { executeOperation, subscribeOperation } from '../schema/execute.ts';
@@ -37,21 +38,29 @@ type Results = ExecutionResult | AsyncIterable<ExecutionResult>;
 export function createSocketProtocol(services: Services) {
   const { log, identity } = services;
 
-  /** False if the token is invalid. graphql-ws then closes the socket with 4403. */
-  async function connect(session: SocketSession): Promise<boolean> {
+  /** The payload of connection_ack. False if the token is invalid: graphql-ws then closes the socket with 4403. */
+  async function connect(session: SocketSession): Promise<boolean | Record<string, unknown>> {
     const { connectionParams, extra: socket } = session;
     // Otherwise graphql-ws would keep the token for as long as the socket lives.
     Object.assign(session, { connectionParams: undefined });
     const authorization = connectionParams?.['authorization'] ?? connectionParams?.['Authorization'];
-    if (authorization == null) return true;
+    if (authorization == null) return acknowledgement(socket);
     if (typeof authorization !== 'string') return false;
     try {
       ({ viewer: socket.viewer } = await identify(identity, { authorization }));
     } catch (error) {
-      if (error instanceof GaplessError && error.code === 'UNAUTHENTICATED') return false;
-      throw error;
+      if (!(error instanceof GaplessError) || error.code !== 'UNAUTHENTICATED') throw error;
+      if (error.reason === 'SIGNED_OUT') socket.close(...closings.signedOut);
+      return false;
     }
-    return true;
+    return acknowledgement(socket);
+  }
+
+  async function renewToken(socket: ClientSocket, token: string): Promise<Viewer> {
+    const viewer = await identity.verify(token);
+    if (viewer.userId !== socket.viewer?.userId) throw forbidden('The new token is of another user than this connection: open a new one.');
+    socket.viewer = viewer;
+    return viewer;
   }
 
   /** The arguments of the execution, or the errors of the request. */
@@ -69,7 +78,10 @@ export function createSocketProtocol(services: Services) {
       return {
         schema,
         document,
-        contextValue: { ...services, viewer: socket.viewer, setCookie: noCookie, wanted, operation, socket },
+        contextValue: {
+          ...{ ...services, viewer: socket.viewer, setCookie: noCookie, wanted, operation, socket },
+          renewToken: (token) => renewToken(socket, token),
+        },
         ...(payload.variables == null ? {} : { variableValues: payload.variables }),
         ...(payload.operationName == null ? {} : { operationName: payload.operationName }),
       };
@@ -130,6 +142,10 @@ async function untilDrained({ contextValue: { operation, socket }, document, ope
   if (!socket.open) throw unavailable('The server is stopping: retry, and another node answers.');
   if (operation.cancelled && !isMutation) throw unavailable('The operation was cancelled.');
 }
+
+/** Tells the client when its token expires, also as a duration, because its clock may be wrong. */
+const acknowledgement = ({ viewer }: ClientSocket) =>
+  viewer ? { expiresAt: viewer.expiresAt.toISOString(), expiresInMs: viewer.expiresAt.getTime() - Date.now() } : true;
 
 /** A WebSocket cannot set a cookie. */
 const noCookie = () => {};

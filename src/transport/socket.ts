@@ -4,6 +4,7 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
 import type { Viewer } from '../chat/identity.ts';
+import type { GaplessError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { toClientError } from '../schema/error-code.ts';
 import type { Connection, Outlet, Use } from './connection.ts';
@@ -14,6 +15,8 @@ import { type MessageSocket, Operations } from './operations.ts';
 const maxUnansweredPings = 2;
 /** How long queries and mutations may take to finish when the server stops. A mutation is answered within 5 seconds. */
 const finishMs = 5000;
+/** How long queries and mutations may take to finish when the token is no longer valid. signOut itself may be one of them. */
+const answerMs = 500;
 /** The longest reason that a close frame can carry. */
 const maxReasonBytes = 123;
 
@@ -26,6 +29,8 @@ export const closings = {
   tryAgain: [1013, 'Try again later'],
   /** The viewer's token has expired, or the viewer is gone. */
   forbidden: [4403, 'Forbidden'],
+  /** The viewer's session was signed out, here or elsewhere. */
+  signedOut: [4403, 'Signed out'],
 } as const;
 
 export class ClientSocket implements Use, Outlet, MessageSocket {
@@ -33,11 +38,12 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
   readonly #stream: Outlet;
   readonly #log: Log;
   #ending = false;
+  #revoking = false;
   #unansweredPings = 0;
   #pingAtMs: number;
   readonly connection: Connection;
   readonly operations = new Operations(this);
-  /** The viewer from the handshake. connection_init may replace it. */
+  /** The viewer from the handshake. connection_init and renewToken may replace it. */
   viewer: Viewer | undefined;
 
   constructor(socket: WebSocket, connection: Connection, viewer: Viewer | undefined, log: Log) {
@@ -113,8 +119,21 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
     this.close(...closings.tryAgain);
   }
 
-  revoke(): void {
-    this.close(...closings.forbidden);
+  revoke({ reason }: GaplessError): void {
+    if (!this.#revoking && this.writable) void this.#revoke(reason === 'SIGNED_OUT' ? closings.signedOut : closings.forbidden);
+  }
+
+  /** Delivers nothing more to subscriptions, and closes the socket once its answers are written, unless it got a new token. */
+  async #revoke(closing: readonly [number, string]): Promise<void> {
+    const { viewer } = this;
+    this.#revoking = true;
+    this.connection.hold();
+    await Promise.race([this.operations.finished(), sleep(answerMs, undefined, { ref: false })]);
+    // graphql-ws writes the last answers in this turn of the event loop.
+    await setImmediate();
+    this.#revoking = false;
+    if (this.viewer === viewer) this.close(...closing);
+    else this.connection.release();
   }
 
   /** Pings. Not needed while bytes wait: reading them shows that the client is alive. */

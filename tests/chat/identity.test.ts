@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose';
 import { sql } from 'kysely';
+import type { Clock } from '../../src/clock.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { ask, createPlace, Guest, type Server, startServer } from '../support/server.ts';
 
@@ -15,7 +16,8 @@ interface Me {
   viewer: { user: { id: string; name: string } } | null;
 }
 
-const inAnHour = () => Math.floor(Date.now() / 1000) + 3600;
+const inSeconds = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
+const inAnHour = () => inSeconds(3600);
 
 /** Signs a token that is valid unless `claims` makes it invalid. A claim of undefined is omitted. */
 function sign(claims: Record<string, unknown> = {}, signKey: CryptoKey | Buffer = key, header: Record<string, unknown> = {}) {
@@ -43,10 +45,10 @@ async function whoIs(url: string, token: string) {
 }
 
 /** A server in jwt mode, on a database of its own. */
-async function startHost(env: Record<string, string>): Promise<Server> {
+async function startHost(env: Record<string, string>, clock?: Clock): Promise<Server> {
   await using stack = new AsyncDisposableStack();
   const place = stack.use(await createPlace('PostgreSQL'));
-  const server = stack.use(await startServer({ env: { ...place.env, IDENTITY: 'jwt', ...env } }));
+  const server = stack.use(await startServer({ env: { ...place.env, IDENTITY: 'jwt', ...env }, ...(clock && { clock }) }));
   const opened = stack.move();
   return {
     get app() {
@@ -72,7 +74,10 @@ describe('the users of a host application, by a shared secret', () => {
   const good = { iss: 'https://id.example', aud: 'chat' };
 
   const refused: [string, () => Promise<string> | string][] = [
-    ['has expired', () => sign({ ...good, exp: Math.floor(Date.now() / 1000) - 1 })],
+    ['has expired', () => sign({ ...good, exp: inSeconds(-6) })],
+    ['is not valid yet, by more than the clocks may differ', () => sign({ ...good, nbf: inSeconds(8) })],
+    ['was issued in the future', () => sign({ ...good, iat: inSeconds(8) })],
+    ['was issued at a time that is not a number', () => sign({ ...good, iat: 'today' })],
     ['never expires', () => sign({ ...good, exp: undefined })],
     ['expires at a time that is not a number', () => sign({ ...good, exp: 'tomorrow' })],
     ['is not valid yet', () => sign({ ...good, nbf: inAnHour() })],
@@ -99,6 +104,19 @@ describe('the users of a host application, by a shared secret', () => {
       const before = await userCount(server);
       assert.equal(await refusal(server.url, `Bearer ${await token()}`), '401 UNAUTHENTICATED');
       assert.equal(await userCount(server), before);
+    });
+  }
+
+  for (const [what, claims] of [
+    ['has expired', () => ({ exp: inSeconds(-3) })],
+    ['is not valid yet', () => ({ nbf: inSeconds(4) })],
+    ['was issued in the future', () => ({ iat: inSeconds(4) })],
+    ['has a jti that is not a string', () => ({ jti: 42 })],
+  ] as const) {
+    it(`are accepted if the token ${what}, within the tolerance`, async () => {
+      const token = await sign({ ...good, ...claims() });
+      // The second time from the cache.
+      for (let i = 0; i < 2; i += 1) assert.equal((await whoIs(server.url, token)).name, 'ada');
     });
   }
 
@@ -135,6 +153,20 @@ describe('the users of a host application, by a shared secret', () => {
     assert.deepEqual(data?.node, renamed);
   });
 
+  it('are not renamed by an older token that arrives later, on any node and after a restart', async () => {
+    const claims = { ...good, sub: 'moved' };
+    const [before, after] = [inSeconds(-100), inSeconds(-50)];
+    const old = await sign({ ...claims, name: 'Before', iat: before });
+    const { id } = await whoIs(server.url, old);
+    const renamed = { id, name: 'After' };
+    assert.deepEqual(await whoIs(server.url, await sign({ ...claims, name: 'After', iat: after })), renamed);
+    assert.deepEqual(await whoIs(server.url, old), renamed);
+    await server.restart();
+    assert.deepEqual(await whoIs(server.url, old), renamed);
+    assert.deepEqual(await whoIs(server.url, await sign({ ...claims, name: 'No time' })), renamed);
+    assert.deepEqual(await whoIs(server.url, await sign({ ...claims, name: 'Newest', iat: after })), { id, name: 'Newest' });
+  });
+
   const names: [string, Record<string, unknown>, string][] = [
     ['preferred_username without a name', { preferred_username: 'ada.l' }, 'ada.l'],
     ['sub without name and preferred_username', {}, 'names'],
@@ -152,6 +184,15 @@ describe('the users of a host application, by a shared secret', () => {
 
   it('are accepted if the audience is one of several', async () => {
     assert.equal((await whoIs(server.url, await sign({ ...good, aud: ['shop', 'chat'] }))).name, 'ada');
+  });
+
+  it('are accepted with the previous secret during a rotation, and not without it', async () => {
+    await using rotating = await startHost({ JWT_SECRET: 'the next secret of at least 32 bytes', JWT_SECRET_PREVIOUS: secret });
+    const next = await sign({ jti: 'next' }, Buffer.from('the next secret of at least 32 bytes'));
+    for (const token of [await sign(), next]) assert.equal((await whoIs(rotating.url, token)).name, 'ada');
+    const other = await sign({}, Buffer.from('another secret of at least thirty-two bytes'));
+    assert.equal(await refusal(rotating.url, `Bearer ${other}`), '401 UNAUTHENTICATED');
+    assert.equal(await refusal(rotating.url, `Bearer ${await sign({ exp: inSeconds(-6) })}`), '401 UNAUTHENTICATED');
   });
 
   it('cannot sign in by name', async () => {
@@ -182,27 +223,80 @@ async function createKey(kid: string, alg = 'RS256') {
     kid,
     alg,
     publicKey,
+    privateKey,
     jwk: { ...(await exportJWK(publicKey)), kid, alg },
     sign: (claims = {}) => sign(claims, privateKey, { alg, kid }),
   };
 }
 
 describe('the users of a host application, by a key set', () => {
-  it('are accepted with every key of the set, and with a new key after a rotation', async (t) => {
+  it('are accepted with every key of the set, and with a new key after a rotation', async () => {
+    const clock = new ManualClock();
     await using keys = await startKeyServer();
     const [rsa, ec, next] = await Promise.all([createKey('rsa'), createKey('ec', 'ES256'), createKey('next')]);
     keys.keys = [rsa.jwk, ec.jwk];
-    await using server = await startHost({ JWT_JWKS_URL: keys.url });
+    await using server = await startHost({ JWT_JWKS_URL: keys.url }, clock);
     assert.equal((await whoIs(server.url, await rsa.sign())).name, 'ada');
     assert.equal((await whoIs(server.url, await ec.sign())).name, 'ada');
     assert.equal(keys.asked, 1);
 
     keys.keys = [next.jwk];
-    // An unknown key does not cause a fetch at every request: the key set is fetched at most every 30 seconds.
-    assert.equal(await refusal(server.url, `Bearer ${await next.sign()}`), '401 UNAUTHENTICATED');
-    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 31_000 });
+    // Unknown keys do not cause a fetch at every request: the key set is fetched at most every 5 seconds.
+    for (let i = 0; i < 20; i += 1) {
+      const unknown = await sign({ jti: String(i) }, next.privateKey, { alg: 'RS256', kid: `unknown ${i}` });
+      assert.equal(await refusal(server.url, `Bearer ${unknown}`), '401 UNAUTHENTICATED');
+    }
+    assert.equal(keys.asked, 1);
+    await clock.advance(5000);
     assert.equal((await whoIs(server.url, await next.sign())).name, 'ada');
-    assert.equal(await refusal(server.url, `Bearer ${await rsa.sign()}`), '401 UNAUTHENTICATED');
+    assert.equal(await refusal(server.url, `Bearer ${await rsa.sign({ jti: 'new' })}`), '401 UNAUTHENTICATED');
+    assert.equal(keys.asked, 2);
+  });
+
+  it('are refused within a minute after their key was withdrawn, although nothing asks for a new key', async (t) => {
+    const clock = new ManualClock();
+    await using keys = await startKeyServer();
+    const rsa = await createKey('rsa');
+    keys.keys = [rsa.jwk];
+    await using server = await startHost({ JWT_JWKS_URL: keys.url }, clock);
+    const token = await rsa.sign();
+    assert.equal((await whoIs(server.url, token)).name, 'ada');
+    keys.keys = [];
+    // The cache of tokens goes by the time of the process.
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    const now = performance.now();
+    t.mock.method(performance, 'now', () => now + 31_000);
+    await clock.advance(31_000);
+    assert.equal(await refusal(server.url, `Bearer ${token}`), '401 UNAUTHENTICATED');
+  });
+
+  it('are accepted without kid if one of the keys verifies the token, also if that key is new', async () => {
+    const clock = new ManualClock();
+    await using keys = await startKeyServer();
+    const [one, two, next] = await Promise.all([createKey('one'), createKey('two'), createKey('next')]);
+    keys.keys = [one.jwk, two.jwk];
+    await using server = await startHost({ JWT_JWKS_URL: keys.url }, clock);
+    const withoutKid = (key: CryptoKey) => sign({}, key, { alg: 'RS256' });
+    for (const { privateKey } of [one, two]) assert.equal((await whoIs(server.url, await withoutKid(privateKey))).name, 'ada');
+    assert.equal(await refusal(server.url, `Bearer ${await withoutKid(next.privateKey)}`), '401 UNAUTHENTICATED');
+    keys.keys = [one.jwk, two.jwk, next.jwk];
+    await clock.advance(5000);
+    assert.equal((await whoIs(server.url, await withoutKid(next.privateKey))).name, 'ada');
+  });
+
+  it('are still accepted with the known keys while the key set cannot be fetched', async () => {
+    const clock = new ManualClock();
+    await using keys = await startKeyServer();
+    const [rsa, next] = await Promise.all([createKey('rsa'), createKey('next')]);
+    keys.keys = [rsa.jwk];
+    await using server = await startHost({ JWT_JWKS_URL: keys.url }, clock);
+    assert.equal((await whoIs(server.url, await rsa.sign())).name, 'ada');
+    keys.status = 503;
+    await clock.advance(60_000);
+    for (let i = 0; i < 5; i += 1) assert.equal((await whoIs(server.url, await rsa.sign({ jti: String(i) }))).name, 'ada');
+    assert.equal(keys.asked, 2);
+    // Its key may be a new one.
+    assert.equal(await refusal(server.url, `Bearer ${await next.sign()}`), '503 UNAVAILABLE');
     assert.equal(keys.asked, 2);
   });
 
@@ -275,11 +369,13 @@ describe('guests', () => {
     assert.notEqual(one.userId, two.userId);
   });
 
-  it('have a token that is valid for 30 days', async () => {
+  it('have a token with an id that is valid for 30 days', async () => {
     await using server = await startServer({ storage: 'PostgreSQL' });
     const { token } = await Guest.signIn(server.url);
-    const { exp, iat } = JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()) as { exp: number; iat: number };
+    const claims = Buffer.from(token.split('.')[1] as string, 'base64url').toString();
+    const { exp, iat, jti } = JSON.parse(claims) as { exp: number; iat: number; jti: string };
     assert.ok(Math.abs(exp - iat - 30 * 86_400) <= 1);
+    assert.match(jti, /^[0-9a-f-]{36}$/);
   });
 
   for (const name of ['', ' ', 'x'.repeat(81), 'A\0da', 'A\ud800']) {

@@ -87,11 +87,28 @@ describe('a callback that throws', () => {
     assert.deepEqual([watching.seen, reported], [[1, 'complete'], [failure]]);
   });
 
-  it('ends the subscription with its error if it is renewToken, whether it throws or rejects', async () => {
-    for (const renewToken of [fail, async () => fail()]) {
-      using watching = watch([[1, unauthenticated]], { renewToken });
+  it('is called again if it is renewToken, whether it throws or rejects, and the subscription resumes', async () => {
+    for (const failing of [fail, async () => fail()]) {
+      let calls = 0;
+      const broken: unknown[] = [];
+      const renewToken = () => {
+        calls += 1;
+        return calls < 4 ? failing() : undefined;
+      };
+      using watching = watch([[1, unauthenticated]], { renewToken, onBreak: (error) => broken.push(error) });
+      await until('it has resumed', () => watching.server.afters.length > 1);
+      assert.deepEqual([watching.seen[0], calls, broken.slice(1), reported], [1, 4, [failure, failure, failure], []]);
+    }
+  });
+
+  it('ends the subscription if it is renewToken and its error is final', async () => {
+    for (const code of ['UNAUTHENTICATED', 'FORBIDDEN']) {
+      const refusal = [{ message: 'no', extensions: { code } }];
+      const statuses: string[] = [];
+      const renewToken = () => Promise.reject(refusal);
+      using watching = watch([[1, unauthenticated]], { renewToken, onStatus: (status) => statuses.push(status) });
       await until('it has ended', () => watching.seen.length > 1);
-      assert.deepEqual([watching.seen, watching.server.afters.length, reported], [[1, failure], 1, []]);
+      assert.deepEqual([watching.seen, statuses.at(-1)], [[1, refusal], 'refused']);
     }
   });
 

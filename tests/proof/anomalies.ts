@@ -43,6 +43,17 @@ export const anomalies: readonly Anomaly[] = [
       replace(lines, choose(lines.filter((line) => line.type === 'ok')), (ok) => ({ ...ok, number: ok.number + 1 })),
   },
   {
+    name: 'a message to a viewer who had signed out before it was sent',
+    verdicts: ['leaked'],
+    plant({ lines }, choose) {
+      const event = choose(eventsOf(lines).filter((each) => each.event === 'MessageAdded' && invokeOf(lines, each)));
+      const opened = lines.find((line) => line.type === 'open' && line.watcher === event?.watcher);
+      const invoke = event && invokeOf(lines, event);
+      if (!invoke || opened?.type !== 'open') return false;
+      return insertBehind(lines, invoke, { type: 'signedOut', at: invoke.at, viewer: opened.viewer, withinMs: -1 });
+    },
+  },
+  {
     name: 'a last entry that a watcher never got',
     verdicts: ['unseen'],
     plant: ({ lines, rooms }, choose) => replace(lines, choose(lastOfAll(lines, rooms))),
@@ -252,6 +263,10 @@ export const anomalies: readonly Anomaly[] = [
     plant: ({ lines }) => lines.push({ type: 'crash', at: 2000, node: 1, how: 'exit 1' }) > 0,
   },
 ];
+
+/** The first attempt to send the message of an event. */
+const invokeOf = (lines: readonly Line[], { message }: Event) =>
+  lines.find((line) => line.type === 'invoke' && message?.body?.startsWith(line.key));
 
 const eventsOf = (lines: readonly Line[]) => lines.filter((line): line is Event => line.type === 'event' && line.event !== 'CaughtUp');
 const messagesOf = ({ rooms }: Run) => rooms.flatMap(({ messages }) => messages);

@@ -13,6 +13,7 @@ import { schema } from '../../src/schema/index.ts';
 import { createGuest } from '../../src/storage/users.ts';
 import { silentLog, storages } from '../support/server.ts';
 import { chatOn, createOwnedRoom, openTestStorage, type TestStorage } from '../support/storage.ts';
+import { viewerOf } from '../support/viewer.ts';
 
 const secret = 'said after the removal';
 
@@ -59,7 +60,7 @@ for (const name of storages) {
       const { storage } = opened;
       const context = {
         ...{ storage: { ...storage, db: storage.db.withPlugin(plugin) }, chat, log: silentLog },
-        ...{ viewer: { userId: viewerId, expiresAt: new Date(Date.now() + 60_000) }, wanted: () => true, setCookie() {} },
+        ...{ viewer: viewerOf(viewerId), wanted: () => true, setCookie() {} },
       } as unknown as Context;
       const result = await executeOperation({ schema, document: parse(query), variableValues: { id: roomId }, contextValue: context });
       return { text: JSON.stringify(result), statements };

@@ -20,6 +20,7 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { until } from '../support/process.ts';
 import { retryFor } from '../support/retry.ts';
 import { chatOn, createOwnedRoom, openTestStorage, type TestStorage } from '../support/storage.ts';
+import { viewerOf } from '../support/viewer.ts';
 
 class Collected implements Sink<ExecutionResult> {
   readonly results: ExecutionResult[] = [];
@@ -60,7 +61,7 @@ describe('a subscription', () => {
     const open = async (wanted: () => boolean = () => true) => {
       const contextValue = {
         ...{ storage, chat, liveRooms, log, wanted, setCookie() {} },
-        viewer: { userId, expiresAt: new Date(Date.now() + 60_000) },
+        viewer: viewerOf(userId),
       } as unknown as Context;
       const source = await subscribeOperation({ schema, document: parse(query), variableValues: { roomId, after: cursor }, contextValue });
       assert.ok(source instanceof Subscription);

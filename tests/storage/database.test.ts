@@ -68,7 +68,7 @@ describe('opening PostgreSQL', () => {
       await recordCommits(db);
       const chat = chatOn(db);
       const { roomId, userId } = await createOwnedRoom(chat);
-      await upsertUser(db, 'subject', 'Grace');
+      await upsertUser(db, 'subject', 'Grace', 0);
       await getSecret(db, 'test', () => 'secret');
       const { message } = await sendMessage(chat, userId, { roomId, body: 'one' });
       await editMessage(chat, userId, message.id, 'two');

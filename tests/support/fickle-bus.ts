@@ -1,6 +1,6 @@
 // A bus that loses, repeats, delays and reorders entries as a test asks. The contract of `Bus` allows all of it.
 
-import type { Bus, Listener } from '../../src/bus/bus.ts';
+import type { Bus, Listener, WakeTopic } from '../../src/bus/bus.ts';
 import { MemoryBus } from '../../src/bus/memory-bus.ts';
 import type { LogEntry } from '../../src/storage/room-log.ts';
 
@@ -39,6 +39,14 @@ export class FickleBus implements Bus {
 
   subscribe(roomId: string, listener: Listener): Promise<() => void> {
     return this.#bus.subscribe(roomId, listener);
+  }
+
+  wake(topic: WakeTopic): void {
+    this.#bus.wake(topic);
+  }
+
+  onWake(topic: WakeTopic, listener: () => void): () => void {
+    return this.#bus.onWake(topic, listener);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -14,6 +14,7 @@ import { Connections } from '../../src/transport/connections.ts';
 import { writeEventStream } from '../../src/transport/event-stream.ts';
 import { until } from '../support/process.ts';
 import { silentLog } from '../support/server.ts';
+import { viewerOf } from '../support/viewer.ts';
 
 /** One result, and then nothing until it is stopped. */
 function sourceOf(body: string): ResultSource {
@@ -35,7 +36,7 @@ it('an event stream whose token has expired ends once, however long its client d
   let ticksAfterEnd = 0;
   const server = createServer((request, response) => {
     const connection = connections.of(request.socket);
-    void writeEventStream(response, sourceOf(body), connection, { userId: 'user', expiresAt: new Date(Date.now() + 100) });
+    void writeEventStream(response, sourceOf(body), connection, viewerOf('user', new Date(Date.now() - 4900)));
     const use = connection.use as Use;
     const revoke = use.revoke?.bind(use);
     use.revoke = (reason) => {

@@ -15,21 +15,22 @@ import { ClientSocket } from '../../src/transport/socket.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { until } from '../support/process.ts';
 import { silentLog } from '../support/server.ts';
+import { viewerOf } from '../support/viewer.ts';
 
 const pingMs = 12_000;
 
 /** A node whose WebSockets and event streams are those of the user that the path names. */
 async function openNode(expiresAt = new Date(Date.now() + 1e9)) {
   const clock = new ManualClock();
-  const viewerOf = (path = '/') => (path === '/' ? undefined : { userId: path.slice(1), expiresAt });
+  const viewerAt = (path = '/') => (path === '/' ? undefined : viewerOf(path.slice(1), expiresAt));
   const connections = new Connections(silentLog, { pingMs }, clock);
-  const server = createServer((request, response) => void stream(connections, viewerOf(request.url), response));
+  const server = createServer((request, response) => void stream(connections, viewerAt(request.url), response));
   const webSockets = new WebSocketServer({ noServer: true });
   const sockets: ClientSocket[] = [];
   server.on('connection', connections.add);
   server.on('upgrade', (request, stream, head) =>
     webSockets.handleUpgrade(request, stream, head, (webSocket) => {
-      sockets.push(new ClientSocket(webSocket, connections.of(stream), viewerOf(request.url), silentLog));
+      sockets.push(new ClientSocket(webSocket, connections.of(stream), viewerAt(request.url), silentLog));
     }),
   );
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -109,7 +110,7 @@ describe('a WebSocket with a token', () => {
   }
 
   it('that has expired is closed with 4403 at the next tick', async () => {
-    using node = await openNode(new Date(Date.now() - 1));
+    using node = await openNode(new Date(Date.now() - 5001));
     const { closed } = await node.connect('ada');
     await node.clock.advance(1000);
     assert.equal(await closed, 4403);

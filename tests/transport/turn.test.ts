@@ -9,6 +9,7 @@ import { Connections } from '../../src/transport/connections.ts';
 import { flushNow, flushSoon } from '../../src/transport/turn.ts';
 import { collectLog } from '../support/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { viewerOf } from '../support/viewer.ts';
 
 const failure = new Error('This writer fails.');
 
@@ -46,7 +47,7 @@ describe('the end of a turn', () => {
 });
 
 describe('a connection that fails', () => {
-  const viewer = { userId: 'ada', expiresAt: new Date(Date.now() + 1e9) };
+  const viewer = viewerOf('ada');
 
   /** Three connections, of which the middle one fails at whatever is done with it. */
   function open() {
@@ -119,7 +120,7 @@ describe('a connection that fails', () => {
     using opened = open();
     const [first] = opened.streams;
     const reasons: unknown[] = [];
-    const expired = { userId: 'ada', expiresAt: new Date(Date.now() - 1) };
+    const expired = viewerOf('ada', new Date(Date.now() - 5001));
     Object.assign(first?.connection ?? {}, {
       use: { viewer: expired, tick: () => reasons.push('tick'), revoke: (reason: unknown) => reasons.push(reason), end() {} },
     });

@@ -89,6 +89,8 @@ function Connection({ opened: { status, wasLive } }: { opened: Opened }) {
     connecting: wasLive ? words.reconnecting : words.connecting,
     lagging: words.lagging,
     expired: words.lagging,
+    signedOut: words.lagging,
+    refused: words.lagging,
     live: words.live,
   };
   return (

@@ -1,0 +1,156 @@
+// The sessions that were signed out, in memory on every node. The database has them; the bus only wakes nodes to read them, and
+// a check every few seconds finds those of which no wake arrived.
+
+import type { Bus } from '../bus/bus.ts';
+import { planChecks } from '../bus/checks.ts';
+import { type Clock, every, realClock } from '../clock.ts';
+import { signedOut } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { logOccasionally } from '../log-occasionally.ts';
+import {
+  everyRevocation,
+  type OtherSessions,
+  type Revocation,
+  readRevocations,
+  removeExpiredRevocations,
+  revokeOtherSessions,
+  revokeSession,
+  type Session,
+} from '../storage/revocations.ts';
+import type { Db } from '../storage/tables.ts';
+
+const cleanMs = 3_600_000;
+
+interface Databases {
+  readonly db: Db;
+  readonly feedDb: Db;
+}
+
+export class Revocations implements Disposable {
+  readonly #db: Databases;
+  readonly #bus: Bus;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  /** By subject, then by session id. */
+  readonly #known = new Map<string, Map<string, Revocation>>();
+  readonly #listeners = new Set<() => void>();
+  readonly #cleanup = new DisposableStack();
+  #place = everyRevocation;
+  #reading: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  private constructor(db: Databases, bus: Bus, log: Log, clock: Clock) {
+    this.#db = db;
+    this.#bus = bus;
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  /** Resolves when every revocation that was committed before is known. */
+  static async open(db: Databases, bus: Bus, log: Log, clock: Clock = realClock): Promise<Revocations> {
+    const revocations = new Revocations(db, bus, log, clock);
+    // Before the first read, so that nothing is committed between the two unnoticed.
+    revocations.#cleanup.defer(bus.onWake('revocations', () => void revocations.#check()));
+    await revocations.read();
+    revocations.#cleanup.use(planChecks(bus, clock, () => revocations.#check()));
+    revocations.#cleanup.use(every(clock, cleanMs, () => void revocations.#clean()));
+    return revocations;
+  }
+
+  isRevoked({ subject, id, issuedAt }: Session): boolean {
+    const ofSubject = this.#known.get(subject);
+    if (!ofSubject) return false;
+    const everywhere = ofSubject.get('');
+    return (
+      ofSubject.has(id) || (everywhere !== undefined && issuedAt <= (everywhere.issuedThrough ?? 0) && id !== everywhere.keptSessionId)
+    );
+  }
+
+  /** Calls `listener` after new revocations have become known. */
+  onRevoked(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
+  }
+
+  /** Ends one session, on this node before it resolves, and on the others soon after. */
+  async revoke(session: Session, expiresAt: Date): Promise<void> {
+    await this.#db.db.transaction().execute((trx) => revokeSession(trx, session, expiresAt));
+    await this.#announce();
+  }
+
+  /** Ends all sessions of the subject but one, in the same way. Throws UNAUTHENTICATED if the session that asks has ended itself. */
+  async revokeOthers(others: OtherSessions): Promise<void> {
+    const isOpen = await this.#db.db.transaction().execute((trx) => revokeOtherSessions(trx, others));
+    await this.#announce();
+    if (!isOpen) throw signedOut();
+  }
+
+  /** Resolves when everything that was committed before this call is known. One read runs at a time. */
+  read(): Promise<void> {
+    if (!this.#reading) return this.#readNow();
+    this.#next ??= this.#reading
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined;
+        return this.#readNow();
+      });
+    return this.#next;
+  }
+
+  [Symbol.dispose](): void {
+    this.#cleanup.dispose();
+  }
+
+  async #announce(): Promise<void> {
+    this.#bus.wake('revocations');
+    await this.read();
+  }
+
+  #readNow(): Promise<void> {
+    const reading = this.#readOnce().finally(() => {
+      if (this.#reading === reading) this.#reading = undefined;
+    });
+    this.#reading = reading;
+    return reading;
+  }
+
+  async #readOnce(): Promise<void> {
+    const { revocations, place } = await readRevocations(this.#db.feedDb, this.#place);
+    this.#place = place;
+    let isNew = false;
+    for (const revocation of revocations) isNew = this.#apply(revocation) || isNew;
+    if (isNew) for (const listener of this.#listeners) listener();
+  }
+
+  #apply(revocation: Revocation): boolean {
+    const { subject, sessionId, issuedThrough, keptSessionId } = revocation;
+    const ofSubject = this.#known.get(subject) ?? new Map<string, Revocation>();
+    const known = ofSubject.get(sessionId);
+    this.#known.set(subject, ofSubject.set(sessionId, revocation));
+    return known?.issuedThrough !== issuedThrough || known.keptSessionId !== keptSessionId;
+  }
+
+  /** False if it failed. */
+  async #check(): Promise<boolean> {
+    try {
+      await this.read();
+      return true;
+    } catch (error) {
+      logOccasionally(this.#log, 'warn', error, 'could not read which sessions were signed out; the next check retries', this.#clock.now());
+      return false;
+    }
+  }
+
+  async #clean(): Promise<void> {
+    const before = Date.now() - cleanMs;
+    for (const [subject, ofSubject] of this.#known) {
+      for (const [id, { expiresAt }] of ofSubject) if (expiresAt && expiresAt.getTime() < before) ofSubject.delete(id);
+      if (ofSubject.size === 0) this.#known.delete(subject);
+    }
+    try {
+      await removeExpiredRevocations(this.#db.db);
+    } catch (error) {
+      this.#log.warn({ error }, 'expired revocations could not be removed; removing them is retried in an hour');
+    }
+  }
+}
