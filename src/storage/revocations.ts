@@ -4,7 +4,7 @@
 import { sql } from 'kysely';
 import { primary } from './primary.ts';
 import { statement } from './statement.ts';
-import type { Db, Trx } from './tables.ts';
+import { type Db, type Trx, table } from './tables.ts';
 
 /** The session of a token. */
 export interface Session {
@@ -42,7 +42,7 @@ const since = statement<(Revocation | { subject: null }) & { place: string }, [a
     with place as (select pg_snapshot_xmin(pg_current_snapshot()) as xmin)
     select subject, session_id, issued_through, kept_session_id, expires_at, place.xmin::text as place
     from ${primary} cross join place
-    left join revocations
+    left join ${table('revocations')}
       on written_by >= case when ${after}::text::xid8 > place.xmin then '0'::xid8 else ${after}::text::xid8 end
       and (expires_at is null or expires_at > statement_timestamp() - ${outlives})
     where is_primary = 1`,
@@ -57,7 +57,7 @@ export async function readRevocations(db: Db, after: string): Promise<{ revocati
 /** Revokes one session. A repeated call is read again by every node. */
 export async function revokeSession(trx: Trx, { subject, id }: Session, expiresAt: Date): Promise<void> {
   await sql`
-    insert into revocations (subject, session_id, expires_at) values (${subject}, ${id}, ${expiresAt})
+    insert into ${table('revocations')} (subject, session_id, expires_at) values (${subject}, ${id}, ${expiresAt})
     on conflict (subject, session_id) do update set expires_at = excluded.expires_at, written_by = pg_current_xact_id()`.execute(trx);
 }
 
@@ -75,10 +75,10 @@ export interface OtherSessions {
 export async function revokeOtherSessions(trx: Trx, { session, keptSessionId, aheadSeconds, expiresAt }: OtherSessions): Promise<boolean> {
   const { subject, id, issuedAt } = session;
   const { rows } = await sql`
-    insert into revocations (subject, session_id, issued_through, kept_session_id, expires_at)
+    insert into ${table('revocations')} (subject, session_id, issued_through, kept_session_id, expires_at)
     select ${subject}::text, '', extract(epoch from statement_timestamp())::double precision + ${aheadSeconds}::int,
       ${keptSessionId}::text, ${expiresAt}::timestamptz
-    where not exists (select from revocations where subject = ${subject} and session_id = ${id})
+    where not exists (select from ${table('revocations')} where subject = ${subject} and session_id = ${id})
     on conflict (subject, session_id) do update
       set issued_through = greatest(revocations.issued_through, excluded.issued_through),
         kept_session_id = excluded.kept_session_id, expires_at = excluded.expires_at, written_by = pg_current_xact_id()
@@ -88,5 +88,5 @@ export async function revokeOtherSessions(trx: Trx, { session, keptSessionId, ah
 }
 
 export async function removeExpiredRevocations(db: Db): Promise<void> {
-  await sql`delete from revocations where expires_at < statement_timestamp() - ${outlives}`.execute(db);
+  await sql`delete from ${table('revocations')} where expires_at < statement_timestamp() - ${outlives}`.execute(db);
 }

@@ -14,6 +14,7 @@ export interface Database {
   messages: MessageTable;
   roomLog: RoomLogTable;
   secrets: { name: string; value: string };
+  revocations: RevocationTable;
 }
 
 /** The names of all tables. A type error follows if one is missing. */
@@ -24,6 +25,7 @@ export const tableNames = Object.keys({
   messages: true,
   roomLog: true,
   secrets: true,
+  revocations: true,
 } satisfies Record<keyof Database, true>) as (keyof Database)[];
 
 /** The name that a table has in the database. */
@@ -162,3 +164,16 @@ export const selection = (alias: string, names: readonly string[]) => sql.join(q
  * because it has no forms that depend on the position in a word: ß becomes SS, and all three sigmas become one.
  */
 export const fold = (name: string) => name.toLowerCase().toUpperCase().normalize('NFC');
+
+/** Sessions that were signed out. */
+export interface RevocationTable {
+  subject: string;
+  /** Empty: all sessions of the subject that were issued up to `issuedThrough`, except `keptSessionId`. */
+  sessionId: string;
+  /** In seconds, as `iat`. */
+  issuedThrough: number | null;
+  keptSessionId: string | null;
+  expiresAt: Date | null;
+  /** The id of the transaction that wrote the row last. */
+  writtenBy: Generated<string>;
+}
