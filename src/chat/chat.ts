@@ -7,6 +7,7 @@ import type { LogEntry } from '../storage/room-log.ts';
 import type { Db, Trx } from '../storage/tables.ts';
 import { requireUsers } from './gone-user.ts';
 import { Lane } from './lane.ts';
+import { Quota } from './quota.ts';
 import { RoomQueue } from './room-queue.ts';
 
 /** Maximum number of waiting sends per node: about as many as a healthy database writes in a second. */
@@ -22,12 +23,10 @@ export interface Chat {
   readonly rooms: RoomQueue;
 }
 
-export const openChat = (db: Db, bus: Bus, clock = realClock): Chat => ({
-  db,
-  bus,
-  sends: new Lane(maxWaitingSends, { clock }),
-  rooms: new RoomQueue(clock),
-});
+export function openChat(db: Db, bus: Bus, clock = realClock): Chat {
+  const options = { clock, quota: new Quota() };
+  return { db, bus, sends: new Lane(maxWaitingSends, options), rooms: new RoomQueue(options) };
+}
 
 /** Runs `work` in the room's lane, with the room's row locked. `room` is undefined if there is no such room. Users without a row: see requireUsers. */
 export async function changeRoom<T>(
@@ -38,7 +37,7 @@ export async function changeRoom<T>(
   field?: string,
 ): Promise<T> {
   const change = () =>
-    chat.rooms.lane(roomId).run(() =>
+    chat.rooms.lane(roomId).run(viewerId, () =>
       commit(chat, async (trx) => {
         const room = await lockRoom(trx, roomId);
         const result = await work(room, trx);

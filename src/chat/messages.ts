@@ -37,10 +37,10 @@ async function send(chat: Chat, senderId: string, sending: Sending): Promise<Sen
   const own = { ...sending, senderId };
   const sent = chat.rooms.isBusy(roomId)
     ? undefined
-    : await chat.sends.runTogether(own, body.length, (sends: Send[]) => settleAll(sends, (some) => sendAll(chat, some))); // 1
+    : await chat.sends.runTogether(senderId, own, body.length, (sends: Send[]) => settleAll(sends, (some) => sendAll(chat, some))); // 1
   if (sent) return sent;
   const inRoom = (sends: Send[]) => settleAll(sends, (some) => sendInto(chat, roomId, some));
-  return (await chat.rooms.lane(roomId).runTogether(own, body.length, inRoom)) as Sent; // 2
+  return (await chat.rooms.lane(roomId).runTogether(senderId, own, body.length, inRoom)) as Sent; // 2
 }
 
 /** Writes the sends with one statement and publishes their entries. All are `held` if the statement collided with another transaction. */
