@@ -7,6 +7,7 @@ import { findStandings, type Standing } from '../storage/members.ts';
 import type { LogEntry } from '../storage/room-log.ts';
 import { Rows } from '../storage/rows.ts';
 import type { Db, Trx } from '../storage/tables.ts';
+import { lockUsers } from '../storage/users.ts';
 import { requireUsers } from './gone-user.ts';
 import { Lane } from './lane.ts';
 import { Quota } from './quota.ts';
@@ -40,6 +41,11 @@ export function openChat(db: Db, bus: Bus, clock = realClock): Chat {
 
 /** A change of a room by a viewer. */
 export interface RoomChange<Result> {
+  /**
+   * Users whose rows the change refers to by a foreign key. They are locked before the room, which is the order in which the
+   * deletion of a user takes its locks. In the other order, the two would deadlock.
+   */
+  readonly users?: readonly string[];
   /** Throws if the viewer may not make the change. Returns the result if there is nothing to change. */
   readonly check: (standing: Standing | undefined) => Result | undefined;
   /** Writes the change, in a locked room. `standing` passed the check under the lock. */
@@ -57,7 +63,7 @@ export async function changeRoom<Result>(
   chat: Chat,
   viewerId: string,
   roomId: string,
-  { check, work }: RoomChange<Result>,
+  { users = [], check, work }: RoomChange<Result>,
   field?: string,
 ): Promise<Result> {
   const change = async () => {
@@ -66,6 +72,7 @@ export async function changeRoom<Result>(
     return chat.rooms.lane(roomId).run(viewerId, () => commit(chat, locked)); // 2
   };
   const locked = async (trx: Trx) => {
+    if (users.length > 0) await lockUsers(trx, users);
     const room = await lockRoom(trx, roomId);
     const [standing] = room ? await findStandings(trx, [{ viewerId, roomId }]) : [];
     const result = check(standing) ?? (await work(room as LockedRoom, standing as Standing)); // 3

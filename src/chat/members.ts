@@ -13,6 +13,7 @@ import { endRoom } from './rooms.ts';
 /** Joins an OPEN room. Does nothing for a member. */
 export async function joinRoom(chat: Chat, viewerId: string, roomId: string): Promise<MembershipRow> {
   return changeRoom(chat, viewerId, roomId, {
+    users: [viewerId],
     check: (standing) => requireReadable(standing).membership,
     work: (room) => enter(room, viewerId),
   });
@@ -21,6 +22,7 @@ export async function joinRoom(chat: Chat, viewerId: string, roomId: string): Pr
 /** Adds a user. Does nothing if the user is a member. */
 export async function addMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<MembershipRow> {
   const change: RoomChange<MembershipRow> = {
+    users: [userId],
     check(standing) {
       const readable = requireReadable(standing);
       requireGroup(readable.row, 'always has two members: nobody can be added');
@@ -38,6 +40,7 @@ export async function addMember(chat: Chat, viewerId: string, roomId: string, us
 /** Removes a member, and returns the room after that. Throws NOT_FOUND if the user is not a member. */
 export async function removeMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<RoomRow> {
   return changeRoom(chat, viewerId, roomId, {
+    users: [userId],
     check(standing) {
       const readable = requireReadable(standing);
       requireGroup(readable.row, 'always has two members: nobody can be removed');
@@ -60,6 +63,7 @@ export async function removeMember(chat: Chat, viewerId: string, roomId: string,
  */
 export async function leaveRoom(chat: Chat, viewerId: string, roomId: string): Promise<RoomRow | undefined> {
   return changeRoom<RoomRow | undefined>(chat, viewerId, roomId, {
+    users: [viewerId],
     check(standing) {
       const { row, membership } = requireReadable(standing);
       requireGroup(row, 'cannot be left: delete it with deleteRoom');

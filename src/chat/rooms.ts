@@ -5,7 +5,7 @@ import type { LockedRoom } from '../storage/locked-room.ts';
 import { insertMembers } from '../storage/members.ts';
 import { findDirectRoom, insertRoom, type NewRoom } from '../storage/rooms.ts';
 import { fold, now, type RoomRow, type Trx } from '../storage/tables.ts';
-import { findUsers } from '../storage/users.ts';
+import { findUsers, lockUsers } from '../storage/users.ts';
 import { requireGroup, requireOwner, requireReadable } from './access.ts';
 import { type Chat, changeRoom } from './chat.ts';
 import { accountGone, requireUsers } from './gone-user.ts';
@@ -23,6 +23,7 @@ export interface RoomDraft {
 export async function createRoom(chat: Chat, viewerId: string, { memberIds, ...draft }: RoomDraft): Promise<RoomRow> {
   const others = [...new Set(memberIds)].filter((id) => id !== viewerId);
   const create = async (trx: Trx) => {
+    await lockUsers(trx, [viewerId, ...others]);
     const found = others.length > 0 ? await findUsers(trx, others) : [];
     if (found.length < others.length) throw notFound('One of these users does not exist.', 'memberIds');
     const room = (await insertRoom(trx, { ...draft, createdBy: viewerId, memberCount: 1 + others.length })) as RoomRow;
@@ -44,6 +45,7 @@ export async function openDirectRoom(
   const pair = [viewerId, userId].sort();
   const directKey = JSON.stringify([...pair, subject]);
   const open = async (trx: Trx) => {
+    await lockUsers(trx, pair);
     const users = await findUsers(trx, pair);
     if (!users.some((user) => user.id === viewerId)) throw accountGone();
     if (users.length < 2) throw notFound('There is no such user.', 'userId');

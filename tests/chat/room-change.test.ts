@@ -8,6 +8,7 @@ import { deleteMessage, editMessage, sendMessage } from '../../src/chat/messages
 import { createRoom, deleteRoom, openDirectRoom, updateRoom } from '../../src/chat/rooms.ts';
 import { createGuest } from '../../src/storage/users.ts';
 import { Lock } from '../support/lock.ts';
+import { until } from '../support/process.ts';
 import { chatOn, observeStatements, openTestStorage, range, readAll, type TestStorage } from '../support/storage.ts';
 
 describe('a change of a room', () => {
@@ -85,6 +86,27 @@ describe('a change of a room', () => {
       assert.deepEqual([...new Set(await Promise.all(outcomes))], [expected]);
       assert.ok(statements < 30, `${statements} statements`);
       assert.equal((await readAll(opened.db, ids.roomId)).length, before + 22);
+    });
+  }
+
+  // The deletion of a user locks the user and then their rooms.
+  const others: Record<string, (gone: string, roomId: string) => Promise<unknown>> = {
+    joinRoom: (gone, roomId) => joinRoom(chat, gone, roomId),
+    addMember: (gone, roomId) => addMember(chat, people.owner, roomId, gone),
+    leaveRoom: (gone, roomId) => leaveRoom(chat, gone, roomId),
+    removeMember: (gone, roomId) => removeMember(chat, people.owner, roomId, gone),
+  };
+  for (const [name, change] of Object.entries(others)) {
+    it(`by ${name} does not hold the room while it waits for the deletion of its user`, async () => {
+      const { id: roomId } = await createRoom(chat, people.owner, { kind: 'OPEN', name: 'Room', memberIds: [] });
+      const gone = (await createGuest(opened.db, 'Gone')).id;
+      if (name === 'leaveRoom' || name === 'removeMember') await joinRoom(chat, gone, roomId);
+      await using lock = await Lock.take(url, 'select 1 from users where id = $1 for update', [gone]);
+      const changing = change(gone, roomId);
+      await until('the change waits for the user', async () => (await lock.waiting()) > 0);
+      await lock.ask('select 1 from rooms where id = $1 for update nowait', [roomId]);
+      await lock.release();
+      await changing;
     });
   }
 });
