@@ -115,7 +115,8 @@ const RoomFilter = builder.inputType('RoomFilter', {
     kind: t.field({ type: RoomKind, description: 'Only rooms of this kind.' }),
     joined: t.boolean({ description: 'True: only rooms that the viewer is a member of. False: only rooms that they are not a member of.' }),
     nameContains: t.string({
-      description: 'Only rooms whose name contains this text. Case-insensitive. For a DIRECT room it is the name of the peer that counts.',
+      description:
+        'Only rooms whose name contains this text. Case-insensitive. For a DIRECT room it is the name of the peer that counts. A text of one or two letters is looked for in the first 10,000 OPEN rooms of the list.',
       validate: text(limits.roomName),
     }),
     subject: t.string({ description: 'Only rooms with exactly this subject.', validate: text(limits.subject) }),
