@@ -33,6 +33,8 @@ export interface Context extends Services {
   readonly lastEventId?: string | undefined;
   /** Whether the client still wants the result. */
   readonly wanted: () => boolean;
+  /** Aborted when nobody waits for the result any more: after the deadline, or when the client has left. */
+  readonly ended: () => AbortSignal;
   /** Sets the token as a cookie, or clears the cookie with null. Does nothing if the response cannot carry a cookie any more. */
   readonly setCookie: (token: string | null) => void;
 }

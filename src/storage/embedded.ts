@@ -11,6 +11,7 @@ import { EmbeddedThreads } from './embedded-threads.ts';
 import { DatabaseFailure } from './failure.ts';
 import { openKysely } from './kysely.ts';
 import { migrate } from './migrate.ts';
+import { openReads } from './reads.ts';
 import { Rows } from './rows.ts';
 
 export async function openEmbedded(dataDir: string, log: Log): Promise<Storage> {
@@ -29,7 +30,8 @@ export async function openEmbedded(dataDir: string, log: Log): Promise<Storage> 
     throw error instanceof DatabaseFailure ? new ConfigError(`DATA_DIR ${dataDir} cannot be used: ${error.message}.`) : error;
   }
   const rows = new Rows(db);
-  return { db, rows, feedDb: db, feedRows: rows, probe: () => threads.current().ping(), [Symbol.asyncDispose]: close };
+  const reads = openReads(db);
+  return { db, rows, reads, feedDb: db, feedRows: rows, probe: () => threads.current().ping(), [Symbol.asyncDispose]: close };
 }
 
 // PGlite opens a folder that another process has open without an error, and then one of them loses its rows. SQLite, which

@@ -9,6 +9,7 @@ import type { Storage } from './database.ts';
 import { DatabaseFailure } from './failure.ts';
 import { openKysely, ping } from './kysely.ts';
 import { migrate } from './migrate.ts';
+import { openReads } from './reads.ts';
 import { Rows } from './rows.ts';
 import { ServerClient } from './server-client.ts';
 import { ServerDialect, type TransactionBounds } from './server-dialect.ts';
@@ -57,6 +58,7 @@ export async function openServer(databaseUrl: string, poolSize: number, log: Log
   return {
     db,
     rows: new Rows(db),
+    reads: openReads(db),
     feedDb,
     feedRows: new Rows(feedDb),
     probe: () => ping(probeDb),

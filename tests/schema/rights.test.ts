@@ -58,7 +58,7 @@ for (const name of storages) {
       };
       const { storage } = opened;
       const context = {
-        ...{ storage: { ...storage, db: storage.db.withPlugin(plugin) }, chat, log: silentLog },
+        ...{ storage: { ...storage, reads: () => storage.db.withPlugin(plugin) }, chat, log: silentLog },
         ...{ viewer: { userId: viewerId, expiresAt: new Date(Date.now() + 60_000) }, wanted: () => true, setCookie() {} },
       } as unknown as Context;
       const result = await executeOperation({ schema, document: parse(query), variableValues: { id: roomId }, contextValue: context });
