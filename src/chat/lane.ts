@@ -11,11 +11,16 @@ const deadlineMs = 4000;
 /** Limits of one statement: the number of changes, and the total length of their text. */
 const maxTogether = 512;
 const maxCharacters = 512 * 1024;
+/** Maximum number of changes of one user in a batch while others use the lane, so that a batch takes about as long as without that user. */
+const maxOfUser = 16;
+/** How long a lane counts as used by others after the change of another user. */
+const sharedMs = 1000;
 
 /** The outcomes of changes that ran together, in order. */
 export type Outcomes<Result> = PromiseSettledResult<Result>[];
 
 interface Waiting {
+  readonly userId: string;
   readonly item: unknown;
   /** Length of the text to write. Undefined for a change that runs alone. */
   readonly characters: number | undefined;
@@ -40,6 +45,9 @@ export class Lane {
   readonly #quota: Quota;
   readonly #waiting = new FairQueue<Waiting>();
   #working = false;
+  #lastUserId: string | undefined;
+  /** Until then, one user may not fill a batch. */
+  #sharedUntilMs = 0;
 
   /**
    * A change is refused if `maxWaiting` others are waiting, because it would not start in time. A user who has less than an
@@ -82,7 +90,12 @@ export class Lane {
       if (outcome.status === 'fulfilled') resolve(outcome.value as Result);
       else reject(outcome.reason);
     };
-    this.#waiting.add(userId, { ...change, deadlineAtMs: this.#clock.now() + deadlineMs, settle });
+    const nowMs = this.#clock.now();
+    if (userId !== this.#lastUserId) {
+      if (this.#lastUserId !== undefined) this.#sharedUntilMs = nowMs + sharedMs;
+      this.#lastUserId = userId;
+    }
+    this.#waiting.add(userId, { ...change, userId, deadlineAtMs: nowMs + deadlineMs, settle });
     if (!this.#working) void this.#work();
     return promise;
   }
@@ -110,6 +123,8 @@ export class Lane {
   #takeBatch(): Waiting[] {
     const nowMs = this.#clock.now();
     const batch: Waiting[] = [];
+    const limitOfUser = nowMs < this.#sharedUntilMs ? maxOfUser : maxTogether;
+    const ofUser = new Map<string, number>();
     let characters = 0;
     this.#waiting.takeWhile((next) => {
       if (next.deadlineAtMs < nowMs) {
@@ -117,7 +132,11 @@ export class Lane {
         return true;
       }
       const total = characters + (next.characters ?? maxCharacters + 1);
-      if (batch.length > 0 && (total > maxCharacters || batch.length === maxTogether)) return false;
+      const count = ofUser.get(next.userId) ?? 0;
+      // The others have had as many turns by then.
+      const isFull = total > maxCharacters || batch.length === maxTogether || count === limitOfUser;
+      if (batch.length > 0 && isFull) return false;
+      ofUser.set(next.userId, count + 1);
       characters = total;
       batch.push(next);
       return true;

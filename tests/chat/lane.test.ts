@@ -111,6 +111,23 @@ describe('a lane', () => {
     assert.deepEqual(together, ['ada 1', 'bob 1', 'ada 2', 'ada 3']);
   });
 
+  it('runs at most 16 changes of a user together while others use it, and many while nobody else does', async () => {
+    const clock = new ManualClock();
+    const lane = laneOf(1000, { clock });
+    const batches: number[] = [];
+    const work = async (items: number[]) => {
+      batches.push(items.length);
+      return items.map((value) => ({ status: 'fulfilled', value }) as const);
+    };
+    const send = (userId: string, count: number) => Promise.all(range(1, count).map((i) => lane.runTogether(userId, i, 1, work)));
+    await send('ada', 101);
+    await Promise.all([send('ada', 101), send('bob', 1)]);
+    await send('ada', 20);
+    await clock.advance(1001);
+    await send('ada', 101);
+    assert.deepEqual(batches, [1, 100, 1, 17, ...Array(5).fill(16), 4, 1, 16, 3, 1, 100]);
+  });
+
   it('that is full still takes a change of a user with less than an equal share', async () => {
     const { add, order, release } = heldLane(10);
     for (const i of range(1, 10)) void add('ada', `ada ${i}`);
