@@ -3,10 +3,14 @@
 import type { Bus } from '../bus/bus.ts';
 import { realClock } from '../clock.ts';
 import { type LockedRoom, lockRoom } from '../storage/locked-room.ts';
+import { findStandings, type Standing } from '../storage/members.ts';
 import type { LogEntry } from '../storage/room-log.ts';
+import { Rows } from '../storage/rows.ts';
 import type { Db, Trx } from '../storage/tables.ts';
+import { lockUsers } from '../storage/users.ts';
 import { requireUsers } from './gone-user.ts';
 import { Lane } from './lane.ts';
+import { Quota } from './quota.ts';
 import { RoomQueue } from './room-queue.ts';
 
 /** Maximum number of waiting sends per node: about as many as a healthy database writes in a second. */
@@ -15,37 +19,66 @@ const maxWaitingSends = 10_000;
 /** The dependencies of changes: the database, the bus, and the queues. */
 export interface Chat {
   readonly db: Db;
+  readonly rows: Rows;
   readonly bus: Bus;
   /** Sends to all rooms. */
   readonly sends: Lane;
   /** All other changes, and sends to a room that another transaction holds. */
   readonly rooms: RoomQueue;
+  /** The rooms that each user creates, one after the other, so that one user does not occupy all connections. */
+  readonly creations: RoomQueue;
 }
 
-export const openChat = (db: Db, bus: Bus, clock = realClock): Chat => ({
-  db,
-  bus,
-  sends: new Lane(maxWaitingSends, { clock }),
-  rooms: new RoomQueue(clock),
-});
+export function openChat(db: Db, bus: Bus, clock = realClock): Chat {
+  const options = { clock, quota: new Quota() };
+  return {
+    ...{ db, rows: new Rows(db), bus },
+    sends: new Lane(maxWaitingSends, options),
+    rooms: new RoomQueue(options),
+    creations: new RoomQueue(options),
+  };
+}
 
-/** Runs `work` in the room's lane, with the room's row locked. `room` is undefined if there is no such room. Users without a row: see requireUsers. */
-export async function changeRoom<T>(
+/** A change of a room by a viewer. */
+export interface RoomChange<Result> {
+  /**
+   * Users whose rows the change refers to by a foreign key. They are locked before the room, which is the order in which the
+   * deletion of a user takes its locks. In the other order, the two would deadlock.
+   */
+  readonly users?: readonly string[];
+  /** Throws if the viewer may not make the change. Returns the result if there is nothing to change. */
+  readonly check: (standing: Standing | undefined) => Result | undefined;
+  /** Writes the change, in a locked room. `standing` passed the check under the lock. */
+  readonly work: (room: LockedRoom, standing: Standing) => Promise<Result>;
+}
+
+/**
+ * Changes a room. Users without a row: see requireUsers.
+ *
+ * 1. The check reads without a lock, so that a viewer without the right occupies neither the room's lane nor a connection.
+ * 2. The change waits in the room's lane, and locks the room's row.
+ * 3. The check is repeated under the lock. This one decides, because the right may have ended meanwhile.
+ */
+export async function changeRoom<Result>(
   chat: Chat,
   viewerId: string,
   roomId: string,
-  work: (room: LockedRoom | undefined, trx: Trx) => Promise<T>,
+  { users = [], check, work }: RoomChange<Result>,
   field?: string,
-): Promise<T> {
-  const change = () =>
-    chat.rooms.lane(roomId).run(() =>
-      commit(chat, async (trx) => {
-        const room = await lockRoom(trx, roomId);
-        const result = await work(room, trx);
-        return { entries: room?.entries ?? [], result };
-      }),
-    );
-  return requireUsers(chat.db, viewerId, change, field);
+): Promise<Result> {
+  const change = async () => {
+    const unchanged = check(await chat.rows.standing(viewerId, roomId)); // 1
+    if (unchanged !== undefined) return unchanged;
+    return chat.rooms.lane(roomId).run(viewerId, () => commit(chat, locked)); // 2
+  };
+  const locked = async (trx: Trx) => {
+    if (users.length > 0) await lockUsers(trx, users);
+    const room = await lockRoom(trx, roomId);
+    const [standing] = room ? await findStandings(trx, [{ viewerId, roomId }]) : [];
+    const result = check(standing) ?? (await work(room as LockedRoom, standing as Standing)); // 3
+    return { entries: room?.entries ?? [], result };
+  };
+  return requireUsers(chat.rows, viewerId, change, field);
 }
 
 /**

@@ -2,8 +2,7 @@
 
 import { GaplessError, notFound, unauthenticated } from '../errors.ts';
 import { DatabaseFailure } from '../storage/failure.ts';
-import type { Db } from '../storage/tables.ts';
-import { findUser } from '../storage/users.ts';
+import type { Rows } from '../storage/rows.ts';
 
 /** The foreign keys to users from the rows that changes write. */
 const userKeys = ['messages_sender_id_fkey', 'memberships_user_id_fkey', 'rooms_created_by_fkey'];
@@ -18,14 +17,15 @@ export const isOfGoneUser = (error: unknown) => error instanceof DatabaseFailure
  * `field` if another user no longer has one. A viewer without a row has no memberships either, so FORBIDDEN or NOT_FOUND may
  * have the same cause.
  */
-export async function requireUsers<T>(db: Db, viewerId: string, change: () => Promise<T>, field?: string): Promise<T> {
+export async function requireUsers<T>(rows: Rows, viewerId: string, change: () => Promise<T>, field?: string): Promise<T> {
   try {
     return await change();
   } catch (error) {
     const isOfUser = isOfGoneUser(error);
     const isRefusal = error instanceof GaplessError && (error.code === 'FORBIDDEN' || error.code === 'NOT_FOUND');
     if (!isOfUser && !isRefusal) throw error;
-    if (!(await findUser(db, viewerId))) throw accountGone();
+    const [viewer] = await rows.users([viewerId]);
+    if (!viewer) throw accountGone();
     throw isOfUser && field !== undefined ? notFound('There is no such user.', field) : error;
   }
 }

@@ -4,45 +4,56 @@ import { badInput, notFound } from '../errors.ts';
 import type { LockedRoom } from '../storage/locked-room.ts';
 import { deleteMember, findMember, findOldestMember, insertMembers, makeOwner } from '../storage/members.ts';
 import { addNotice } from '../storage/messages.ts';
-import type { MembershipRow, RoomRow, Trx } from '../storage/tables.ts';
+import type { MembershipRow, RoomRow } from '../storage/tables.ts';
 import { findUser } from '../storage/users.ts';
-import { requireOwner, requireReadable } from './access.ts';
-import { type Chat, changeRoom } from './chat.ts';
+import { requireGroup, requireOwner, requireReadable } from './access.ts';
+import { type Chat, changeRoom, type RoomChange } from './chat.ts';
 import { endRoom } from './rooms.ts';
 
 /** Joins an OPEN room. Does nothing for a member. */
 export async function joinRoom(chat: Chat, viewerId: string, roomId: string): Promise<MembershipRow> {
-  return changeRoom(chat, viewerId, roomId, async (locked) => {
-    const { room, membership } = await requireReadable(locked, viewerId);
-    return membership ?? enter(room, viewerId);
+  return changeRoom(chat, viewerId, roomId, {
+    users: [viewerId],
+    check: (standing) => requireReadable(standing).membership,
+    work: (room) => enter(room, viewerId),
   });
 }
 
 /** Adds a user. Does nothing if the user is a member. */
 export async function addMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<MembershipRow> {
-  const add = async (locked: LockedRoom | undefined, trx: Trx) => {
-    const standing = await requireReadable(locked, viewerId);
-    const { room } = standing;
-    requireGroup(room, 'always has two members: nobody can be added');
-    requireOwner(standing);
-    if (!(await findUser(trx, userId))) throw notFound('There is no such user.', 'userId');
-    return (await findMember(trx, roomId, userId)) ?? enter(room, userId);
+  const change: RoomChange<MembershipRow> = {
+    users: [userId],
+    check(standing) {
+      const readable = requireReadable(standing);
+      requireGroup(readable.row, 'always has two members: nobody can be added');
+      requireOwner(readable);
+      return undefined;
+    },
+    async work(room) {
+      if (!(await findUser(room.trx, userId))) throw notFound('There is no such user.', 'userId');
+      return (await findMember(room.trx, roomId, userId)) ?? enter(room, userId);
+    },
   };
-  return changeRoom(chat, viewerId, roomId, add, 'userId');
+  return changeRoom(chat, viewerId, roomId, change, 'userId');
 }
 
 /** Removes a member, and returns the room after that. Throws NOT_FOUND if the user is not a member. */
 export async function removeMember(chat: Chat, viewerId: string, roomId: string, userId: string): Promise<RoomRow> {
-  return changeRoom(chat, viewerId, roomId, async (locked, trx) => {
-    const standing = await requireReadable(locked, viewerId);
-    const { room } = standing;
-    requireGroup(room, 'always has two members: nobody can be removed');
-    requireOwner(standing);
-    if (userId === viewerId) throw badInput('An owner cannot remove themselves: use leaveRoom.', 'userId');
-    const membership = await findMember(trx, roomId, userId);
-    if (!membership) throw notFound('This user is not a member of the room.', 'userId');
-    await exit(room, membership);
-    return room.row;
+  return changeRoom(chat, viewerId, roomId, {
+    users: [userId],
+    check(standing) {
+      const readable = requireReadable(standing);
+      requireGroup(readable.row, 'always has two members: nobody can be removed');
+      requireOwner(readable);
+      if (userId === viewerId) throw badInput('An owner cannot remove themselves: use leaveRoom.', 'userId');
+      return undefined;
+    },
+    async work(room) {
+      const membership = await findMember(room.trx, roomId, userId);
+      if (!membership) throw notFound('This user is not a member of the room.', 'userId');
+      await exit(room, membership);
+      return room.row;
+    },
   });
 }
 
@@ -51,15 +62,20 @@ export async function removeMember(chat: Chat, viewerId: string, roomId: string,
  * an OPEN room.
  */
 export async function leaveRoom(chat: Chat, viewerId: string, roomId: string): Promise<RoomRow | undefined> {
-  return changeRoom(chat, viewerId, roomId, async (locked) => {
-    const { room, membership } = await requireReadable(locked, viewerId);
-    requireGroup(room, 'cannot be left: delete it with deleteRoom');
-    if (!membership) return room.row;
-    await exit(room, membership);
-    const next = await findOldestMember(room.trx, roomId);
-    if (next && membership.role === 'OWNER') await makeOwner(room.trx, next.id);
-    if (!next && room.row.kind === 'PRIVATE') await endRoom(room);
-    return room.row.kind === 'OPEN' ? room.row : undefined;
+  return changeRoom<RoomRow | undefined>(chat, viewerId, roomId, {
+    users: [viewerId],
+    check(standing) {
+      const { row, membership } = requireReadable(standing);
+      requireGroup(row, 'cannot be left: delete it with deleteRoom');
+      return membership ? undefined : row;
+    },
+    async work(room, { membership }) {
+      await exit(room, membership as MembershipRow);
+      const next = await findOldestMember(room.trx, roomId);
+      if (next && membership?.role === 'OWNER') await makeOwner(room.trx, next.id);
+      if (!next && room.row.kind === 'PRIVATE') await endRoom(room);
+      return room.row.kind === 'OPEN' ? room.row : undefined;
+    },
   });
 }
 
@@ -76,8 +92,4 @@ async function exit(room: LockedRoom, { id, userId }: MembershipRow): Promise<vo
   await deleteMember(room.trx, id);
   await addNotice(room, 'LEAVE', userId);
   await room.append({ type: 'MemberLeft', userId }, { memberCount: room.row.memberCount - 1 });
-}
-
-function requireGroup(room: LockedRoom, instead: string): void {
-  if (room.row.kind === 'DIRECT') throw badInput(`A DIRECT room ${instead}.`, 'roomId');
 }

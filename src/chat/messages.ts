@@ -3,6 +3,7 @@
 import { conflict, forbidden, notFound } from '../errors.ts';
 import { DatabaseFailure } from '../storage/failure.ts';
 import type { LockedRoom } from '../storage/locked-room.ts';
+import type { Standing } from '../storage/members.ts';
 import { changeMessage, findMessages, hashOf, isKeyTaken } from '../storage/messages.ts';
 import { lockForSends, type Send, type SendResult, writeSends } from '../storage/sends.ts';
 import type { Db, MessageRow } from '../storage/tables.ts';
@@ -30,17 +31,17 @@ type Answer = Sent | undefined;
  * 2. Such a send waits in the lane of its room, and so do later sends to that room.
  */
 export const sendMessage = (chat: Chat, senderId: string, sending: Sending): Promise<Sent> =>
-  requireUsers(chat.db, senderId, () => send(chat, senderId, sending));
+  requireUsers(chat.rows, senderId, () => send(chat, senderId, sending));
 
 async function send(chat: Chat, senderId: string, sending: Sending): Promise<Sent> {
   const { roomId, body } = sending;
   const own = { ...sending, senderId };
   const sent = chat.rooms.isBusy(roomId)
     ? undefined
-    : await chat.sends.runTogether(own, body.length, (sends: Send[]) => settleAll(sends, (some) => sendAll(chat, some))); // 1
+    : await chat.sends.runTogether(senderId, own, body.length, (sends: Send[]) => settleAll(sends, (some) => sendAll(chat, some))); // 1
   if (sent) return sent;
   const inRoom = (sends: Send[]) => settleAll(sends, (some) => sendInto(chat, roomId, some));
-  return (await chat.rooms.lane(roomId).runTogether(own, body.length, inRoom)) as Sent; // 2
+  return (await chat.rooms.lane(roomId).runTogether(senderId, own, body.length, inRoom)) as Sent; // 2
 }
 
 /** Writes the sends with one statement and publishes their entries. All are `held` if the statement collided with another transaction. */
@@ -123,40 +124,54 @@ const isSame = (sent: MessageRow, send: Send) => sent.roomId === send.roomId && 
 
 /** Throws FORBIDDEN unless the viewer sent the TALK message and is a member, and CONFLICT if it is deleted. */
 export async function editMessage(chat: Chat, viewerId: string, messageId: string, body: string): Promise<MessageRow> {
-  return changeFound(chat, viewerId, messageId, async (room, message) => {
-    const { membership } = await requireReadable(room, viewerId, noSuchMessage);
-    if (message.senderId !== viewerId || message.kind !== 'TALK') throw forbidden('Only its sender may edit a message.');
-    if (membership === undefined) throw forbidden(joinFirst);
-    if (message.deletedAt !== null) throw conflict('The message is deleted.', 'messageId');
-    if (message.body === body) return message;
-    return changeMessage(room, messageId, 'MessageEdited', { body });
+  return changeFound(chat, viewerId, messageId, {
+    check({ membership }, message) {
+      if (message.senderId !== viewerId || message.kind !== 'TALK') throw forbidden('Only its sender may edit a message.');
+      if (membership === undefined) throw forbidden(joinFirst);
+      if (message.deletedAt !== null) throw conflict('The message is deleted.', 'messageId');
+      return message.body === body ? message : undefined;
+    },
+    work: (room) => changeMessage(room, messageId, 'MessageEdited', { body }),
   });
 }
 
 /** Replaces a message by a tombstone. Does nothing for a tombstone. Throws FORBIDDEN unless the viewer sent it or owns the room. */
 export async function deleteMessage(chat: Chat, viewerId: string, messageId: string): Promise<MessageRow> {
-  return changeFound(chat, viewerId, messageId, async (room, message) => {
-    const { membership } = await requireReadable(room, viewerId, noSuchMessage);
-    const own = message.senderId === viewerId && message.kind === 'TALK';
-    if (!own && membership?.role !== 'OWNER') throw forbidden('Only its sender or the owner of the room may delete a message.');
-    if (message.deletedAt !== null) return message;
-    return changeMessage(room, messageId, 'MessageDeleted', { body: null, deletionReason: own ? 'BY_SENDER' : 'BY_OWNER' });
+  const isOwn = ({ senderId, kind }: MessageRow) => senderId === viewerId && kind === 'TALK';
+  return changeFound(chat, viewerId, messageId, {
+    check({ membership }, message) {
+      const mayDelete = isOwn(message) || membership?.role === 'OWNER';
+      if (!mayDelete) throw forbidden('Only its sender or the owner of the room may delete a message.');
+      return message.deletedAt === null ? undefined : message;
+    },
+    work(room, message) {
+      const deletionReason = isOwn(message) ? 'BY_SENDER' : 'BY_OWNER';
+      return changeMessage(room, messageId, 'MessageDeleted', { body: null, deletionReason });
+    },
   });
 }
 
-async function changeFound(
-  chat: Chat,
-  viewerId: string,
-  messageId: string,
-  work: (room: LockedRoom, message: MessageRow) => Promise<MessageRow>,
-): Promise<MessageRow> {
-  const [found] = await findMessages(chat.db, [messageId]);
+/** A change of a message, as RoomChange is one of a room. */
+interface MessageChange {
+  readonly check: (standing: Standing, message: MessageRow) => MessageRow | undefined;
+  readonly work: (room: LockedRoom, message: MessageRow) => Promise<MessageRow>;
+}
+
+async function changeFound(chat: Chat, viewerId: string, messageId: string, { check, work }: MessageChange): Promise<MessageRow> {
+  const [found] = await chat.rows.messages([messageId]);
   if (!found) throw noSuchMessage();
-  return changeRoom(chat, viewerId, found.roomId, async (room, trx) => {
-    // Read again under the lock, because the message may have changed.
-    const [message] = await findMessages(trx, [messageId]);
-    if (!room || !message || message.seq <= room.row.floorSeq) throw noSuchMessage();
-    return work(room, message);
+  const checkThat = (message: MessageRow | undefined, standing: Standing | undefined) => {
+    const readable = requireReadable(standing, noSuchMessage);
+    if (!message || message.seq <= readable.row.floorSeq) throw noSuchMessage();
+    return check(readable, message);
+  };
+  return changeRoom(chat, viewerId, found.roomId, {
+    check: (standing) => checkThat(found, standing),
+    async work(room, standing) {
+      // Read again under the lock, because the message may have changed.
+      const [message] = await findMessages(room.trx, [messageId]);
+      return checkThat(message, standing) ?? work(room, message as MessageRow);
+    },
   });
 }
 

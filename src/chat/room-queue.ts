@@ -3,16 +3,18 @@
 
 import type { Clock } from '../clock.ts';
 import { Lane } from './lane.ts';
+import type { Quota } from './quota.ts';
 
 /** Maximum number of changes that wait for one room. */
 const maxWaiting = 1000;
 
+/** Rooms by id. The creations of users wait in the same way, by the id of the user. */
 export class RoomQueue {
-  readonly #clock: Clock;
+  readonly #options: { readonly clock: Clock; readonly quota: Quota };
   readonly #lanes = new Map<string, Lane>();
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  constructor(options: { readonly clock: Clock; readonly quota: Quota }) {
+    this.#options = options;
   }
 
   /** Whether a change to the room is waiting or running. */
@@ -24,7 +26,7 @@ export class RoomQueue {
   lane(roomId: string): Lane {
     const known = this.#lanes.get(roomId);
     if (known) return known;
-    const lane = new Lane(maxWaiting, { clock: this.#clock, onIdle: () => this.#lanes.delete(roomId) });
+    const lane = new Lane(maxWaiting, { ...this.#options, onIdle: () => this.#lanes.delete(roomId) });
     this.#lanes.set(roomId, lane);
     return lane;
   }

@@ -5,8 +5,8 @@ import type { LockedRoom } from '../storage/locked-room.ts';
 import { insertMembers } from '../storage/members.ts';
 import { findDirectRoom, insertRoom, type NewRoom } from '../storage/rooms.ts';
 import { fold, now, type RoomRow, type Trx } from '../storage/tables.ts';
-import { findUsers } from '../storage/users.ts';
-import { requireOwner, requireReadable } from './access.ts';
+import { findUsers, lockUsers } from '../storage/users.ts';
+import { requireGroup, requireOwner, requireReadable } from './access.ts';
 import { type Chat, changeRoom } from './chat.ts';
 import { accountGone, requireUsers } from './gone-user.ts';
 
@@ -23,6 +23,7 @@ export interface RoomDraft {
 export async function createRoom(chat: Chat, viewerId: string, { memberIds, ...draft }: RoomDraft): Promise<RoomRow> {
   const others = [...new Set(memberIds)].filter((id) => id !== viewerId);
   const create = async (trx: Trx) => {
+    await lockUsers(trx, [viewerId, ...others]);
     const found = others.length > 0 ? await findUsers(trx, others) : [];
     if (found.length < others.length) throw notFound('One of these users does not exist.', 'memberIds');
     const room = (await insertRoom(trx, { ...draft, createdBy: viewerId, memberCount: 1 + others.length })) as RoomRow;
@@ -30,7 +31,7 @@ export async function createRoom(chat: Chat, viewerId: string, { memberIds, ...d
     if (others.length > 0) await insertMembers(trx, room.id, others, 'MEMBER');
     return room;
   };
-  return requireUsers(chat.db, viewerId, () => chat.db.transaction().execute(create), 'memberIds');
+  return createOne(chat, viewerId, create, 'memberIds');
 }
 
 /** Gets or creates the DIRECT room of the viewer and another user, about `subject` if it is given. */
@@ -44,6 +45,7 @@ export async function openDirectRoom(
   const pair = [viewerId, userId].sort();
   const directKey = JSON.stringify([...pair, subject]);
   const open = async (trx: Trx) => {
+    await lockUsers(trx, pair);
     const users = await findUsers(trx, pair);
     if (!users.some((user) => user.id === viewerId)) throw accountGone();
     if (users.length < 2) throw notFound('There is no such user.', 'userId');
@@ -59,8 +61,12 @@ export async function openDirectRoom(
       return { room, created: true };
     }
   };
-  return requireUsers(chat.db, viewerId, () => chat.db.transaction().execute(open), 'userId');
+  return createOne(chat, viewerId, open, 'userId');
 }
+
+/** Runs `create` in a transaction, after the other creations of the viewer. */
+const createOne = <Result>(chat: Chat, viewerId: string, create: (trx: Trx) => Promise<Result>, field: string): Promise<Result> =>
+  requireUsers(chat.rows, viewerId, () => chat.creations.lane(viewerId).run(viewerId, () => chat.db.transaction().execute(create)), field);
 
 /** Changes the given fields. `null` clears the description. Throws FORBIDDEN if the viewer does not own the room. */
 export async function updateRoom(
@@ -69,24 +75,30 @@ export async function updateRoom(
   roomId: string,
   changes: { name?: string; description?: string | null },
 ): Promise<RoomRow> {
-  return changeRoom(chat, viewerId, roomId, async (locked) => {
-    const standing = await requireReadable(locked, viewerId);
-    const { room } = standing;
-    if (room.row.kind === 'DIRECT') throw badInput('A DIRECT room cannot be changed.', 'roomId');
-    requireOwner(standing);
-    const { name = room.row.name, description = room.row.description } = changes;
-    if (name === room.row.name && description === room.row.description) return room.row;
-    await room.append({ type: 'RoomUpdated' }, { name, nameFolded: fold(name), description });
-    return room.row;
+  return changeRoom(chat, viewerId, roomId, {
+    check(standing) {
+      const readable = requireReadable(standing);
+      requireGroup(readable.row, 'cannot be changed');
+      requireOwner(readable);
+      return undefined;
+    },
+    async work(room) {
+      const { name = room.row.name, description = room.row.description } = changes;
+      if (name === room.row.name && description === room.row.description) return room.row;
+      await room.append({ type: 'RoomUpdated' }, { name, nameFolded: fold(name), description });
+      return room.row;
+    },
   });
 }
 
 /** Deletes a room. Throws FORBIDDEN unless the viewer owns it, or it is a DIRECT room of theirs. */
 export async function deleteRoom(chat: Chat, viewerId: string, roomId: string): Promise<void> {
-  await changeRoom(chat, viewerId, roomId, async (locked) => {
-    const standing = await requireReadable(locked, viewerId);
-    if (standing.room.row.kind !== 'DIRECT') requireOwner(standing);
-    await endRoom(standing.room);
+  await changeRoom<void>(chat, viewerId, roomId, {
+    check(standing) {
+      const readable = requireReadable(standing);
+      if (readable.row.kind !== 'DIRECT') requireOwner(readable);
+    },
+    work: endRoom,
   });
 }
 

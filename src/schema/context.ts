@@ -35,6 +35,8 @@ export interface Context extends Services {
   readonly wanted: () => boolean;
   /** Continues the connection of this request with a new token. Undefined if the request did not come over a WebSocket. */
   readonly renewToken?: ((token: string) => Promise<Viewer>) | undefined;
+  /** Aborted when nobody waits for the result any more: after the deadline, or when the client has left. */
+  readonly ended: () => AbortSignal;
   /** Sets the token as a cookie, or clears the cookie with null. Does nothing if the response cannot carry a cookie any more. */
   readonly setCookie: (token: string | null) => void;
 }

@@ -1,8 +1,13 @@
-// Loaders that combine the keys of one execution into one query. A loader belongs to a context and lives as long as it.
+// How resolvers read the database: through the share of their viewer, with loaders that combine the keys of one execution
+// into one query. A loader belongs to a context and lives as long as it.
 
 import { createContextCache, initContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
+import type { Db } from '../storage/tables.ts';
 import type { Context } from './context.ts';
+
+/** The database for the reads of a resolver. */
+export const readsOf = createContextCache((context: Context): Db => context.storage.reads(context));
 
 /** A loader of at most one row per key. It is created when a context first uses it. */
 export function loaderOf<Row>(load: (keys: string[], context: Context) => Promise<readonly Row[]>, keyOf: (row: Row) => string) {

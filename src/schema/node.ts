@@ -7,6 +7,7 @@ import { findRooms } from '../storage/rooms.ts';
 import type { MembershipRow, MessageRow, RoomKind, RoomRow, UserRow } from '../storage/tables.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
+import { readsOf } from './loaders.ts';
 
 const id = { resolve: (row: { id: string }) => row.id };
 const toKey = (row: { id: string }) => row.id;
@@ -25,24 +26,24 @@ export const Room = builder.loadableNodeRef<RoomShape>('Room', {
   id,
   toKey,
   sort: true,
-  load: async (ids: string[], { storage, viewer }: Context): Promise<RoomShape[]> =>
-    viewer ? findRooms(storage.db, viewer.userId, ids.filter(isWellFormed)) : [],
+  load: async (ids: string[], context: Context): Promise<RoomShape[]> =>
+    context.viewer ? findRooms(readsOf(context), context.viewer.userId, ids.filter(isWellFormed)) : [],
 });
 
 export const Membership = builder.loadableNodeRef<MembershipRow>('Membership', {
   id,
   toKey,
   sort: true,
-  load: async (ids: string[], { storage, viewer }: Context) =>
-    viewer ? findMemberships(storage.db, viewer.userId, ids.filter(isWellFormed)) : [],
+  load: async (ids: string[], context: Context) =>
+    context.viewer ? findMemberships(readsOf(context), context.viewer.userId, ids.filter(isWellFormed)) : [],
 });
 
 export const Message = builder.loadableNodeRef<MessageRow>('Message', {
   id,
   toKey,
   sort: true,
-  load: async (ids: string[], { storage, viewer }: Context) =>
-    viewer ? findReadableMessages(storage.db, viewer.userId, ids.filter(isWellFormed)) : [],
+  load: async (ids: string[], context: Context) =>
+    context.viewer ? findReadableMessages(readsOf(context), context.viewer.userId, ids.filter(isWellFormed)) : [],
 });
 
 /** The room, if the viewer may read it. */

@@ -9,6 +9,7 @@ import { hasRightEnded, type LogEntry } from '../storage/room-log.ts';
 import type { MessageRow } from '../storage/tables.ts';
 import { builder } from './builder.ts';
 import { type Context, requireViewer } from './context.ts';
+import { readsOf } from './loaders.ts';
 import { findRoom, Membership, Message, Room, roomOf, User } from './node.ts';
 import { dependsOnViewer } from './sharing.ts';
 
@@ -67,7 +68,7 @@ const plainEvent = (name: Delivery['type'], description: string) =>
         description: 'Their membership. Null when they have left since.',
         extensions: dependsOnViewer,
         resolve: async ({ roomId, userId }, _args, context) => {
-          const [membership] = await findMembershipsOf(context.storage.db, requireViewer(context), userId, [roomId]);
+          const [membership] = await findMembershipsOf(readsOf(context), requireViewer(context), userId, [roomId]);
           return membership ?? null;
         },
       }),
@@ -111,7 +112,7 @@ export async function messageOf(event: MessageEvent, _args: object, context: Con
   if (message.changedSeq < event.seq)
     throw unavailable('The database answered with an older state of the message than that of the event: retry.');
   if (message.changedSeq === event.seq) return message;
-  if (!(await hasRightEnded(context.storage.db, event, message.changedSeq))) return message;
+  if (!(await hasRightEnded(readsOf(context), event, message.changedSeq))) return message;
   if ((await roomOf(context, event.roomId)).visible) return message;
   return { ...message, body: null, editedAt: null, deletedAt: null, deletionReason: null };
 }

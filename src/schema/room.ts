@@ -11,7 +11,7 @@ import { builder, toConnection } from './builder.ts';
 import { requireViewer } from './context.ts';
 import { costOfPage } from './cost.ts';
 import { idOf, limits, line, text } from './input.ts';
-import { loaderOf } from './loaders.ts';
+import { loaderOf, readsOf } from './loaders.ts';
 import { MembershipConnection } from './membership.ts';
 import { MessageConnection } from './message.ts';
 import { findRoom, Membership, Message, Room, User } from './node.ts';
@@ -27,12 +27,12 @@ const RoomKind = builder.enumType('RoomKind', {
 });
 
 const roomIdOf = (row: { roomId: string }) => row.roomId;
-const peers = loaderOf((ids, context) => findPeers(context.storage.db, requireViewer(context), ids), roomIdOf);
+const peers = loaderOf((ids, context) => findPeers(readsOf(context), requireViewer(context), ids), roomIdOf);
 const viewerMemberships = loaderOf((ids, context) => {
   const viewerId = requireViewer(context);
-  return findMembershipsOf(context.storage.db, viewerId, viewerId, ids);
+  return findMembershipsOf(readsOf(context), viewerId, viewerId, ids);
 }, roomIdOf);
-const lastMessages = loaderOf((ids, context) => findLastMessages(context.storage.db, requireViewer(context), ids), roomIdOf);
+const lastMessages = loaderOf((ids, context) => findLastMessages(readsOf(context), requireViewer(context), ids), roomIdOf);
 
 Room.implement({
   description: 'A chat room. For a viewer who may not see it, it does not exist.',
@@ -88,7 +88,7 @@ Room.implement({
       args: t.arg.connectionArgs(),
       complexity: costOfPage,
       resolve: async (room, args, context) =>
-        toConnection(await listMembers(context.storage.db, requireViewer(context), room.id, args), memberCursor),
+        toConnection(await listMembers(readsOf(context), requireViewer(context), room.id, args), memberCursor),
     }),
     messages: t.field({
       type: MessageConnection,
@@ -97,7 +97,7 @@ Room.implement({
       args: t.arg.connectionArgs(),
       complexity: costOfPage,
       resolve: async (room, args, context) => {
-        const page = await listMessages(context.storage.db, requireViewer(context), room.id, args);
+        const page = await listMessages(readsOf(context), requireViewer(context), room.id, args);
         return { ...toConnection(page, messageCursor), syncCursor: encodeCursor(room.id, page.sync) };
       },
     }),
@@ -115,7 +115,8 @@ const RoomFilter = builder.inputType('RoomFilter', {
     kind: t.field({ type: RoomKind, description: 'Only rooms of this kind.' }),
     joined: t.boolean({ description: 'True: only rooms that the viewer is a member of. False: only rooms that they are not a member of.' }),
     nameContains: t.string({
-      description: 'Only rooms whose name contains this text. Case-insensitive. For a DIRECT room it is the name of the peer that counts.',
+      description:
+        'Only rooms whose name contains this text. Case-insensitive. For a DIRECT room it is the name of the peer that counts. A text of one or two letters is looked for in the first 10,000 OPEN rooms of the list.',
       validate: text(limits.roomName),
     }),
     subject: t.string({ description: 'Only rooms with exactly this subject.', validate: text(limits.subject) }),
@@ -151,7 +152,7 @@ builder.queryFields((t) => ({
     },
     complexity: costOfPage,
     resolve: async (_query, { filter, orderBy, ...args }, context) => {
-      const page = await listRooms(context.storage.db, requireViewer(context), args, filter ?? {}, orderBy);
+      const page = await listRooms(readsOf(context), requireViewer(context), args, filter ?? {}, orderBy);
       const rooms = { ...page, rows: page.rows.map((row) => ({ ...row, visible: true })) };
       return toConnection(rooms, (row) => roomCursor(orderBy, row));
     },

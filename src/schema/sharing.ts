@@ -126,6 +126,8 @@ function viewersOwnOf(document: DocumentNode, schema: GraphQLSchema): ReadonlySe
 const isEvent = (type: GraphQLCompositeType | undefined | null): type is GraphQLObjectType =>
   isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'RoomEvent');
 
+const neverEnded = new AbortController().signal;
+
 /** A context without a viewer, and whether a resolver has read the viewer from it nevertheless. */
 export function sharedContext(services: Services): { context: Context; viewerSeen: () => boolean } {
   let seen = false;
@@ -137,6 +139,7 @@ export function sharedContext(services: Services): { context: Context; viewerSee
     },
     setCookie() {},
     wanted: () => true,
+    ended: () => neverEnded,
   };
   return { context, viewerSeen: () => seen };
 }

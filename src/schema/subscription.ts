@@ -119,4 +119,4 @@ const isEmpty = ({ data }: ExecutionResult) => data == null || Object.values(dat
 
 /** A copy of the services that reads through the database connections of feeds. As a copy, it has loaders of its own. */
 const forFeeds = <Of extends Services>({ storage, ...rest }: Of): Of =>
-  ({ ...rest, storage: { ...storage, db: storage.feedDb, rows: storage.feedRows } }) as unknown as Of;
+  ({ ...rest, storage: { ...storage, reads: () => storage.feedDb, rows: storage.feedRows } }) as unknown as Of;

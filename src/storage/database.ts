@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import { openEmbedded } from './embedded.ts';
 import type { DatabaseFailure } from './failure.ts';
+import type { OpenReads } from './reads.ts';
 import type { Rows } from './rows.ts';
 import { openServer } from './server.ts';
 import type { Db } from './tables.ts';
@@ -11,6 +12,8 @@ import type { Db } from './tables.ts';
 export interface Storage extends AsyncDisposable {
   readonly db: Db;
   readonly rows: Rows;
+  /** The same database, for the reads of one request: fair to other viewers, and cancelled with the request. */
+  readonly reads: OpenReads;
   /** The same database, with separate connections for the reads of feeds and their events, so that these do not delay sends. */
   readonly feedDb: Db;
   readonly feedRows: Rows;

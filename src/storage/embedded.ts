@@ -11,6 +11,7 @@ import { EmbeddedThreads } from './embedded-threads.ts';
 import { DatabaseFailure } from './failure.ts';
 import { openKysely } from './kysely.ts';
 import { migrate } from './migrate.ts';
+import { openReads } from './reads.ts';
 import { Rows } from './rows.ts';
 
 export async function openEmbedded(dataDir: string, log: Log): Promise<Storage> {
@@ -33,6 +34,7 @@ export async function openEmbedded(dataDir: string, log: Log): Promise<Storage> 
   return {
     db,
     rows,
+    reads: openReads(db),
     feedDb: db,
     feedRows: rows,
     probe: () => threads.current().ping(),

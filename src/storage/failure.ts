@@ -50,11 +50,19 @@ async function report<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-class ReportingConnection implements DatabaseConnection {
-  readonly inner: DatabaseConnection;
+/** A connection of either database. */
+type InnerConnection = DatabaseConnection & { readonly cancel?: () => Promise<void> };
 
-  constructor(inner: DatabaseConnection) {
+export class ReportingConnection implements DatabaseConnection {
+  readonly inner: InnerConnection;
+
+  constructor(inner: InnerConnection) {
     this.inner = inner;
+  }
+
+  /** Cancels the statement that runs, if the database can do that. Never rejects. */
+  async cancel(): Promise<void> {
+    await this.inner.cancel?.();
   }
 
   executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {

@@ -1,6 +1,18 @@
 // The Kysely settings of both databases: the naming of columns, the schema of the tables, and failures as DatabaseFailure.
 
-import { CamelCasePlugin, type Dialect, HandleEmptyInListsPlugin, Kysely, replaceWithNoncontingentExpression, sql } from 'kysely';
+import {
+  CamelCasePlugin,
+  type ConnectionProvider,
+  type Dialect,
+  DummyDriver,
+  HandleEmptyInListsPlugin,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  replaceWithNoncontingentExpression,
+  sql,
+} from 'kysely';
 import { reportFailures } from './failure.ts';
 import { SchemaPlugin } from './schema-plugin.ts';
 import type { Database, Db } from './tables.ts';
@@ -20,6 +32,27 @@ export const openKysely = (dialect: Dialect, schema = defaultSchema): Db =>
       new SchemaPlugin(schema),
     ],
   });
+
+/** The same database for single statements, which get their connections from `provider`. */
+export const readOnlyOn = (db: Db, provider: ConnectionProvider): Db =>
+  new Kysely<Database>({
+    executor: db.getExecutor().withConnectionProvider(provider),
+    ...{ driver: noTransactions, dialect: noDialect, config: { dialect: noDialect } },
+  });
+
+class NoTransactions extends DummyDriver {
+  override async beginTransaction(): Promise<void> {
+    throw new Error('A read is a single statement.');
+  }
+}
+
+const noTransactions = new NoTransactions();
+const noDialect: Dialect = {
+  createAdapter: () => new PostgresAdapter(),
+  createDriver: () => noTransactions,
+  createIntrospector: (db) => new PostgresIntrospector(db),
+  createQueryCompiler: () => new PostgresQueryCompiler(),
+};
 
 /** Throws if the database does not answer. */
 export async function ping(db: Db): Promise<void> {

@@ -4,10 +4,22 @@ import { sql } from 'kysely';
 import { noSuchRoom } from '../errors.ts';
 import { decodeListCursor, encodeListCursor } from './cursor.ts';
 import { newId } from './id.ts';
-import type { LockedRoom } from './locked-room.ts';
 import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
+import { primary } from './primary.ts';
 import { mayRead } from './rights.ts';
-import { type Db, type MembershipRow, membershipColumns, qualified, type RoomRole, type Trx } from './tables.ts';
+import type { RoomView } from './rooms.ts';
+import { statement } from './statement.ts';
+import {
+  type Db,
+  type MembershipRow,
+  membershipColumns,
+  qualified,
+  type RoomRole,
+  type RoomRow,
+  roomColumns,
+  selection,
+  type Trx,
+} from './tables.ts';
 
 export async function findMember(trx: Trx, roomId: string, userId: string): Promise<MembershipRow | undefined> {
   return trx
@@ -18,23 +30,50 @@ export async function findMember(trx: Trx, roomId: string, userId: string): Prom
     .executeTakeFirst();
 }
 
-/** A locked room, and a user's membership in it. */
+/** A room, and what a user is in it. */
 export interface Standing {
+  readonly row: RoomRow;
   readonly mayRead: boolean;
   /** Undefined for a user who is not a member, such as a reader of an OPEN room. */
   readonly membership: MembershipRow | undefined;
 }
 
-export async function findStanding({ trx, row }: LockedRoom, userId: string): Promise<Standing> {
-  const found = await trx
-    .selectFrom('rooms')
-    .leftJoin('memberships', (join) => join.onRef('memberships.roomId', '=', 'rooms.id').on('memberships.userId', '=', userId))
-    .select(qualified('memberships', membershipColumns))
-    .select(mayRead(userId).as('mayRead'))
-    .where('rooms.id', '=', row.id)
-    .executeTakeFirstOrThrow();
-  const { mayRead: may, ...membership } = found;
-  return { mayRead: may, membership: membership.id === null ? undefined : (membership as MembershipRow) };
+type StandingRow = RoomRow & {
+  readonly place: number;
+  readonly mayRead: boolean;
+  readonly membershipId: string | null;
+  readonly role: RoomRole;
+  readonly joinedAt: Date;
+};
+
+const standings = statement<StandingRow, [viewerIds: readonly string[], roomIds: readonly string[]]>(
+  (viewerIds, roomIds) => sql`
+    select view.place, ${selection('rooms', roomColumns)}, ${mayRead(sql.ref('view.viewer_id'))} as may_read,
+      memberships.id as membership_id, memberships.role, memberships.joined_at
+    from ${primary} left join (
+      unnest(${viewerIds}::text[], ${roomIds}::text[]) with ordinality as view (viewer_id, room_id, place)
+      join rooms on rooms.id = view.room_id
+      left join memberships on memberships.user_id = view.viewer_id and memberships.room_id = rooms.id
+    ) on true
+    where is_primary = 1`,
+);
+
+/** For each view, in order: the standing of that viewer. Undefined if there is no such room. */
+export async function findStandings(db: Db, views: readonly RoomView[]): Promise<(Standing | undefined)[]> {
+  const rows = await standings(
+    db,
+    views.map(({ viewerId }) => viewerId),
+    views.map(({ roomId }) => roomId),
+  );
+  const found = new Map(rows.map((row) => [row.place, row]));
+  return views.map(({ viewerId }, index) => {
+    const place = found.get(index + 1);
+    return place && toStanding(place, viewerId);
+  });
+}
+
+function toStanding({ place, mayRead, membershipId, role, joinedAt, ...row }: StandingRow, userId: string): Standing {
+  return { row, mayRead, membership: membershipId === null ? undefined : { id: membershipId, roomId: row.id, userId, role, joinedAt } };
 }
 
 /** The memberships in rooms that the viewer may read. */

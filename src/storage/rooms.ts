@@ -93,8 +93,20 @@ export const roomCursor = (orderBy: RoomOrder, row: RoomRow) =>
   encodeListCursor(`rooms by ${orderBy}`, { key: orders[orderBy].key(row), id: row.id });
 
 /**
+ * Whether a text has a trigram, by which the index finds the names that contain it: three letters or digits, or fewer at the
+ * begin or end of a word (https://www.postgresql.org/docs/current/pgtrgm.html).
+ */
+const hasTrigram = (text: string) => /[\p{L}\p{N}]{3}|[^\p{L}\p{N}][\p{L}\p{N}]|[\p{L}\p{N}]{2}[^\p{L}\p{N}]/u.test(text);
+
+/** How many OPEN rooms are searched for a text without a trigram. */
+const maxRoomsSearched = 10_000;
+
+/**
  * A page of the rooms that the viewer may read. Each branch uses an index to find candidates: all OPEN rooms, or the rooms
  * of the viewer. Both branches check the same right.
+ *
+ * A text in the name is found by the index of the order, if many rooms match, or by the trigram index, if the database has
+ * it: see the migration 0003. A text without a trigram is looked for in the first `maxRoomsSearched` OPEN rooms.
  */
 export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter: RoomFilter, orderBy: RoomOrder): Promise<Page<RoomRow>> {
   const window = toWindow(args);
@@ -106,34 +118,48 @@ export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter
 
   const beyond = (comparison: '>' | '<', { key, id }: ListPlace) =>
     sql<boolean>`(${sql.ref(column)}, rooms.id) ${sql.raw(comparison)} (${orderBy === 'NAME' ? key : new Date(key)}, ${id})`;
-  const narrow = <Rooms extends SelectQueryBuilder<Database, 'rooms', RoomRow>>(rooms: Rooms) =>
+  const narrow = <Rooms extends SelectQueryBuilder<Database, 'rooms', RoomRow>>(rooms: Rooms, limit: number) =>
     rooms
       .where('deletedAt', 'is', null)
       .where(mayRead(viewerId))
       .$if(filter.kind != null, (qb) => qb.where('kind', '=', filter.kind as RoomKind))
       .$if(filter.subject != null, (qb) => qb.where('subject', '=', filter.subject as string))
-      .$if(filter.nameContains != null, (qb) => qb.where(nameContains(viewerId, fold(filter.nameContains as string))))
       .$if(after !== undefined, (qb) => qb.where(beyond(descending ? '<' : '>', after as ListPlace)))
       .$if(before !== undefined, (qb) => qb.where(beyond(descending ? '>' : '<', before as ListPlace)))
       .orderBy(column, direction)
       .orderBy('rooms.id', direction)
-      .limit(window.limit + 1);
+      .limit(limit);
 
-  const open = narrow(
+  const part = filter.nameContains == null ? '' : fold(filter.nameContains);
+  const isIndexed = part === '' || hasTrigram(part);
+  const openRooms = narrow(
     db
       .selectFrom('rooms')
       .select(qualified('rooms', roomColumns))
       .where('kind', '=', 'OPEN')
       .$if(filter.joined === true, (qb) => qb.where(isMember(viewerId)))
-      .$if(filter.joined === false, (qb) => qb.where((eb) => eb.not(isMember(viewerId)))),
+      .$if(filter.joined === false, (qb) => qb.where((eb) => eb.not(isMember(viewerId))))
+      .$if(part !== '' && isIndexed, (qb) => qb.where(contains('rooms.name_folded', part))),
+    isIndexed ? window.limit + 1 : maxRoomsSearched,
   );
+  const open = isIndexed
+    ? openRooms
+    : db
+        .selectFrom(openRooms.as('rooms'))
+        .select(qualified('rooms', roomColumns))
+        .where(contains('rooms.name_folded', part))
+        .orderBy(column, direction)
+        .orderBy('rooms.id', direction)
+        .limit(window.limit + 1);
   const own = narrow(
     db
       .selectFrom('rooms')
       .select(qualified('rooms', roomColumns))
       .where('kind', '<>', 'OPEN')
       .where('rooms.id', 'in', db.selectFrom('memberships').select('roomId').where('userId', '=', viewerId))
-      .$if(filter.joined === false, (qb) => qb.where(sql<boolean>`false`)),
+      .$if(filter.joined === false, (qb) => qb.where(sql<boolean>`false`))
+      .$if(part !== '', (qb) => qb.where(isCalled(viewerId, part))),
+    window.limit + 1,
   );
   const rows = await db
     .selectFrom(sql<RoomRow>`(${open} union all ${own})`.as<'rooms'>('rooms'))
@@ -145,8 +171,13 @@ export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter
   return toPage(rows as RoomRow[], window, { before: after !== undefined, after: before !== undefined });
 }
 
-const nameContains = (viewerId: string, part: string) => sql<boolean>`case when kind = 'DIRECT'
+/** Whether the folded name contains the folded text. With `like`, because the trigram index does not serve `strpos`. */
+const contains = (name: 'rooms.name_folded' | 'users.name_folded', part: string) =>
+  sql<boolean>`${sql.raw(name)} like ${`%${part.replaceAll(/[\\%_]/g, '\\$&')}%`}`;
+
+/** The same for a room that is not OPEN. A DIRECT room has the name of the other member. */
+const isCalled = (viewerId: string, part: string) => sql<boolean>`case when kind = 'DIRECT'
   then exists (
     select 1 from ${table('memberships')} join ${table('users')} on users.id = memberships.user_id
-    where memberships.room_id = rooms.id and users.id <> ${viewerId} and strpos(users.name_folded, ${part}) > 0)
-  else strpos(rooms.name_folded, ${part}) > 0 end`;
+    where memberships.room_id = rooms.id and users.id <> ${viewerId} and ${contains('users.name_folded', part)})
+  else ${contains('rooms.name_folded', part)} end`;

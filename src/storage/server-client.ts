@@ -9,8 +9,8 @@ import { differingDefaults, settingsFor } from './session-defaults.ts';
 
 /** SQLSTATE of a server that takes no writes. */
 const readOnly = '25006';
-/** How long a request to cancel a statement may take. */
-const cancelTimeoutMs = 3000;
+/** How long a request to cancel a statement may take. The connection is not used meanwhile. */
+const cancelTimeoutMs = 1000;
 
 /** The error of a database that takes no writes by default. */
 export const readOnlyError = () =>
@@ -116,12 +116,11 @@ export class ServerClient extends pg.Client {
   #ask(args: unknown[]): Promise<pg.QueryResult> {
     const answer = (super.query as (...query: unknown[]) => Promise<pg.QueryResult>).apply(this, args);
     // A query object, which pg makes of its own, is returned as it is.
-    if (answer instanceof Promise) {
-      answer.catch((error: Error) => {
-        if (error.message === 'Query read timeout') this.#giveUp(error);
-      });
-    }
-    return answer;
+    if (!(answer instanceof Promise)) return answer;
+    return answer.catch(async (error: Error) => {
+      if (error.message === 'Query read timeout') await this.#giveUp(error);
+      throw error;
+    });
   }
 
   get #key(): BackendKey {
@@ -129,18 +128,37 @@ export class ServerClient extends pg.Client {
   }
 
   /**
-   * Drops the connection and cancels the statement (https://www.postgresql.org/docs/current/protocol-flow.html, "Canceling
-   * Requests in Progress"). A backend that waits for a lock does not notice that its client is gone: without this, clients
-   * that come back would use up the connections of the server. Best effort: a server that is away is not asked again.
+   * Cancels the statement and drops the connection. A backend that waits for a lock does not notice that its client is gone:
+   * without this, clients that come back would use up the connections of the server. In this order, because PgBouncer
+   * forwards a cancellation only while it has the client.
    */
-  #giveUp(reason: Error): void {
+  async #giveUp(reason: Error): Promise<void> {
+    if (this.#isPooled) await this.cancelStatement();
+    else void this.cancelStatement();
     this.connection.stream.destroy(reason);
+  }
+
+  /**
+   * Asks the server to cancel the statement that runs (https://www.postgresql.org/docs/current/protocol-flow.html, "Canceling
+   * Requests in Progress"). Resolves when the server has been asked. Drops the connection if that fails, because a later
+   * cancellation would concern another statement, or if a proxy does not support it.
+   */
+  async cancelStatement(): Promise<void> {
     const { processID, secretKey } = this.#key;
-    if (processID === null) return;
+    const isAsked = processID !== null && (await this.#requestCancellation(processID, secretKey));
+    if (!isAsked) this.connection.stream.destroy();
+  }
+
+  /** False if the server was not reached in time. The server closes the socket when it has processed the request. */
+  #requestCancellation(processID: number, secretKey: number): Promise<boolean> {
     const request = Buffer.alloc(16);
     for (const [index, value] of [16, 80_877_102, processID, secretKey].entries()) request.writeInt32BE(value, index * 4);
     const socket = this.host.startsWith('/') ? connect(`${this.host}/.s.PGSQL.${this.port}`) : connect(this.port, this.host);
-    socket.on('error', () => {}).setTimeout(cancelTimeoutMs, () => socket.destroy());
-    socket.unref().end(request);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    socket.on('error', () => resolve(false)).on('close', () => resolve(true));
+    socket.setTimeout(cancelTimeoutMs, () => socket.destroy(new Error('the server did not process the cancellation')));
+    // Not `end`: PgBouncer forgets a request whose client has left. The end of the server is noticed only by a reader.
+    socket.unref().resume().write(request);
+    return promise;
   }
 }

@@ -3,6 +3,7 @@
 
 import {
   CompiledQuery,
+  type DatabaseConnection,
   type Kysely,
   PostgresAdapter,
   PostgresDialect,
@@ -12,6 +13,7 @@ import {
   type TransactionSettings,
 } from 'kysely';
 import { durableCommit } from './durability.ts';
+import { type PooledClient, ServerConnection } from './server-connection.ts';
 
 export interface TransactionBounds {
   readonly lockTimeoutMs: number;
@@ -72,17 +74,35 @@ class ServerAdapter extends PostgresAdapter {
   override async releaseMigrationLock(): Promise<void> {}
 }
 
-type Connection = Parameters<PostgresDriver['rollbackTransaction']>[0];
-
 class ServerDriver extends PostgresDriver {
+  readonly #pool: PostgresPool;
   readonly #begin: CompiledQuery;
 
   constructor(pool: PostgresPool, bounds: TransactionBounds) {
     super({ pool });
+    this.#pool = pool;
     this.#begin = CompiledQuery.raw(`${begin(bounds)}; select ${durableCommit}`);
   }
 
-  override async beginTransaction(connection: Connection, settings: TransactionSettings): Promise<void> {
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    return new ServerConnection((await this.#pool.connect()) as unknown as PooledClient);
+  }
+
+  override async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    (connection as ServerConnection).release();
+  }
+
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    try {
+      await connection.executeQuery(CompiledQuery.raw('rollback'));
+    } catch (error) {
+      (connection as ServerConnection).discard();
+      throw error;
+    }
+  }
+
+  /** `read committed` whatever the default of the database: a change reads the newest state of a room after it waited for the lock. */
+  override async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
     if (settings.isolationLevel || settings.accessMode) throw new Error('a transaction has no settings of its own');
     try {
       await connection.executeQuery(this.#begin);

@@ -12,6 +12,7 @@ import { DatabaseFailure } from './failure.ts';
 import { defaultSchema, openKysely } from './kysely.ts';
 import { migrate } from './migrate.ts';
 import { requireTableRights } from './migration-rights.ts';
+import { openReads } from './reads.ts';
 import { Rows } from './rows.ts';
 import { readOnlyError } from './server-client.ts';
 import { ServerDialect, transactionBounds } from './server-dialect.ts';
@@ -67,6 +68,7 @@ export async function openServer(config: ServerConfig, log: Log): Promise<Storag
   return {
     db,
     rows: new Rows(db),
+    reads: openReads(db),
     feedDb,
     feedRows: new Rows(feedDb),
     probe: () => requireWritable(probeDb),

@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import { newId } from './id.ts';
 import { isFound, type NoRow, primary } from './primary.ts';
 import { statement } from './statement.ts';
-import { type Db, fold, selection, table, type UserRow, userColumns } from './tables.ts';
+import { type Db, fold, selection, type Trx, table, type UserRow, userColumns } from './tables.ts';
 
 export async function createGuest(db: Db, name: string): Promise<UserRow> {
   // In a transaction, which makes the row durable before the guest gets a token.
@@ -54,4 +54,9 @@ export async function findUsers(db: Db, ids: readonly string[]): Promise<UserRow
 
 export async function findUser(db: Db, id: string): Promise<UserRow | undefined> {
   return (await findUsers(db, [id]))[0];
+}
+
+/** Keeps the users that exist from being deleted before the transaction ends. Waits for a deletion that is under way. */
+export async function lockUsers(trx: Trx, ids: readonly string[]): Promise<void> {
+  await sql`select id from users where id = any(${[...ids]}::text[]) order by id for key share`.execute(trx);
 }

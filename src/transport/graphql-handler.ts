@@ -12,9 +12,10 @@ import { prefersEventStream } from './accept.ts';
 import { readBody } from './body.ts';
 import type { Use } from './connection.ts';
 import type { Connections } from './connections.ts';
-import { inTime } from './deadline.ts';
+import { clientLeft, inTime } from './deadline.ts';
 import { findOperationType } from './documents.ts';
 import { completedId, writeEventStream, writeSingleEvent } from './event-stream.ts';
+import { Lifetime } from './lifetime.ts';
 import { allowOrigin, requireAllowedOrigin } from './origin.ts';
 import { Refusal, statusOf } from './refusal.ts';
 import { type Identified, identify, setCookieHeader } from './viewer.ts';
@@ -34,9 +35,13 @@ export function createGraphQLHandler(config: Config, services: Services, connect
 
     const connection = connections.of(request.socket);
     const answer: Exchange['answer'] = {};
+    const lifetime = new Lifetime();
     let wanted = true;
     response.once('close', () => {
-      if (!response.writableFinished) wanted = false;
+      if (!response.writableFinished) {
+        wanted = false;
+        lifetime.end(clientLeft());
+      }
       answer.source?.stop();
     });
 
@@ -45,7 +50,7 @@ export function createGraphQLHandler(config: Config, services: Services, connect
       const setCookie = cookieSetter(request, response);
       if (staleCookie) setCookie(null);
       const context: Context = {
-        ...{ ...services, viewer, setCookie, wanted: () => wanted },
+        ...{ ...services, viewer, setCookie, wanted: () => wanted, ended: () => lifetime.signal },
         lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
       };
       return { viewer, answered: await yoga.fetch(target.href, toFetch(request, body), { context, answer }) };
@@ -67,7 +72,7 @@ export function createGraphQLHandler(config: Config, services: Services, connect
 
     const isEventSource = prefersEventStream(headers.accept) && operationTypeOf(target, body) === 'subscription';
     if (isEventSource && connections.ending) return void response.destroy();
-    const pending = isEventSource ? executeWithRetries() : inTime(execute(identifyViewer()));
+    const pending = isEventSource ? executeWithRetries() : inTime(execute(identifyViewer()), lifetime);
     const { viewer, answered } = await pending.catch((error: unknown) => {
       // A source that is opened after this has no reader.
       wanted = false;

@@ -5,7 +5,9 @@ import type { ExecutionResult } from 'graphql';
 import type { Sink } from '../feed/delivery.ts';
 import type { ResultSource } from '../schema/subscription.ts';
 import type { Connection } from './connection.ts';
+import { clientLeft } from './deadline.ts';
 import { encode, textFrame, toBytes } from './encode.ts';
+import { Lifetime } from './lifetime.ts';
 
 /** The socket as its operations see it. */
 export interface OperationSocket {
@@ -25,6 +27,8 @@ export class Operation implements Sink<ExecutionResult> {
   /** The start of its `next` frames. */
   #head: string | undefined;
   #work: Promise<void> | undefined;
+  /** Ends with the deadline or the cancellation. */
+  readonly lifetime = new Lifetime();
   /** Whether it is a query or mutation, which a stop of the server waits for. */
   isExecution = false;
   /** A `subscribe` with the same id, deferred until graphql-ws has released this operation. */
@@ -93,6 +97,7 @@ export class Operation implements Sink<ExecutionResult> {
 
   cancel(): void {
     this.#cancelled = true;
+    this.lifetime.end(clientLeft());
     this.#source?.stop();
     this.#cancellation.resolve();
   }

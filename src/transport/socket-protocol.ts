@@ -75,11 +75,12 @@ export function createSocketProtocol(services: Services) {
       payload.query = document.loc?.source.body as string;
       const operation = socket.operations.current(id) as Operation;
       const wanted = () => operation.wanted;
+      const ended = () => operation.lifetime.signal;
       return {
         schema,
         document,
         contextValue: {
-          ...{ ...services, viewer: socket.viewer, setCookie: noCookie, wanted, operation, socket },
+          ...{ ...services, viewer: socket.viewer, setCookie: noCookie, wanted, ended, operation, socket },
           renewToken: (token) => renewToken(socket, token),
         },
         ...(payload.variables == null ? {} : { variableValues: payload.variables }),
@@ -95,7 +96,9 @@ export function createSocketProtocol(services: Services) {
     const { operation } = args.contextValue;
     const drained = untilDrained(args);
     const work = drained.then(() => executeOperation(args));
-    const answer = drained.then(() => inTime(work)).catch((error: unknown) => ({ errors: [toClientError(error, log)] }));
+    const answer = drained
+      .then(() => inTime(work, operation.lifetime))
+      .catch((error: unknown) => ({ errors: [toClientError(error, log)] }));
     operation.isExecution = true;
     // Counts as under way until it has ended, even if the deadline passes or the operation is cancelled before that.
     operation.track(work);

@@ -117,7 +117,12 @@ describe('a change that waits for a room', () => {
 
   it('keeps its place among changes of other kinds', async () => {
     await joinRoom(chat, bob, roomId);
-    const outcomes = await whileLocked<unknown>(() => [send(bob, 'in time'), removeMember(chat, ada, roomId, bob), send(bob, 'too late')]);
+    const outcomes = await whileLocked<unknown>(() => {
+      const before = [send(bob, 'in time'), removeMember(chat, ada, roomId, bob)];
+      // The removal waits in the lane once its check has read, and this read is a part of the same query.
+      const isWaiting = chat.rows.standing(ada, roomId);
+      return [...before, isWaiting.then(() => send(bob, 'too late'))];
+    });
     assert.deepEqual(codes(outcomes), ['done', 'done', 'FORBIDDEN']);
     assert.deepEqual(
       (await readAll(opened.db, roomId)).map(({ type }) => type),
@@ -126,8 +131,16 @@ describe('a change that waits for a room', () => {
   });
 
   it('is refused at once if too many are waiting', async () => {
-    const outcomes = await whileLocked(() => range(1, 1010).map((i) => send(ada, `message ${i}`)));
+    const members = await Promise.all(range(1, 8).map(async (i) => (await createGuest(opened.db, `Member ${i}`)).id));
+    for (const member of members) await joinRoom(chat, member, roomId);
+    const outcomes = await whileLocked(() => range(1, 1010).map((i) => send(members[i % 8] as string, `message ${i}`)));
     assert.deepEqual(codes(outcomes), [...range(1, 1000).map(() => 'done'), ...range(1, 10).map(() => 'UNAVAILABLE')]);
+  });
+
+  it('is RATE_LIMITED at once if its user has 200 under way', async () => {
+    const outcomes = await whileLocked(() => range(1, 210).map((i) => send(ada, `message ${i}`)));
+    // The first one, which holds the lane, is one of them.
+    assert.deepEqual(codes(outcomes), [...range(1, 199).map(() => 'done'), ...range(1, 11).map(() => 'RATE_LIMITED')]);
   });
 
   it('does not deadlock with another node that writes the same keys to another room', async () => {

@@ -64,6 +64,28 @@ describe('sends to many rooms', () => {
     assert.equal(rows[0]?.count, 2);
   });
 
+  it('of one user do not delay those of others: users take turns, and one may have 200 under way', async () => {
+    const chat = chatOn(opened.db);
+    const bob = (await createGuest(opened.db, 'Bob')).id;
+    const { roomId, userId: ada } = await createOwnedRoom(chat, 'OPEN', [bob]);
+    const flood = Promise.allSettled(range(1, 9900).map((i) => sendMessage(chat, ada, { roomId, body: `flood ${i}` })));
+    const { message } = await sendMessage(chat, bob, { roomId, body: 'hello' });
+    assert.equal(message.number, 3, 'only the send that ran and one more are before it');
+    const outcomes = await flood;
+    const done = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value.message.body] : []));
+    assert.deepEqual(
+      done,
+      range(1, 200).map((i) => `flood ${i}`),
+    );
+    for (const outcome of outcomes) if (outcome.status === 'rejected') assert.equal((outcome.reason as GaplessError).code, 'RATE_LIMITED');
+    const { rows } = await sql<{ body: string }>`
+      select body from messages where room_id = ${roomId} and sender_id = ${ada} and kind = 'TALK' order by seq`.execute(opened.db);
+    assert.deepEqual(
+      rows.map(({ body }) => body),
+      done,
+    );
+  });
+
   it('fail together, after one statement, if the failure does not concern the data of one send', async () => {
     let statements = 0;
     const chat = chatOn(opened.db);

@@ -48,7 +48,7 @@ export type RoomFilter = {
   joined?: boolean | null | undefined;
   /** Only rooms of this kind. */
   kind?: RoomKind | null | undefined;
-  /** Only rooms whose name contains this text. Case-insensitive. For a DIRECT room it is the name of the peer that counts. */
+  /** Only rooms whose name contains this text. Case-insensitive. For a DIRECT room it is the name of the peer that counts. A text of one or two letters is looked for in the first 10,000 OPEN rooms of the list. */
   nameContains?: string | null | undefined;
   /** Only rooms with exactly this subject. */
   subject?: string | null | undefined;

@@ -59,7 +59,7 @@ for (const name of storages) {
       };
       const { storage } = opened;
       const context = {
-        ...{ storage: { ...storage, db: storage.db.withPlugin(plugin) }, chat, log: silentLog },
+        ...{ storage: { ...storage, reads: () => storage.db.withPlugin(plugin) }, chat, log: silentLog },
         ...{ viewer: viewerOf(viewerId), wanted: () => true, setCookie() {} },
       } as unknown as Context;
       const result = await executeOperation({ schema, document: parse(query), variableValues: { id: roomId }, contextValue: context });

@@ -92,8 +92,8 @@ describe('a field of an event', () => {
     const entries = await readAll(opened.db, roomId);
     const head = entries.at(-1) as LogEntry;
     deliveries = [...entries, { ...head, type: 'HistoryTrimmed', throughNumber: 1 }, { ...head, type: 'CaughtUp' }];
-    // The parts of the context that the fields of events use.
-    context = { storage: opened.storage, chat, log: silentLog } as unknown as Context;
+    // The parts of the context that the fields of events use. Feeds read without the share of a viewer.
+    context = { storage: { ...opened.storage, reads: () => opened.db }, chat, log: silentLog } as unknown as Context;
   });
   after(() => opened[Symbol.asyncDispose]());
 

@@ -28,6 +28,7 @@ import {
 interface Plan {
   readonly 'Node Type': string;
   readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
   readonly 'Actual Rows': number;
   readonly 'Actual Loops': number;
   readonly 'Rows Removed by Filter'?: number;
@@ -74,13 +75,15 @@ describe('lists of thousands on PostgreSQL', () => {
       select 'membership_' || i, ${roomId}, 'user_' || i, 'MEMBER', clock_timestamp() + i * interval '1 second'
       from generate_series(1, 5000) i`.execute(plain);
     await sql`insert into rooms (id, kind, name, name_folded, subject, head_tag, floor_tag, created_at, last_active_at)
-      select 'room_' || i, case when i % 3 = 0 then 'PRIVATE' else 'OPEN' end, 'Room ' || i, 'room ' || i,
+      select 'room_' || i, case when i % 3 = 0 then 'PRIVATE' else 'OPEN' end, 'Room ' || i, 'ROOM ' || i,
         'trade:' || i, 0, 0, clock_timestamp() - i * interval '1 second', clock_timestamp() - i * interval '7 seconds'
       from generate_series(1, 40000) i`.execute(plain);
     await sql`insert into memberships (id, room_id, user_id, role)
       select 'own_' || i, 'room_' || i, ${userId}, 'MEMBER' from generate_series(1, 60) i`.execute(plain);
     await sql`insert into memberships (id, room_id, user_id, role)
       select 'their_' || i, 'room_' || i, 'user_' || (i % 5000 + 1), 'MEMBER' from generate_series(1, 6000) i`.execute(plain);
+    await sql`insert into rooms (id, kind, name, name_folded, head_tag, floor_tag)
+      select 'room_needle_' || i, 'OPEN', 'Needle ' || i, 'NEEDLE ' || i, 0, 0 from generate_series(1, 5) i`.execute(plain);
     await client.query('vacuum analyze');
   });
   after(async () => {
@@ -142,6 +145,11 @@ describe('lists of thousands on PostgreSQL', () => {
     'rooms by name, before a cursor': async () => rooms('NAME', {}, { last: 20, before: await inTheMiddle('NAME') }),
     'rooms that the viewer joined': () => rooms('RECENTLY_ACTIVE', { joined: true }),
     'rooms about a subject': () => rooms('RECENTLY_ACTIVE', { subject: 'trade:4000' }),
+    'rooms whose name contains a rare text': () => rooms('RECENTLY_ACTIVE', { nameContains: 'needle' }),
+    'rooms whose name contains a rare text, by name': () => rooms('NAME', { nameContains: 'needle 7' }, { last: 20 }),
+    'rooms whose name contains a text that no room has': () => rooms('NEWEST', { nameContains: 'no such room' }),
+    'rooms whose name contains a frequent text': () => rooms('RECENTLY_ACTIVE', { nameContains: 'room' }),
+    'rooms whose name contains a frequent letter': () => rooms('RECENTLY_ACTIVE', { nameContains: 'o' }),
     'rooms of a page': () => findRooms(db, userId, [roomId, ...roomIds]),
     'a DIRECT room': () => findDirectRoom(db, 'nobody'),
     'a room to trim': () => findRoomToTrim(db, new Date(0), []),
@@ -162,6 +170,25 @@ describe('lists of thousands on PostgreSQL', () => {
       }
     });
   }
+
+  it('finds rare names by the trigram index', async () => {
+    const { plan } = (await explain(() => rooms('RECENTLY_ACTIVE', { nameContains: 'needle' })))[0] as { plan: Plan };
+    assert.ok(
+      flat(plan).some((node) => node['Index Name'] === 'rooms_open_by_name_part'),
+      JSON.stringify(plan, null, 1),
+    );
+  });
+
+  it('looks for a text without a trigram in 10,000 rooms at most, and finds it there', async () => {
+    for (const nameContains of ['\u{1f4ac}', 'zz', '!!!', '_']) {
+      const { plan } = (await explain(() => rooms('RECENTLY_ACTIVE', { nameContains })))[0] as { plan: Plan };
+      for (const node of flat(plan)) {
+        assert.notEqual(node['Node Type'], 'Seq Scan');
+        assert.ok(node['Actual Rows'] <= 10_000, JSON.stringify(plan, null, 1));
+      }
+    }
+    assert.equal((await rooms('NEWEST', { nameContains: '7' })).rows.length, 20);
+  });
 
   it('pages through 6,000 messages from either end without a gap or a repeat', async () => {
     const forwards: number[] = [];

@@ -3,11 +3,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { sql } from 'kysely';
+import pg from 'pg';
 import { sendMessage } from '../../src/chat/messages.ts';
+import { openStorage } from '../../src/storage/database.ts';
 import { migrate } from '../../src/storage/migrate.ts';
 import { up as roomLog } from '../../src/storage/migrations/0001-room-log.ts';
+import { listRooms } from '../../src/storage/rooms.ts';
+import type { Db } from '../../src/storage/tables.ts';
 import { createGuest } from '../../src/storage/users.ts';
-import { storages } from '../support/server.ts';
+import { createDatabase } from '../support/postgres.ts';
+import { silentLog, storages } from '../support/server.ts';
 import { chatOn, createOwnedRoom, getRoom, openTestStorage, range, readAll } from '../support/storage.ts';
 
 for (const name of storages) {
@@ -99,3 +104,46 @@ for (const name of storages) {
     });
   });
 }
+
+describe('the index for name search', () => {
+  const indexes = async (db: Db) =>
+    (await sql<{ name: string }>`select indexname as name from pg_indexes where indexname = 'rooms_open_by_name_part'`.execute(db)).rows
+      .length;
+
+  it('is created where the role may create pg_trgm, in whatever schema that is', async () => {
+    await using opened = await openTestStorage('PostgreSQL');
+    assert.equal(await indexes(opened.db), 1);
+    await using database = await createDatabase();
+    const client = new pg.Client(database.url);
+    await client.connect();
+    await client.query('create schema elsewhere; create extension pg_trgm schema elsewhere');
+    await client.end();
+    await using storage = await openStorage({ databaseUrl: database.url, poolSize: 2 }, silentLog);
+    assert.equal(await indexes(storage.db), 1);
+  });
+
+  it('is left out where the role may not, and names are found without it', async () => {
+    await using cleanup = new AsyncDisposableStack();
+    const role = `gapless_test_${crypto.randomUUID().replaceAll('-', '')}`;
+    const ask = async (url: string, statement: string) => {
+      const client = new pg.Client(url);
+      await client.connect();
+      await client.query(statement);
+      await client.end();
+    };
+    await ask(process.env['DATABASE_URL'] as string, `create role ${role} login password 'secret'`);
+    cleanup.defer(() => ask(process.env['DATABASE_URL'] as string, `drop role ${role}`));
+    const database = cleanup.use(await createDatabase());
+    await ask(database.url, `grant all on schema public to ${role}`);
+    const url = new URL(database.url);
+    [url.username, url.password] = [role, 'secret'];
+    const storage = cleanup.use(await openStorage({ databaseUrl: url.href, poolSize: 2 }, silentLog));
+    assert.equal(await indexes(storage.db), 0);
+    const { roomId, userId } = await createOwnedRoom(chatOn(storage.db));
+    const { rows } = await listRooms(storage.db, userId, {}, { nameContains: 'oom' }, 'NAME');
+    assert.deepEqual(
+      rows.map(({ id }) => id),
+      [roomId],
+    );
+  });
+});

@@ -29,6 +29,11 @@ export class Lock implements AsyncDisposable {
     return rows[0].count;
   }
 
+  /** Runs another statement in the transaction that holds the locks. */
+  async ask(statement: string, values: unknown[] = []): Promise<void> {
+    await this.#holder.query(statement, values);
+  }
+
   async release(): Promise<void> {
     if (!this.#held) return;
     this.#held = false;
