@@ -68,7 +68,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const identity = await openIdentity(config.identity, storage, clock);
   const services = { storage, chat, liveRooms, identity, log };
 
-  const connections = opened.use(new Connections(log, bounds, clock));
+  const connections = opened.use(new Connections(log, bounds, clock, config.rateLimits));
   opened.use(new GoneViewers(connections, (ids) => storage.feedRows.users(ids), log, clock));
   // Read from memory, because balancers probe often. A node is ready while its database is away, because the other nodes use
   // the same database.

@@ -37,7 +37,7 @@ export type ErrorCode = keyof typeof errorCodes;
 interface ErrorDetails {
   /** The input field at fault. */
   readonly field?: string | undefined;
-  /** With UNAVAILABLE: delay before the client retries. */
+  /** With RATE_LIMITED and UNAVAILABLE: delay before the client retries. */
   readonly retryAfterMs?: number | undefined;
   readonly cause?: unknown;
 }
@@ -71,7 +71,8 @@ export const isFinal = (error: unknown): boolean => error instanceof GaplessErro
 
 export const badInput = (message: string, field?: string) => new GaplessError('BAD_USER_INPUT', message, { field });
 export const unauthenticated = (message: string) => new GaplessError('UNAUTHENTICATED', message);
-export const rateLimited = (message: string) => new GaplessError('RATE_LIMITED', message, { retryAfterMs: retryAfterDefaultMs });
+export const rateLimited = (message: string, retryAfterMs: number = retryAfterDefaultMs) =>
+  new GaplessError('RATE_LIMITED', message, { retryAfterMs });
 export const forbidden = (message: string) => new GaplessError('FORBIDDEN', message);
 export const notFound = (message: string, field?: string) => new GaplessError('NOT_FOUND', message, { field });
 export const noSuchRoom = () => notFound('There is no such room.', 'roomId');
