@@ -75,7 +75,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const identity = await openIdentity(config.identity, { storage, revocations, log, clock });
   const services = { storage, chat, liveRooms, identity, log };
 
-  const connections = opened.use(new Connections(log, bounds, clock));
+  const connections = opened.use(new Connections(log, bounds, clock, config.rateLimits));
   opened.use(new GoneViewers(connections, (ids) => storage.feedRows.users(ids), log, clock));
   opened.use(new RevokedViewers(connections, revocations, clock));
   // Read from memory, because balancers probe often. A node is ready while its database is away, because the other nodes use

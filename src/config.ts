@@ -21,6 +21,8 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Undefined: nothing is removed. */
   readonly retentionDays: number | undefined;
+  /** Multiplies every limit on how often something may be done. Infinity: there are none. */
+  readonly rateLimits: number;
   /** How long a server that is shutting down keeps serving, so that balancers notice that it is not ready. */
   readonly drainDelayMs: number;
 }
@@ -105,6 +107,9 @@ const settings = z.object({
     .positive('must be more than 0')
     .max(36_500, 'must be at most 36500')
     .optional(),
+  RATE_LIMITS: z
+    .union([z.literal('off').transform(() => Number.POSITIVE_INFINITY), z.coerce.number().positive()], 'must be off or a number above 0')
+    .default(1),
   DRAIN_DELAY_MS: whole(0, 10_000, 'a number of milliseconds').default(5000),
 });
 
@@ -145,6 +150,7 @@ export function readConfig(env: Env): Config {
     identity: readIdentity(value),
     allowedOrigins: value.ALLOWED_ORIGINS,
     retentionDays: value.RETENTION_DAYS,
+    rateLimits: value.RATE_LIMITS,
     drainDelayMs: value.DRAIN_DELAY_MS,
   };
 }

@@ -40,7 +40,7 @@ export type ErrorReason = 'SIGNED_OUT';
 interface ErrorDetails {
   /** The input field at fault. */
   readonly field?: string | undefined;
-  /** With UNAVAILABLE: delay before the client retries. */
+  /** With RATE_LIMITED and UNAVAILABLE: delay before the client retries. */
   readonly retryAfterMs?: number | undefined;
   readonly reason?: ErrorReason | undefined;
   readonly cause?: unknown;
@@ -79,7 +79,8 @@ export const badInput = (message: string, field?: string) => new GaplessError('B
 export const unauthenticated = (message: string) => new GaplessError('UNAUTHENTICATED', message);
 export const signedOut = () =>
   new GaplessError('UNAUTHENTICATED', 'The session of this token was signed out: sign in again.', { reason: 'SIGNED_OUT' });
-export const rateLimited = (message: string) => new GaplessError('RATE_LIMITED', message, { retryAfterMs: retryAfterDefaultMs });
+export const rateLimited = (message: string, retryAfterMs: number = retryAfterDefaultMs) =>
+  new GaplessError('RATE_LIMITED', message, { retryAfterMs });
 export const forbidden = (message: string) => new GaplessError('FORBIDDEN', message);
 export const notFound = (message: string, field?: string) => new GaplessError('NOT_FOUND', message, { field });
 export const noSuchRoom = () => notFound('There is no such room.', 'roomId');

@@ -29,6 +29,7 @@ describe('the settings', () => {
       identity: { mode: 'guest' },
       allowedOrigins: [],
       retentionDays: undefined,
+      rateLimits: 1,
       drainDelayMs: 5000,
     });
   });
@@ -46,6 +47,8 @@ describe('the settings', () => {
     [{ ...postgres, IDENTITY: 'guest', REDIS_URL: 'rediss://r:1' }, { redisUrl: 'rediss://r:1' }],
     [{ ALLOWED_ORIGINS: 'https://a.example, http://localhost:3000,' }, { allowedOrigins: ['https://a.example', 'http://localhost:3000'] }],
     [{ RETENTION_DAYS: '0.5' }, { retentionDays: 0.5 }],
+    [{ RATE_LIMITS: '2.5' }, { rateLimits: 2.5 }],
+    [{ RATE_LIMITS: 'off' }, { rateLimits: Number.POSITIVE_INFINITY }],
     [{ DRAIN_DELAY_MS: '0' }, { drainDelayMs: 0 }],
   ];
   for (const [env, expected] of accepted) {
@@ -78,6 +81,7 @@ describe('the settings', () => {
     JWT_JWKS_URL: ['ftp://h/jwks', 'jwks.json'],
     ALLOWED_ORIGINS: ['*', 'null', 'app.example', 'https://app.example/', 'https://a.example https://b.example', 'https://ok.example,x'],
     RETENTION_DAYS: ['0', '-1', 'week', '36501', 'NaN', ' '],
+    RATE_LIMITS: ['0', '-1', 'none', 'Infinity', 'OFF', ' '],
     DRAIN_DELAY_MS: ['-1', '10001', 'soon', '0.5'],
   };
   for (const [name, values] of Object.entries(wrong)) {

@@ -13,8 +13,24 @@ const maxDepth = 20;
 /** Cost of a page, in fields. A page is one database query for each object that has it. */
 const pageCost = 25;
 
-/** The cost of a connection: its page, and the selected fields of each node. Counts 100 nodes at most, as a larger page is rejected anyway. */
-export const costOfPage = ({ first, last }: PageArgs) => ({ field: pageCost, multiplier: Math.min(first ?? last ?? 20, 100) });
+/** Bytes of text that cost as much as a field. */
+const bytesPerField = 2000;
+/** A character has at most 4 bytes in UTF-8. */
+const bytesPerCharacter = 4;
+
+/** The cost of a text of at most this many characters, in fields. It costs what it can be, not what it is. */
+export const costOfText = (maxCharacters: number): number => Math.max(1, Math.ceil((maxCharacters * bytesPerCharacter) / bytesPerField));
+
+/**
+ * The cost of a connection: its page, what is read for each row although no field is selected, and the selected fields of each
+ * node. Counts 100 nodes at most, as a larger page is rejected anyway.
+ */
+export const costOfPage =
+  (rowCost = 0) =>
+  ({ first, last }: PageArgs) => {
+    const rows = Math.max(0, Math.min(first ?? last ?? 20, 100));
+    return { field: pageCost + rows * rowCost, multiplier: rows };
+  };
 /** The cost of the lists of a page. `costOfPage` has already counted their length. */
 export const costOfList = { field: 1, multiplier: 1 };
 

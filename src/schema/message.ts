@@ -4,6 +4,7 @@ import { deleteMessage, editMessage, sendMessage } from '../chat/messages.ts';
 import { messageCursor } from '../storage/messages.ts';
 import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';
+import { costOfText } from './cost.ts';
 import { idOf, limits, line } from './input.ts';
 import { Message, Room, roomOf, User } from './node.ts';
 import { dependsOnViewer } from './sharing.ts';
@@ -51,6 +52,7 @@ Message.implement({
     }),
     body: t.exposeString('body', {
       nullable: true,
+      complexity: costOfText(limits.body),
       description: 'The text. Null for ENTER and LEAVE, and once deleted (see deletedAt).',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was sent, by the clock of the database.' }),

@@ -9,7 +9,7 @@ import { findLastMessages, listMessages, messageCursor } from '../storage/messag
 import { listRooms, roomCursor } from '../storage/rooms.ts';
 import { builder, toConnection } from './builder.ts';
 import { requireViewer } from './context.ts';
-import { costOfPage } from './cost.ts';
+import { costOfPage, costOfText } from './cost.ts';
 import { idOf, limits, line, text } from './input.ts';
 import { loaderOf, readsOf } from './loaders.ts';
 import { MembershipConnection } from './membership.ts';
@@ -41,7 +41,11 @@ Room.implement({
     name: t.exposeString('name', {
       description: 'For a DIRECT room a label made of both names, the same for everyone; a client shows peer instead.',
     }),
-    description: t.exposeString('description', { nullable: true, description: 'Purpose of the room, written by its owner.' }),
+    description: t.exposeString('description', {
+      nullable: true,
+      complexity: costOfText(limits.description),
+      description: 'Purpose of the room, written by its owner.',
+    }),
     subject: t.exposeString('subject', {
       nullable: true,
       description: 'What the room is about in the host application, such as trade:42.',
@@ -79,6 +83,7 @@ Room.implement({
     lastMessage: t.field({
       type: Message,
       nullable: true,
+      complexity: costOfText(limits.body),
       description: 'The newest TALK message that is not deleted.',
       resolve: (room, _args, context) => (room.visible ? lastMessages(context).load(room.id) : null),
     }),
@@ -86,7 +91,7 @@ Room.implement({
       type: MembershipConnection,
       description: 'The members, in the order in which they joined.',
       args: t.arg.connectionArgs(),
-      complexity: costOfPage,
+      complexity: costOfPage(),
       resolve: async (room, args, context) =>
         toConnection(await listMembers(readsOf(context), requireViewer(context), room.id, args), memberCursor),
     }),
@@ -95,7 +100,7 @@ Room.implement({
       description:
         'In room order, whichever end is asked for. With neither first nor last: the last 20, or with after the first 20 beyond it. hasNextPage and hasPreviousPage are both exact. Deleted messages stay in place as tombstones; what retention removed is gone. CURSOR_INVALID if the cursor belongs to another room; CURSOR_EXPIRED if its position is no longer kept.',
       args: t.arg.connectionArgs(),
-      complexity: costOfPage,
+      complexity: costOfPage(costOfText(limits.body)),
       resolve: async (room, args, context) => {
         const page = await listMessages(readsOf(context), requireViewer(context), room.id, args);
         return { ...toConnection(page, messageCursor), syncCursor: encodeCursor(room.id, page.sync) };
@@ -150,7 +155,7 @@ builder.queryFields((t) => ({
       filter: t.arg({ type: RoomFilter, description: 'Return only rooms that match.' }),
       orderBy: t.arg({ type: RoomOrder, required: true, defaultValue: 'RECENTLY_ACTIVE', description: 'Sort order.' }),
     },
-    complexity: costOfPage,
+    complexity: costOfPage(),
     resolve: async (_query, { filter, orderBy, ...args }, context) => {
       const page = await listRooms(readsOf(context), requireViewer(context), args, filter ?? {}, orderBy);
       const rooms = { ...page, rows: page.rows.map((row) => ({ ...row, visible: true })) };

@@ -2,10 +2,11 @@
 // entry. A failed execution delivers nothing and leaves the position unchanged.
 
 import { type ExecutionResult, executeSubscriptionEvent, type ValidatedSubscriptionArgs } from 'graphql';
-import { isFinal } from '../errors.ts';
+import { badInput, isFinal } from '../errors.ts';
 import type { Delivery, Operation, SharedOperation, Sink } from '../feed/delivery.ts';
 import type { Feed } from '../feed/feed.ts';
 import type { LogEntry } from '../storage/room-log.ts';
+import { isTooLarge, tooLargeMessage } from './answer-size.ts';
 import { type Context, type Services, servicesOf } from './context.ts';
 import { causeOf, maskErrors, toClientError } from './error-code.ts';
 import { type Sharing, sharedContext, sharingOf } from './sharing.ts';
@@ -104,7 +105,7 @@ class SharedExecution implements SharedOperation<ExecutionResult> {
 
 /**
  * Executes the operation for one event. Throws if any field failed with an error that is not final, or if errors left no
- * data: writing such a result would move the subscriber past the event.
+ * data: writing such a result would move the subscriber past the event. Throws BAD_USER_INPUT if the result is too large.
  */
 async function executeEvent(args: ValidatedSubscriptionArgs, event: Delivery, contextValue: Context): Promise<ExecutionResult> {
   const result = await executeSubscriptionEvent({ ...args, rootValue: event, contextValue });
@@ -112,6 +113,7 @@ async function executeEvent(args: ValidatedSubscriptionArgs, event: Delivery, co
   const passing = causes.find((cause) => !isFinal(cause));
   if (passing) throw passing;
   if (causes.length > 0 && isEmpty(result)) throw causes[0];
+  if (isTooLarge(result)) throw badInput(`${tooLargeMessage} The subscription ends before this event.`);
   return maskErrors(result, contextValue.log);
 }
 

@@ -6,9 +6,10 @@ import type { Viewer } from '../chat/identity.ts';
 import type { Clock } from '../clock.ts';
 import type { GaplessError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { MessageRateBounds } from './message-rate.ts';
 import { flushNow, flushSoon } from './turn.ts';
 
-export interface Bounds {
+export interface Bounds extends MessageRateBounds {
   /** Bytes that may wait at one connection before its subscriptions pause. They continue when it has drained. */
   readonly highWaterMarkBytes: number;
   /** Bytes that may wait at one connection, answers to requests included, before nothing more is read from it. */

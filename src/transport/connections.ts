@@ -18,6 +18,8 @@ const defaultBounds: Bounds = {
   maxNodeBytes: 256 * 1024 * 1024,
   stalledMs: 30_000,
   pingMs: 12_000,
+  operationsPerSecond: 20,
+  operationBurst: 60,
 };
 
 /** Interval of the periodic work. A connection may outlive its token by this long, and by the tolerance of clocks. */
@@ -35,8 +37,18 @@ export class Connections implements Disposable {
   #draining = false;
   #ending = false;
 
-  constructor(log: Log, bounds: Partial<Bounds> = {}, clock: Clock = realClock) {
-    this.#nodeState = { bounds: { ...defaultBounds, ...bounds }, log, clock, waitingBytes: 0, backpressured: 0, stalled: 0 };
+  /** `rateLimits` multiplies how often a client may send. */
+  constructor(log: Log, bounds: Partial<Bounds> = {}, clock: Clock = realClock, rateLimits = 1) {
+    const operationsPerSecond = defaultBounds.operationsPerSecond * rateLimits;
+    const operationBurst = defaultBounds.operationBurst * rateLimits;
+    this.#nodeState = {
+      bounds: { ...defaultBounds, operationsPerSecond, operationBurst, ...bounds },
+      log,
+      clock,
+      waitingBytes: 0,
+      backpressured: 0,
+      stalled: 0,
+    };
     const { stalledMs, pingMs } = this.#nodeState.bounds;
     const checkProgress = () => this.#forEach((connection) => connection.checkProgress());
     this.#timers = [

@@ -3,6 +3,7 @@
 
 import { type DocumentNode, type GraphQLError, getOperationAST, type OperationTypeNode, parse, specifiedRules, validate } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { sameFieldRule } from '../schema/aliases.ts';
 import { schema } from '../schema/index.ts';
 import { introspectionRule } from '../schema/introspection.ts';
 import { maxTokens } from './limits.ts';
@@ -10,7 +11,7 @@ import { maxTokens } from './limits.ts';
 /** Valid documents, by text. */
 const cached = new LRUCache<string, DocumentNode>({ max: 500 });
 const valid = new WeakSet<DocumentNode>();
-const rules = [...specifiedRules, introspectionRule];
+const rules = [...specifiedRules, introspectionRule, sameFieldRule];
 
 /** The document of this text. Throws a GraphQLError if it does not parse. */
 export const parseDocument = (source: string): DocumentNode => cached.get(source) ?? parse(source, { maxTokens });

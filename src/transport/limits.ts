@@ -3,7 +3,11 @@
 export const maxBodyBytes = 128 * 1024;
 export const maxSocketMessageBytes = 64 * 1024;
 /** Operations under way at once on one socket. A subscription that waits for its client keeps one result in memory. */
-export const maxOperations = 1000;
+export const maxOperations = 100;
+/** Bytes of operations under way on one socket: their texts and variables, which are kept until they end. */
+export const maxKeptBytes = 1024 * 1024;
+/** Characters of the id of an operation. Each result carries the id. */
+export const maxIdLength = 128;
 /** Tokens of one document. The parser's recursion takes 1,000 nested fields; a full introspection has some 300 tokens. */
 export const maxTokens = 2000;
 /** Levels of lists and objects in variables and extensions. No input of the schema has more than ten. */

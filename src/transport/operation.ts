@@ -29,13 +29,16 @@ export class Operation implements Sink<ExecutionResult> {
   #work: Promise<void> | undefined;
   /** Ends with the deadline or the cancellation. */
   readonly lifetime = new Lifetime();
+  /** Bytes of its text and variables, which are kept until it ends. */
+  readonly keptBytes: number;
   /** Whether it is a query or mutation, which a stop of the server waits for. */
   isExecution = false;
   /** A `subscribe` with the same id, deferred until graphql-ws has released this operation. */
   deferredSubscribe: string | undefined;
 
-  constructor(id: string, socket: OperationSocket) {
+  constructor(id: string, socket: OperationSocket, keptBytes: number) {
     this.#id = id;
+    this.keptBytes = keptBytes;
     this.#socket = socket;
   }
 

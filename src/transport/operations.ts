@@ -3,8 +3,11 @@
 // an id goes to graphql-ws again only after graphql-ws has released the previous generation.
 
 import { CloseCode, type Message, MessageType, parseMessage } from 'graphql-ws';
-import { maxOperations, nestsTooDeeply } from './limits.ts';
+import { type GaplessError, rateLimited } from '../errors.ts';
+import { maxIdLength, maxKeptBytes, maxOperations, nestsTooDeeply } from './limits.ts';
+import type { MessageRate } from './message-rate.ts';
 import { Operation, type OperationSocket } from './operation.ts';
+import { leanText } from './subscribe-message.ts';
 
 /**
  * Passes a message to graphql-ws. Resolves when graphql-ws has processed it; for a `subscribe`, when it has released the id.
@@ -13,6 +16,9 @@ import { Operation, type OperationSocket } from './operation.ts';
 export type Handle = (message: string) => Promise<void>;
 
 export interface MessageSocket extends OperationSocket {
+  readonly rate: MessageRate;
+  /** Answers an operation with an error. */
+  refuse(id: string, error: GaplessError): void;
   close(code: number, reason: string): void;
 }
 
@@ -32,17 +38,14 @@ export class Operations {
     return this.#current.get(id);
   }
 
-  /** Whether more operations are under way than one socket may have. */
-  get tooMany(): boolean {
-    return this.#underWay.size > maxOperations;
-  }
-
   /** Receives a message of the client, and passes it to graphql-ws when its turn comes. */
   receive(text: string, handle: Handle): void {
     const message = parse(text);
-    if (message?.type === MessageType.Subscribe) {
+    if (message && 'id' in message && message.id.length > maxIdLength) {
+      this.#socket.close(CloseCode.BadRequest, `The id of an operation may have ${maxIdLength} characters`);
+    } else if (message?.type === MessageType.Subscribe) {
       // While the server is stopping, it starts no new operation. The client sends it again after it has reconnected.
-      if (this.#socket.open) this.#subscribe(message.id, text, handle);
+      if (this.#socket.open) this.#subscribe(message.id, leanText(message, text), handle);
     } else if (message?.type === MessageType.Complete) this.#complete(message.id, text, handle);
     else if (message && isClientMessage(message)) void handle(text);
     else this.#socket.close(CloseCode.BadRequest, 'Invalid message received');
@@ -63,9 +66,15 @@ export class Operations {
 
   #subscribe(id: string, text: string, handle: Handle): void {
     const operation = this.#current.get(id);
-    if (!operation) this.#begin(id, text, handle);
-    else if (operation.cancelled && operation.deferredSubscribe === undefined) operation.deferredSubscribe = text;
-    else this.#socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+    if (operation && (!operation.cancelled || operation.deferredSubscribe !== undefined)) {
+      this.#socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+      return;
+    }
+    const waitMs = this.#socket.rate.countOperation();
+    if (waitMs > 0) this.#socket.refuse(id, rateLimited(tooOften, waitMs));
+    else if (this.#keptBytes + Buffer.byteLength(text) > maxKeptBytes) this.#socket.refuse(id, rateLimited(tooLarge));
+    else if (operation) operation.deferredSubscribe = text;
+    else this.#begin(id, text, handle);
   }
 
   #complete(id: string, text: string, handle: Handle): void {
@@ -79,8 +88,20 @@ export class Operations {
     if (operation.isOpened) this.#underWay.delete(operation);
   }
 
+  /** Bytes of the operations under way, and of those that wait for their id. */
+  get #keptBytes(): number {
+    let bytes = 0;
+    for (const { keptBytes } of this.#underWay) bytes += keptBytes;
+    for (const { deferredSubscribe } of this.#current.values()) bytes += Buffer.byteLength(deferredSubscribe ?? '');
+    return bytes;
+  }
+
   #begin(id: string, text: string, handle: Handle): void {
-    const operation = new Operation(id, this.#socket);
+    if (this.#underWay.size >= maxOperations) {
+      this.#socket.refuse(id, rateLimited(tooMany));
+      return;
+    }
+    const operation = new Operation(id, this.#socket, Buffer.byteLength(text));
     this.#current.set(id, operation);
     this.#underWay.add(operation);
     void handle(text).then(async () => {
@@ -91,6 +112,10 @@ export class Operations {
     });
   }
 }
+
+const tooOften = 'Operations were sent too often on this socket.';
+const tooMany = `A socket may have ${maxOperations} operations under way at once: wait until some have ended.`;
+const tooLarge = `The operations under way on a socket may have ${maxKeptBytes} bytes: wait until some have ended.`;
 
 function parse(text: string): Message | undefined {
   try {

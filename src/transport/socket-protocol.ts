@@ -4,7 +4,7 @@
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
 import { makeServer, type Context as Session } from 'graphql-ws';
 import type { Viewer } from '../chat/identity.ts';
-import { forbidden, GaplessError, rateLimited, unavailable } from '../errors.ts';
+import { forbidden, GaplessError, unavailable } from '../errors.ts';
 import type { Context, Services } from '../schema/context.ts';
 import { endsAsRestart, toClientError } from '../schema/error-code.ts';
 import { executeOperation, subscribeOperation } from '../schema/execute.ts';
@@ -13,7 +13,7 @@ import { isResultSource } from '../schema/subscription.ts';
 import { inTime } from './deadline.ts';
 import { parseDocument, validateDocument } from './documents.ts';
 import { endedResults, failedResults } from './ended-results.ts';
-import { maxOperations, nestingMessage, nestsTooDeeply } from './limits.ts';
+import { nestingMessage, nestsTooDeeply } from './limits.ts';
 import type { Operation } from './operation.ts';
 import { type ClientSocket, closings } from './socket.ts';
 import { identify } from './viewer.ts';
@@ -66,7 +66,6 @@ export function createSocketProtocol(services: Services) {
   /** The arguments of the execution, or the errors of the request. */
   function prepare(socket: ClientSocket, id: string, payload: Payload): SocketArgs | GraphQLError[] {
     try {
-      if (socket.operations.tooMany) throw rateLimited(tooManyOperations);
       if (nestsTooDeeply(payload.variables) || nestsTooDeeply(payload.extensions)) return [refused(nestingMessage)];
       const document = parseDocument(payload.query);
       const errors = validateDocument(document);
@@ -152,7 +151,5 @@ const acknowledgement = ({ viewer }: ClientSocket) =>
 
 /** A WebSocket cannot set a cookie. */
 const noCookie = () => {};
-
-const tooManyOperations = `A socket may have ${maxOperations} operations under way at once: wait until some have ended.`;
 
 const refused = (message: string) => new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });

@@ -9,6 +9,7 @@ import type { Log } from '../log.ts';
 import { toClientError } from '../schema/error-code.ts';
 import type { Connection, Outlet, Use } from './connection.ts';
 import { textFrame, toBytes } from './encode.ts';
+import { MessageRate } from './message-rate.ts';
 import { type MessageSocket, Operations } from './operations.ts';
 
 /** A client that has left this many pings in a row unanswered is disconnected when the next one is due. */
@@ -42,6 +43,7 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
   #unansweredPings = 0;
   #pingAtMs: number;
   readonly connection: Connection;
+  readonly rate: MessageRate;
   readonly operations = new Operations(this);
   /** The viewer from the handshake. connection_init and renewToken may replace it. */
   viewer: Viewer | undefined;
@@ -50,14 +52,19 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
     this.#socket = socket;
     this.connection = connection;
     this.viewer = viewer;
+    this.rate = new MessageRate(connection.bounds, connection.clock);
     this.#log = log;
     this.#stream = connection.outlet;
     connection.outlet = this;
     connection.use = this;
     this.#pingAtMs = connection.clock.now() + connection.bounds.pingMs;
     // ws answers pings by itself.
-    socket.on('ping', () => this.#limitReading());
+    socket.on('ping', () => {
+      this.#countMessage();
+      this.#limitReading();
+    });
     socket.on('pong', () => {
+      this.#countMessage();
       this.#unansweredPings = 0;
     });
     socket.once('close', () => this.operations.cancelAll());
@@ -83,7 +90,15 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
       if (this.open) this.close(...closings.tryAgain);
     };
     const handleSafely = (message: string) => handle(message).catch(onFailure);
-    this.#socket.on('message', (data) => this.writable && this.operations.receive(String(data), handleSafely));
+    this.#socket.on('message', (data) => {
+      if (!this.writable) return;
+      this.#countMessage();
+      this.operations.receive(String(data), handleSafely);
+    });
+  }
+
+  refuse(id: string, error: GaplessError): void {
+    this.send(JSON.stringify({ id, type: 'error', payload: [toClientError(error, this.#log)] }));
   }
 
   /** Writes a message of graphql-ws. */
@@ -147,6 +162,14 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
     if (this.#unansweredPings === maxUnansweredPings) this.connection.disconnectStalled();
     else this.#socket.ping();
     this.#unansweredPings += 1;
+  }
+
+  /** Stops reading for a while from a client that floods the socket. */
+  #countMessage(): void {
+    const pauseMs = this.rate.countMessage();
+    if (pauseMs === 0 || this.#socket.isPaused) return;
+    this.#socket.pause();
+    this.connection.clock.after(pauseMs, () => this.#socket.resume());
   }
 
   /** Stops reading from a client that sends requests but does not read the answers, until it reads them. */

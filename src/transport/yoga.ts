@@ -78,11 +78,11 @@ const badRequest = (message: string) => new GraphQLError(message, { extensions: 
 const ourExecution: Plugin<Exchange> = {
   onParse: ({ setParseFn }) => setParseFn((source) => parseDocument(String(source))),
   onValidate: ({ setValidationFn }) => setValidationFn((_schema, document) => validateDocument(document)),
-  onExecute: ({ setExecuteFn }) => setExecuteFn(executeOperation),
+  onExecute: ({ setExecuteFn }) => setExecuteFn(async (args) => withStatus(await executeOperation(args))),
   onSubscribe: ({ args, setSubscribeFn }) =>
     setSubscribeFn(async () => {
       const opened = await subscribeOperation(args);
-      if (!isResultSource(opened)) return opened;
+      if (!isResultSource(opened)) return withStatus(opened);
       const { answer, context } = args.contextValue as unknown as Exchange;
       answer.source = opened;
       // If the client left while the room was looked up, the source would not be stopped later.
@@ -90,6 +90,24 @@ const ourExecution: Plugin<Exchange> = {
       return endedResults();
     }),
 };
+
+/** A result without data is the refusal of the request. Its status is that of its error, except as application/json. */
+function withStatus(result: ExecutionResult): ExecutionResult {
+  if (result.data !== undefined) return result;
+  const errors = result.errors?.map((error) => {
+    const { message, nodes, source, positions, path, extensions } = error;
+    const options = {
+      nodes,
+      source,
+      positions,
+      path,
+      cause: error.cause,
+      extensions: { ...extensions, http: { status: statusOf(undefined, error), spec: true } },
+    };
+    return new GraphQLError(message, options as ConstructorParameters<typeof GraphQLError>[1]);
+  });
+  return { ...result, errors: errors as readonly GraphQLError[] };
+}
 
 /** An answer that contains only errors. Yoga's own errors carry their status as `http`, which is not for the client. */
 function refusal(Response: typeof globalThis.Response, errors: readonly GraphQLError[]) {

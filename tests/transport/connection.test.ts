@@ -18,7 +18,8 @@ import { silentLog } from '../support/server.ts';
 // @types/ws lacks the class that reads frames.
 const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Writable };
 
-const bounds = { highWaterMarkBytes: 1000, maxBytes: 10_000, maxNodeBytes: 100_000, stalledMs: 1000, pingMs: 1000 };
+const rate = { operationsPerSecond: 20, operationBurst: 60 };
+const bounds = { ...rate, highWaterMarkBytes: 1000, maxBytes: 10_000, maxNodeBytes: 100_000, stalledMs: 1000, pingMs: 1000 };
 
 /** A connection whose kernel takes nothing, and what was written to it. */
 function fullKernel() {

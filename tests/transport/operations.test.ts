@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { maxOperations } from '../../src/transport/limits.ts';
+import { realClock } from '../../src/clock.ts';
+import { maxIdLength, maxOperations } from '../../src/transport/limits.ts';
+import { MessageRate } from '../../src/transport/message-rate.ts';
 import { Operations } from '../../src/transport/operations.ts';
 import { Lock } from '../support/lock.ts';
 import { until } from '../support/process.ts';
@@ -148,7 +150,7 @@ describe('an id of a WebSocket', { timeout: 240_000 }, () => {
   });
 
   it('that is in use closes the socket with 4409, after it was completed and used again too, and whatever its length', async () => {
-    for (const id of ['1', 'x'.repeat(1000), '界'.repeat(100)]) {
+    for (const id of ['1', 'x'.repeat(maxIdLength), '界'.repeat(100)]) {
       using socket = await open();
       socket.sendTogether([
         subscribe(id, subscription('g1')),
@@ -346,6 +348,8 @@ it('a socket that ends obeys `complete`, answers pings, and begins nothing', asy
   const handled: string[] = [];
   const socket = {
     connection: undefined as never,
+    rate: new MessageRate({ operationsPerSecond: 1, operationBurst: 10 }, realClock),
+    refuse: (id: string) => handled.push(`refused ${id}`),
     writable: true,
     get open() {
       return state.open;

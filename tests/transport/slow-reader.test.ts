@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { Bounds } from '../../src/transport/connection.ts';
+import { maxOperations } from '../../src/transport/limits.ts';
 import * as gql from '../gql/graphql.ts';
 import { EventStream } from '../support/event-stream.ts';
 import { until } from '../support/process.ts';
@@ -171,10 +172,10 @@ describe('a client that does not read', { timeout: 120_000 }, () => {
     assert.deepEqual(await room.counts(), { waitingBytes: 0, backpressured: 1, stalled: 1 });
   });
 
-  it('costs no more for 500 subscriptions on its socket', async () => {
+  it('costs no more for as many subscriptions as a socket may have', async () => {
     await using room = await watched();
     using stopped = await RawSocket.signedIn(room.server.url, room.ada.token);
-    const ids = range(1, 500).map(String);
+    const ids = range(1, maxOperations).map(String);
     for (const id of ids) stopped.subscribe(id, watching(1), { roomId: room.roomId, after: room.after });
     await room.send(1);
     const first = [];
