@@ -1,6 +1,9 @@
 // Every setting of the server. The environment is read here and nowhere else.
 
+import proxyAddr from '@fastify/proxy-addr';
 import { z } from 'zod';
+import { rateLimitSettings, readLimits } from './config/rate-limits.ts';
+import type { LimitValues } from './rate-limits.ts';
 
 /** A setting is wrong or missing. The message is a sentence for the operator that names the variable. */
 export class ConfigError extends Error {}
@@ -18,6 +21,12 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Undefined: nothing is removed. */
   readonly retentionDays: number | undefined;
+  /** Multiplies every limit on how often something may be done. Infinity: there are none. */
+  readonly rateLimits: number;
+  /** The limits for each user and address, multiplied or set by themselves. */
+  readonly limits: LimitValues;
+  /** Whose X-Forwarded-For is believed: this many proxies, or the proxies in these networks. */
+  readonly trustedProxies: number | readonly string[];
   /** How long a server that is shutting down keeps serving, so that balancers notice that it is not ready. */
   readonly drainDelayMs: number;
 }
@@ -52,6 +61,16 @@ const oneHost = z.string().refine((value) => !namesSeveralHosts(value), {
 const origin = z.string().refine((value) => URL.canParse(value) && new URL(value).origin === value, {
   error: (issue) => `has "${issue.input}", which is not an origin such as https://app.example`,
 });
+const networksOf = (value: string) => value.split(',').map((network) => network.trim());
+function isNetworkList(value: string): boolean {
+  try {
+    // Also knows `loopback`, `linklocal` and `uniquelocal`.
+    proxyAddr.compile(networksOf(value));
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const settings = z.object({
   PORT: whole(0, 65_535, 'a port').default(4000),
@@ -86,17 +105,29 @@ const settings = z.object({
     .positive('must be more than 0')
     .max(36_500, 'must be at most 36500')
     .optional(),
+  RATE_LIMITS: z
+    .union([z.literal('off').transform(() => Number.POSITIVE_INFINITY), z.coerce.number().positive()], 'must be off or a number above 0')
+    .default(1),
+  TRUST_PROXY: z
+    .string()
+    .refine((value) => /^\d$/.test(value) || isNetworkList(value), {
+      error: 'must be a number of proxies from 0 to 9, or their addresses or networks, separated by commas, such as 10.0.0.0/8',
+    })
+    .transform((value) => (/^\d$/.test(value) ? Number(value) : networksOf(value)))
+    .default(0),
   DRAIN_DELAY_MS: whole(0, 10_000, 'a number of milliseconds').default(5000),
 });
 
 /** The names of all settings. */
-export const settingNames = Object.keys(settings.shape);
+export const settingNames = [...Object.keys(settings.shape), ...rateLimitSettings];
 
 export function readConfig(env: Record<string, string | undefined>): Config {
   // An empty value counts as unset, as in `PORT= npm start` or a blank value in a compose file.
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const parsed = settings.safeParse(given);
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}.`).join('\n'));
+  const { limits, problems: limitProblems } = readLimits(given, parsed.data?.RATE_LIMITS ?? 1);
+  const problems = (parsed.error?.issues ?? []).map((issue) => `${String(issue.path[0])} ${issue.message}.`);
+  if (!parsed.success || limitProblems.length > 0) throw new ConfigError([...problems, ...limitProblems].join('\n'));
   const value = parsed.data;
   if (value.REDIS_URL !== undefined && value.DATABASE_URL === undefined) {
     throw new ConfigError('REDIS_URL is set but DATABASE_URL is not: several nodes need one PostgreSQL to share.');
@@ -113,6 +144,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     identity: readIdentity(value),
     allowedOrigins: value.ALLOWED_ORIGINS,
     retentionDays: value.RETENTION_DAYS,
+    rateLimits: value.RATE_LIMITS,
+    limits,
+    trustedProxies: value.TRUST_PROXY,
     drainDelayMs: value.DRAIN_DELAY_MS,
   };
 }

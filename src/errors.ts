@@ -37,7 +37,7 @@ export type ErrorCode = keyof typeof errorCodes;
 interface ErrorDetails {
   /** The input field at fault. */
   readonly field?: string | undefined;
-  /** With UNAVAILABLE: delay before the client retries. */
+  /** With RATE_LIMITED and UNAVAILABLE: delay before the client retries. */
   readonly retryAfterMs?: number | undefined;
   readonly cause?: unknown;
 }
@@ -69,9 +69,13 @@ export const retryAfterDefaultMs = 1000;
 /** Whether a retry is useless. This is the only place that decides it. */
 export const isFinal = (error: unknown): boolean => error instanceof GaplessError && errorCodes[error.code].isFinal;
 
+/** Whether the client did something too often, and may retry later. */
+export const isRateLimited = (error: unknown): error is GaplessError => error instanceof GaplessError && error.code === 'RATE_LIMITED';
+
 export const badInput = (message: string, field?: string) => new GaplessError('BAD_USER_INPUT', message, { field });
 export const unauthenticated = (message: string) => new GaplessError('UNAUTHENTICATED', message);
-export const rateLimited = (message: string) => new GaplessError('RATE_LIMITED', message, { retryAfterMs: retryAfterDefaultMs });
+export const rateLimited = (message: string, retryAfterMs: number = retryAfterDefaultMs) =>
+  new GaplessError('RATE_LIMITED', message, { retryAfterMs });
 export const forbidden = (message: string) => new GaplessError('FORBIDDEN', message);
 export const notFound = (message: string, field?: string) => new GaplessError('NOT_FOUND', message, { field });
 export const noSuchRoom = () => notFound('There is no such room.', 'roomId');

@@ -24,7 +24,7 @@ export const gapless: Contender = {
   name: 'gapless',
   title: 'Gapless',
   program: new URL('../../src/main.js', import.meta.url),
-  env: { IDENTITY: 'guest', LOG_LEVEL: 'warn', DRAIN_DELAY_MS: '0', DATABASE_POOL_SIZE: '10' },
+  env: { IDENTITY: 'guest', LOG_LEVEL: 'warn', DRAIN_DELAY_MS: '0', RATE_LIMITS: 'off', DATABASE_POOL_SIZE: '10' },
   packages: [],
   writePath: new URL('./gapless-write-path.ts', import.meta.url),
   webSocket: graphqlOverWebSocket(dialect),

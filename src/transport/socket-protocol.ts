@@ -3,7 +3,7 @@
 
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
 import { makeServer, type Context as Session } from 'graphql-ws';
-import { GaplessError, rateLimited, unavailable } from '../errors.ts';
+import { GaplessError, isRateLimited, rateLimited, unavailable } from '../errors.ts';
 import type { Context, Services } from '../schema/context.ts';
 import { endsAsRestart, toClientError } from '../schema/error-code.ts';
 import { executeOperation, subscribeOperation } from '../schema/execute.ts';
@@ -46,8 +46,15 @@ export function createSocketProtocol(services: Services) {
     if (authorization == null) return true;
     if (typeof authorization !== 'string') return false;
     try {
-      ({ viewer: socket.viewer } = await identify(identity, { authorization }));
+      const { viewer } = await identify(identity, { authorization });
+      socket.openSocket.belongTo(viewer?.userId);
+      socket.viewer = viewer;
     } catch (error) {
+      // Closed so that the client retries later. An answer of false would close with 4403, which is final.
+      if (isRateLimited(error)) {
+        socket.close(...closings.tooMany);
+        return true;
+      }
       if (error instanceof GaplessError && error.code === 'UNAUTHENTICATED') return false;
       throw error;
     }
@@ -69,7 +76,15 @@ export function createSocketProtocol(services: Services) {
       return {
         schema,
         document,
-        contextValue: { ...services, viewer: socket.viewer, setCookie: noCookie, wanted, operation, socket },
+        contextValue: {
+          ...services,
+          viewer: socket.viewer,
+          address: socket.openSocket.address,
+          setCookie: noCookie,
+          wanted,
+          operation,
+          socket,
+        },
         ...(payload.variables == null ? {} : { variableValues: payload.variables }),
         ...(payload.operationName == null ? {} : { operationName: payload.operationName }),
       };

@@ -8,7 +8,7 @@ const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 /** The environment of a program: these settings only, and the cache of compiled modules of the run. */
 export function programEnv(settings: Record<string, string>): Record<string, string> {
   const cache = process.env['NODE_COMPILE_CACHE'];
-  return { DRAIN_DELAY_MS: '0', ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }), ...settings };
+  return { DRAIN_DELAY_MS: '0', RATE_LIMITS: 'off', ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }), ...settings };
 }
 
 /** Starts the program with these settings only. `nodeArgs` come before the program on the command line. */

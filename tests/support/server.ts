@@ -47,7 +47,7 @@ export async function startServer(
       ? undefined
       : cleanup.use(await createPlace(options.storage ?? 'PostgreSQL'));
   const identity = options.env?.['JWT_SECRET'] || options.env?.['JWT_JWKS_URL'] ? 'jwt' : 'guest';
-  const env = { PORT: '0', DRAIN_DELAY_MS: '0', ...place?.env, IDENTITY: identity, ...options.env };
+  const env = { PORT: '0', DRAIN_DELAY_MS: '0', RATE_LIMITS: 'off', ...place?.env, IDENTITY: identity, ...options.env };
   let config: Config = readConfig(env);
   const log = options.log ?? silentLog;
   let app = await openApp(config, log, options);
