@@ -1,5 +1,6 @@
 // Every setting of the server. The environment is read here and nowhere else.
 
+import { isIP } from 'node:net';
 import proxyAddr from '@fastify/proxy-addr';
 import { z } from 'zod';
 import { rateLimitSettings, readLimits } from './config/rate-limits.ts';
@@ -62,11 +63,13 @@ const origin = z.string().refine((value) => URL.canParse(value) && new URL(value
   error: (issue) => `has "${issue.input}", which is not an origin such as https://app.example`,
 });
 const networksOf = (value: string) => value.split(',').map((network) => network.trim());
+const namedNetworks = ['loopback', 'linklocal', 'uniquelocal'];
 function isNetworkList(value: string): boolean {
+  const networks = networksOf(value);
   try {
-    // Also knows `loopback`, `linklocal` and `uniquelocal`.
-    proxyAddr.compile(networksOf(value));
-    return true;
+    proxyAddr.compile(networks);
+    // The library also reads a whole number as an address.
+    return networks.every((network) => namedNetworks.includes(network) || isIP(network.split('/', 1)[0] as string) !== 0);
   } catch {
     return false;
   }
