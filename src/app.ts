@@ -15,6 +15,7 @@ import { type Config, ConfigError } from './config.ts';
 import { LiveRooms } from './feed/live-rooms.ts';
 import { logSourceOf } from './feed/log-reader.ts';
 import { Retry, type RetryOptions } from './feed/retry.ts';
+import { Limits } from './limits/limits.ts';
 import type { Log } from './log.ts';
 import { openStorage, type Storage } from './storage/database.ts';
 import { DatabaseIdentity } from './storage/database-identity.ts';
@@ -73,7 +74,8 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const retention = opened.use(new Retention(chat, config.retentionDays, log, clock));
   const revocations = opened.use(await Revocations.open(storage, bus, log, clock));
   const identity = await openIdentity(config.identity, { storage, revocations, log, clock });
-  const services = { storage, chat, liveRooms, identity, log };
+  const limits = opened.use(new Limits(config.limits, config.redisUrl, log, clock));
+  const services = { storage, chat, liveRooms, identity, limits, log };
 
   const connections = opened.use(new Connections(log, bounds, clock, config.rateLimits));
   opened.use(new GoneViewers(connections, (ids) => storage.feedRows.users(ids), log, clock));

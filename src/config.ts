@@ -1,10 +1,14 @@
 // Every setting of the server. The environment is read here and nowhere else.
 
+import { isIP } from 'node:net';
+import proxyAddr from '@fastify/proxy-addr';
 import { z } from 'zod';
 import { findProblem } from './config/database-url.ts';
 import { ConfigError } from './config/error.ts';
 import { findMisspelled, type Misspelled } from './config/misspelled.ts';
+import { rateLimitSettings, readLimits } from './config/rate-limits.ts';
 import { fileSetting, readSecretFiles } from './config/secret-files.ts';
+import type { LimitValues } from './rate-limits.ts';
 
 export { ConfigError };
 
@@ -23,6 +27,10 @@ export interface Config {
   readonly retentionDays: number | undefined;
   /** Multiplies every limit on how often something may be done. Infinity: there are none. */
   readonly rateLimits: number;
+  /** The limits for each user and address, multiplied or set by themselves. */
+  readonly limits: LimitValues;
+  /** Whose X-Forwarded-For is believed: this many proxies, or the proxies in these networks. */
+  readonly trustedProxies: number | readonly string[];
   /** How long a server that is shutting down keeps serving, so that balancers notice that it is not ready. */
   readonly drainDelayMs: number;
 }
@@ -71,6 +79,18 @@ const schemaName = z
 const origin = z.string().refine((value) => URL.canParse(value) && new URL(value).origin === value, {
   error: (issue) => `has "${issue.input}", which is not an origin such as https://app.example`,
 });
+const networksOf = (value: string) => value.split(',').map((network) => network.trim());
+const namedNetworks = ['loopback', 'linklocal', 'uniquelocal'];
+function isNetworkList(value: string): boolean {
+  const networks = networksOf(value);
+  try {
+    proxyAddr.compile(networks);
+    // The library also reads a whole number as an address.
+    return networks.every((network) => namedNetworks.includes(network) || isIP(network.split('/', 1)[0] as string) !== 0);
+  } catch {
+    return false;
+  }
+}
 
 const jwtSecret = trimmed.refine((secret) => Buffer.byteLength(secret) >= 32, 'must be at least 32 bytes long');
 
@@ -110,6 +130,13 @@ const settings = z.object({
   RATE_LIMITS: z
     .union([z.literal('off').transform(() => Number.POSITIVE_INFINITY), z.coerce.number().positive()], 'must be off or a number above 0')
     .default(1),
+  TRUST_PROXY: z
+    .string()
+    .refine((value) => /^\d$/.test(value) || isNetworkList(value), {
+      error: 'must be a number of proxies from 0 to 9, or their addresses or networks, separated by commas, such as 10.0.0.0/8',
+    })
+    .transform((value) => (/^\d$/.test(value) ? Number(value) : networksOf(value)))
+    .default(0),
   DRAIN_DELAY_MS: whole(0, 10_000, 'a number of milliseconds').default(5000),
 });
 
@@ -117,7 +144,7 @@ const settings = z.object({
 const secretNames = ['DATABASE_URL', 'REDIS_URL', 'JWT_SECRET'] as const satisfies (keyof typeof settings.shape)[];
 
 /** The names of all settings. */
-export const settingNames = [...Object.keys(settings.shape), ...secretNames.map(fileSetting)];
+export const settingNames = [...Object.keys(settings.shape), ...secretNames.map(fileSetting), ...rateLimitSettings];
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -130,7 +157,9 @@ export function readConfig(env: Env): Config {
     Object.entries(readSecretFiles(env, secretNames)).filter(([, value]) => value !== undefined && value !== ''),
   );
   const parsed = settings.safeParse(given);
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}.`).join('\n'));
+  const { limits, problems: limitProblems } = readLimits(given, parsed.data?.RATE_LIMITS ?? 1);
+  const problems = (parsed.error?.issues ?? []).map((issue) => `${String(issue.path[0])} ${issue.message}.`);
+  if (!parsed.success || limitProblems.length > 0) throw new ConfigError([...problems, ...limitProblems].join('\n'));
   const value = parsed.data;
   if (value.DATABASE_URL === undefined) requireEmbedded(env, value);
   return {
@@ -151,6 +180,8 @@ export function readConfig(env: Env): Config {
     allowedOrigins: value.ALLOWED_ORIGINS,
     retentionDays: value.RETENTION_DAYS,
     rateLimits: value.RATE_LIMITS,
+    limits,
+    trustedProxies: value.TRUST_PROXY,
     drainDelayMs: value.DRAIN_DELAY_MS,
   };
 }

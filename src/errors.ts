@@ -75,6 +75,9 @@ export const retryAfterDefaultMs = 1000;
 /** Whether a retry is useless. This is the only place that decides it. */
 export const isFinal = (error: unknown): boolean => error instanceof GaplessError && errorCodes[error.code].isFinal;
 
+/** Whether the client did something too often, and may retry later. */
+export const isRateLimited = (error: unknown): error is GaplessError => error instanceof GaplessError && error.code === 'RATE_LIMITED';
+
 export const badInput = (message: string, field?: string) => new GaplessError('BAD_USER_INPUT', message, { field });
 export const unauthenticated = (message: string) => new GaplessError('UNAUTHENTICATED', message);
 export const signedOut = () =>

@@ -30,6 +30,19 @@ describe('the settings', () => {
       allowedOrigins: [],
       retentionDays: undefined,
       rateLimits: 1,
+      limits: {
+        rates: {
+          send: { points: 30, seconds: 10 },
+          sendInRoom: { points: 5, seconds: 1 },
+          change: { points: 10, seconds: 1 },
+          createRoom: { points: 10, seconds: 3600 },
+          joinOrLeave: { points: 10, seconds: 60 },
+          invite: { points: 20, seconds: 3600 },
+          signIn: { points: 10, seconds: 3600 },
+        },
+        open: { socketsOfUser: 20, socketsOfAddress: 200 },
+      },
+      trustedProxies: 0,
       drainDelayMs: 5000,
     });
   });
@@ -49,6 +62,8 @@ describe('the settings', () => {
     [{ RETENTION_DAYS: '0.5' }, { retentionDays: 0.5 }],
     [{ RATE_LIMITS: '2.5' }, { rateLimits: 2.5 }],
     [{ RATE_LIMITS: 'off' }, { rateLimits: Number.POSITIVE_INFINITY }],
+    [{ TRUST_PROXY: '2' }, { trustedProxies: 2 }],
+    [{ TRUST_PROXY: '10.0.0.0/8, 2001:db8::1,loopback' }, { trustedProxies: ['10.0.0.0/8', '2001:db8::1', 'loopback'] }],
     [{ DRAIN_DELAY_MS: '0' }, { drainDelayMs: 0 }],
   ];
   for (const [env, expected] of accepted) {
@@ -82,6 +97,9 @@ describe('the settings', () => {
     ALLOWED_ORIGINS: ['*', 'null', 'app.example', 'https://app.example/', 'https://a.example https://b.example', 'https://ok.example,x'],
     RETENTION_DAYS: ['0', '-1', 'week', '36501', 'NaN', ' '],
     RATE_LIMITS: ['0', '-1', 'none', 'Infinity', 'OFF', ' '],
+    RATE_LIMIT_SEND: ['30', '0/s', '-1/s', '1.5/s', '30/10', '30/0s', '30/2d', '30/25h', '2000000/s', '30 / 10s', 'OFF', ' '],
+    RATE_LIMIT_SOCKETS_OF_USER: ['0', '-1', '1.5', '20/s', 'many', ' '],
+    TRUST_PROXY: ['-1', '10', 'true', 'proxy.example', '10.0.0.0/33', '10.0.0.0/8,', ' '],
     DRAIN_DELAY_MS: ['-1', '10001', 'soon', '0.5'],
   };
   for (const [name, values] of Object.entries(wrong)) {
@@ -104,6 +122,26 @@ describe('the settings', () => {
         .map((line) => line.split(' ', 1)[0]),
       ['PORT', 'LOG_LEVEL', 'IDENTITY'],
     );
+  });
+
+  it('multiply every rate limit that is not set by itself, and allow at least one', () => {
+    const { limits } = readConfig({
+      RATE_LIMITS: '0.1',
+      RATE_LIMIT_SEND: '60/2m',
+      RATE_LIMIT_INVITE: 'off',
+      RATE_LIMIT_SOCKETS_OF_USER: '7',
+    });
+    assert.deepEqual(
+      [limits.rates.send, limits.rates.sendInRoom, limits.rates.signIn, limits.rates.invite],
+      [{ points: 60, seconds: 120 }, { points: 1, seconds: 1 }, { points: 1, seconds: 3600 }, undefined],
+    );
+    assert.deepEqual(limits.open, { socketsOfUser: 7, socketsOfAddress: 20 });
+  });
+
+  it('turn off every rate limit that is not set by itself', () => {
+    const { limits } = readConfig({ RATE_LIMITS: 'off', RATE_LIMIT_CHANGE: '1/s' });
+    const set = [...Object.values(limits.rates), ...Object.values(limits.open)].filter((limit) => limit !== undefined);
+    assert.deepEqual(set, [{ points: 1, seconds: 1 }]);
   });
 
   it('treat an empty value as unset', () => {

@@ -6,9 +6,10 @@ import { posix } from 'node:path';
 import { it } from 'node:test';
 
 /** From left to right. Folders in the same place do not import each other. A folder that is not named, such as `client`, is on its own. */
-const layers = 'main installed|serve app transport schema chat|feed bus storage log-occasionally config|clock|errors|log log-output'.split(
-  ' ',
-);
+const layers =
+  'main installed|serve app transport schema chat|feed bus|limits storage log-occasionally config|clock|errors|log log-output|rate-limits'.split(
+    ' ',
+  );
 const layerOf = (part: string) => layers.findIndex((layer) => layer.split('|').includes(part));
 const partOf = (path: string) => path.split('/')[0]?.replace(/\.[jt]s$/, '') ?? '';
 const mayImport = (from: string, to: string) => from === to || (layerOf(from) >= 0 && layerOf(from) < layerOf(to));

@@ -3,7 +3,8 @@ import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rea
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import { settingNames } from '../src/config.ts';
+import { rateLimitSettings } from '../src/config/rate-limits.ts';
+import { readConfig, settingNames } from '../src/config.ts';
 import { freePort, run, start, until } from './support/process.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -132,7 +133,21 @@ describe('the build context', () => {
 describe('the documents', () => {
   it('name every setting in the README, and no other', () => {
     const table = [...read('README.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
-    assert.deepEqual(table.toSorted(), settingNames.toSorted());
+    const others = settingNames.filter((name) => !rateLimitSettings.includes(name));
+    assert.deepEqual(table.toSorted(), others.toSorted());
+  });
+
+  it('name every rate limit in the operations guide, with its default', () => {
+    const table = [...read('docs/operations.md').matchAll(/^\| `(RATE_LIMIT_[A-Z_]+)` \| (\S+) \|/gm)].map(([, name, value]) => [
+      name,
+      value,
+    ]);
+    assert.deepEqual(
+      table.map(([name]) => name),
+      rateLimitSettings,
+    );
+    // Every row is a setting that changes nothing.
+    assert.deepEqual(readConfig(Object.fromEntries(table)).limits, readConfig({}).limits);
   });
 
   it('set only known settings in compose.yaml', () => {

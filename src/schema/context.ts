@@ -5,6 +5,7 @@ import type { Chat } from '../chat/chat.ts';
 import type { Identity, Viewer } from '../chat/identity.ts';
 import { unauthenticated } from '../errors.ts';
 import type { LiveRooms } from '../feed/live-rooms.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { Log } from '../log.ts';
 import type { Storage } from '../storage/database.ts';
 
@@ -14,21 +15,25 @@ export interface Services {
   readonly chat: Chat;
   readonly liveRooms: LiveRooms;
   readonly identity: Identity;
+  readonly limits: Limits;
   readonly log: Log;
 }
 
 /** The services without the properties that a context adds for one client. */
-export const servicesOf = ({ storage, chat, liveRooms, identity, log }: Services): Services => ({
+export const servicesOf = ({ storage, chat, liveRooms, identity, limits, log }: Services): Services => ({
   storage,
   chat,
   liveRooms,
   identity,
+  limits,
   log,
 });
 
 export interface Context extends Services {
   /** Undefined for a request without a token. */
   readonly viewer: Viewer | undefined;
+  /** The address of the client, for limits. Undefined for a client on this machine, which is not limited. */
+  readonly address?: string | undefined;
   /** The header Last-Event-ID of a reconnecting event stream. Takes precedence over `after`, which is that of the first request. */
   readonly lastEventId?: string | undefined;
   /** Whether the client still wants the result. */
@@ -49,4 +54,11 @@ export function requireSession({ viewer, identity }: Context): Viewer {
   if (viewer) return viewer;
   const how = identity.mode === 'guest' ? 'with the mutation signIn' : 'with a token of your application';
   throw unauthenticated(`Sign in first, ${how}.`);
+}
+
+/** The user id of a viewer who changes something. Takes a point of the limit on changes: throws RATE_LIMITED if none is left. */
+export async function requireChanger(context: Context): Promise<string> {
+  const user = requireViewer(context);
+  await context.limits.take('change', { user });
+  return user;
 }

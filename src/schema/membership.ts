@@ -3,7 +3,7 @@
 import { addMember, joinRoom, leaveRoom, removeMember } from '../chat/members.ts';
 import { notFound } from '../errors.ts';
 import { builder } from './builder.ts';
-import { requireViewer } from './context.ts';
+import { requireChanger } from './context.ts';
 import { idOf } from './input.ts';
 import { Membership, Room, roomOf, User } from './node.ts';
 import { dependsOnViewer } from './sharing.ts';
@@ -54,9 +54,11 @@ builder.relayMutationField(
   },
   {
     description: 'Joins an OPEN room. Joining again returns the existing membership. NOT_FOUND if the viewer may not see the room.',
-    resolve: async (_mutation, { input }, context) => ({
-      membership: await joinRoom(context.chat, requireViewer(context), input.roomId),
-    }),
+    resolve: async (_mutation, { input: { roomId } }, context) => {
+      const user = await requireChanger(context);
+      await context.limits.take('joinOrLeave', { user, room: roomId });
+      return { membership: await joinRoom(context.chat, user, roomId) };
+    },
   },
   {
     description: 'Payload of joinRoom.',
@@ -78,9 +80,11 @@ builder.relayMutationField(
   {
     description:
       'The owner of a PRIVATE or OPEN room brings someone in. Adding a member again returns the existing membership. FORBIDDEN for anyone but the owner.',
-    resolve: async (_mutation, { input }, context) => ({
-      membership: await addMember(context.chat, requireViewer(context), input.roomId, input.userId),
-    }),
+    resolve: async (_mutation, { input }, context) => {
+      const user = await requireChanger(context);
+      await context.limits.take('invite', { user });
+      return { membership: await addMember(context.chat, user, input.roomId, input.userId) };
+    },
   },
   {
     description: 'Payload of addMember.',
@@ -103,7 +107,7 @@ builder.relayMutationField(
     description:
       'The owner of a PRIVATE or OPEN room removes someone. Their streams of a PRIVATE room end. FORBIDDEN for anyone but the owner.',
     resolve: async (_mutation, { input }, context) => {
-      const room = await removeMember(context.chat, requireViewer(context), input.roomId, input.userId);
+      const room = await removeMember(context.chat, await requireChanger(context), input.roomId, input.userId);
       return { room: { ...room, visible: true }, removedUserId: input.userId };
     },
   },
@@ -128,7 +132,9 @@ builder.relayMutationField(
     description:
       'Leaves a room. The place of an owner goes to the member who joined first. A PRIVATE room ends with its last member; a DIRECT one is deleted, not left (BAD_USER_INPUT).',
     resolve: async (_mutation, { input }, context) => {
-      const room = await leaveRoom(context.chat, requireViewer(context), input.roomId);
+      const user = await requireChanger(context);
+      await context.limits.take('joinOrLeave', { user, room: input.roomId });
+      const room = await leaveRoom(context.chat, user, input.roomId);
       return { roomId: input.roomId, room: room ? { ...room, visible: true } : null };
     },
   },

@@ -3,7 +3,7 @@
 import { deleteMessage, editMessage, sendMessage } from '../chat/messages.ts';
 import { messageCursor } from '../storage/messages.ts';
 import { builder } from './builder.ts';
-import { requireViewer } from './context.ts';
+import { requireChanger, requireViewer } from './context.ts';
 import { costOfText } from './cost.ts';
 import { idOf, limits, line } from './input.ts';
 import { Message, Room, roomOf, User } from './node.ts';
@@ -115,7 +115,11 @@ builder.relayMutationField(
   {
     description:
       'Sends a message. When it answers, the message is stored and will reach everyone who watches the room. FORBIDDEN if the viewer can see the room but is not a member. After UNAVAILABLE, retry with the same clientMessageId.',
-    resolve: (_mutation, { input }, context) => sendMessage(context.chat, requireViewer(context), input),
+    resolve: async (_mutation, { input }, context) => {
+      const user = requireViewer(context);
+      await Promise.all([context.limits.take('send', { user }), context.limits.take('sendInRoom', { user, room: input.roomId })]);
+      return sendMessage(context.chat, user, input);
+    },
   },
   {
     description: 'Payload of sendMessage.',
@@ -148,7 +152,7 @@ builder.relayMutationField(
   {
     description: 'Replaces the text of a message. FORBIDDEN for anyone but its sender; CONFLICT if the message is deleted.',
     resolve: async (_mutation, { input }, context) => ({
-      message: await editMessage(context.chat, requireViewer(context), input.messageId, input.body),
+      message: await editMessage(context.chat, await requireChanger(context), input.messageId, input.body),
     }),
   },
   {
@@ -166,7 +170,7 @@ builder.relayMutationField(
   {
     description: 'Replaces a message by a tombstone. FORBIDDEN for anyone but its sender and the owner of the room.',
     resolve: async (_mutation, { input }, context) => ({
-      message: await deleteMessage(context.chat, requireViewer(context), input.messageId),
+      message: await deleteMessage(context.chat, await requireChanger(context), input.messageId),
     }),
   },
   {

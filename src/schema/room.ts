@@ -8,7 +8,7 @@ import { findMembershipsOf, findPeers, listMembers, memberCursor } from '../stor
 import { findLastMessages, listMessages, messageCursor } from '../storage/messages.ts';
 import { listRooms, roomCursor } from '../storage/rooms.ts';
 import { builder, toConnection } from './builder.ts';
-import { requireViewer } from './context.ts';
+import { requireChanger, requireViewer } from './context.ts';
 import { costOfPage, costOfText } from './cost.ts';
 import { idOf, limits, line, text } from './input.ts';
 import { loaderOf, readsOf } from './loaders.ts';
@@ -194,7 +194,9 @@ builder.relayMutationField(
     resolve: async (_mutation, { input }, context) => {
       const { kind, memberIds, name, ...draft } = input;
       if (kind === 'DIRECT') throw badInput('Use openDirectRoom for a DIRECT room.', 'kind');
-      const room = await createRoom(context.chat, requireViewer(context), {
+      const user = await requireChanger(context);
+      await context.limits.take('createRoom', { user });
+      const room = await createRoom(context.chat, user, {
         ...draft,
         kind,
         name: name.trim(),
@@ -224,7 +226,9 @@ builder.relayMutationField(
   {
     description: 'Gets or creates. The same pair and subject give the same room until it is deleted. With oneself: BAD_USER_INPUT.',
     resolve: async (_mutation, { input }, context) => {
-      const { room, created } = await openDirectRoom(context.chat, requireViewer(context), input.userId, input.subject ?? null);
+      const user = await requireChanger(context);
+      await context.limits.take('invite', { user });
+      const { room, created } = await openDirectRoom(context.chat, user, input.userId, input.subject ?? null);
       return { room: { ...room, visible: true }, created };
     },
   },
@@ -255,7 +259,7 @@ builder.relayMutationField(
     resolve: async (_mutation, { input: { roomId, name, description } }, context) => {
       if (name === null) throw badInput('The name of a room cannot be null.', 'name');
       const changes = { ...(name === undefined ? {} : { name: name.trim() }), ...(description === undefined ? {} : { description }) };
-      const room = await updateRoom(context.chat, requireViewer(context), roomId, changes);
+      const room = await updateRoom(context.chat, await requireChanger(context), roomId, changes);
       return { room: { ...room, visible: true } };
     },
   },
@@ -274,7 +278,7 @@ builder.relayMutationField(
   {
     description: 'Deletes a room and completes its streams. FORBIDDEN for anyone but its owner; either member may delete a DIRECT room.',
     resolve: async (_mutation, { input: { roomId } }, context) => {
-      await deleteRoom(context.chat, requireViewer(context), roomId);
+      await deleteRoom(context.chat, await requireChanger(context), roomId);
       return { deletedRoomId: roomId };
     },
   },

@@ -56,7 +56,8 @@ builder.relayMutationField(
   },
   {
     description: 'Guest mode only: a name is enough. Answers with a token and sets it as a cookie. FORBIDDEN in jwt mode.',
-    resolve: async (_mutation, { input }, { identity, setCookie }) => {
+    resolve: async (_mutation, { input }, { identity, limits: rates, address, setCookie }) => {
+      await rates.take('signIn', { address });
       const { token, viewer } = await identity.signIn(input.name.trim());
       setCookie(token);
       return { token, viewer };

@@ -3,7 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Log } from '../log.ts';
 import { toClientError } from '../schema/error-code.ts';
-import { statusOf } from './refusal.ts';
+import { retryHeaders, statusOf } from './refusal.ts';
 
 export function answerJson(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body));
@@ -16,6 +16,7 @@ export function refuse(response: ServerResponse, error: unknown, log: Log): void
   const clientError = toClientError(error, log);
   if (response.headersSent) return void response.destroy();
   const status = statusOf(error, clientError);
+  for (const [name, value] of Object.entries(retryHeaders(clientError))) response.setHeader(name, value);
   if (status === 401) response.setHeader('www-authenticate', 'Bearer');
   // The rest of a body that was too large is not read.
   if (status === 413) response.setHeader('connection', 'close');

@@ -5,7 +5,7 @@
 import type { ServerResponse } from 'node:http';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { Viewer } from '../chat/identity.ts';
-import { type GaplessError, isFinal } from '../errors.ts';
+import { type GaplessError, isFinal, retryAfterDefaultMs } from '../errors.ts';
 import type { Sink } from '../feed/delivery.ts';
 import { causeOf, extensionsOf } from '../schema/error-code.ts';
 import type { ResultSource } from '../schema/subscription.ts';
@@ -44,6 +44,11 @@ export async function writeEventStream(
 /** Answers with a single result as an event stream. */
 export function writeSingleEvent(response: ServerResponse, result: ExecutionResult): void {
   response.writeHead(200, headers).end(event('next', JSON.stringify(result)) + complete);
+}
+
+/** Ends the stream at once, with the delay after which an EventSource reconnects. */
+export function writePostponement(response: ServerResponse, retryAfterMs = retryAfterDefaultMs): void {
+  response.writeHead(200, headers).end(`retry: ${retryAfterMs}\n\n`);
 }
 
 const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' };

@@ -5,16 +5,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { OperationTypeNode } from 'graphql';
 import { guestTokenDays, type Viewer } from '../chat/identity.ts';
 import type { Config } from '../config.ts';
+import { isRateLimited } from '../errors.ts';
 import type { Context, Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import type { ResultSource } from '../schema/subscription.ts';
 import { prefersEventStream } from './accept.ts';
 import { readBody } from './body.ts';
+import { addressReader } from './client-address.ts';
 import type { Use } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { clientLeft, inTime } from './deadline.ts';
 import { findOperationType } from './documents.ts';
-import { completedId, writeEventStream, writeSingleEvent } from './event-stream.ts';
+import { completedId, writeEventStream, writePostponement, writeSingleEvent } from './event-stream.ts';
 import { Lifetime } from './lifetime.ts';
 import { allowOrigin, requireAllowedOrigin } from './origin.ts';
 import { Refusal, statusOf } from './refusal.ts';
@@ -23,6 +25,7 @@ import { createGraphQL, type Exchange } from './yoga.ts';
 
 export function createGraphQLHandler(config: Config, services: Services, connections: Connections) {
   const yoga = createGraphQL();
+  const readAddress = addressReader(config.trustedProxies);
 
   return async (request: IncomingMessage, response: ServerResponse, target: URL): Promise<void> => {
     requireAllowedOrigin(request, config.allowedOrigins);
@@ -34,6 +37,8 @@ export function createGraphQLHandler(config: Config, services: Services, connect
     if (lastEventId === completedId) return void response.writeHead(204).end();
 
     const connection = connections.of(request.socket);
+    const address = readAddress(request);
+    const isEventSource = prefersEventStream(headers.accept) && operationTypeOf(target, body) === 'subscription';
     const answer: Exchange['answer'] = {};
     const lifetime = new Lifetime();
     let wanted = true;
@@ -47,10 +52,11 @@ export function createGraphQLHandler(config: Config, services: Services, connect
 
     const execute = async (identifying: Promise<Identified>) => {
       const { viewer, staleCookie } = await identifying;
+      if (isEventSource && wanted) countStream(response, address, viewer);
       const setCookie = cookieSetter(request, response);
       if (staleCookie) setCookie(null);
       const context: Context = {
-        ...{ ...services, viewer, setCookie, wanted: () => wanted, ended: () => lifetime.signal },
+        ...{ ...services, viewer, address, setCookie, wanted: () => wanted, ended: () => lifetime.signal },
         lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
       };
       return { viewer, answered: await yoga.fetch(target.href, toFetch(request, body), { context, answer }) };
@@ -70,24 +76,37 @@ export function createGraphQLHandler(config: Config, services: Services, connect
       }
     };
 
-    const isEventSource = prefersEventStream(headers.accept) && operationTypeOf(target, body) === 'subscription';
     if (isEventSource && connections.ending) return void response.destroy();
     const pending = isEventSource ? executeWithRetries() : inTime(execute(identifyViewer()), lifetime);
-    const { viewer, answered } = await pending.catch((error: unknown) => {
+    const executed = await pending.catch((error: unknown) => {
       // A source that is opened after this has no reader.
       wanted = false;
+      // Only an EventSource of a browser uses GET. It would not reconnect after a 429.
+      if (isEventSource && method === 'GET' && isRateLimited(error)) return void writePostponement(response, error.retryAfterMs);
       if (isEventSource && statusOf(error, toClientError(error, services.log)) >= 500) response.destroy();
       throw error;
     });
+    if (!executed) return;
+    const { viewer, answered } = executed;
     if (isEventSource && answered.status >= 500) return void response.destroy();
 
     for (const [name, value] of answered.headers) if (name !== 'content-length') response.setHeader(name, value);
-    if (answer.source && answered.ok) return writeSource(response, answer.source, viewer);
+    if (answer.source && answered.ok) {
+      if (!isEventSource) countStream(response, address, viewer);
+      return writeSource(response, answer.source, viewer);
+    }
     if (answer.single && answered.ok) return writeSingleEvent(response, answer.single);
     // A subscription whose client accepts no event stream is not read.
     answer.source?.stop();
     response.writeHead(answered.status).end(await answered.text());
   };
+
+  /** Counts an event stream among the sockets of its address and viewer until the response is closed. Throws RATE_LIMITED. */
+  function countStream(response: ServerResponse, address: string | undefined, viewer: Viewer | undefined): void {
+    const counted = services.limits.sockets.open(address);
+    response.once('close', () => counted.close());
+    counted.belongTo(viewer?.userId);
+  }
 
   async function writeSource(response: ServerResponse, source: ResultSource, viewer: Viewer | undefined): Promise<void> {
     const { socket } = response;

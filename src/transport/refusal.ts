@@ -19,3 +19,8 @@ export function statusOf(error: unknown, clientError: GraphQLError): number {
   const code = String(clientError.extensions['code']);
   return Object.entries(errorCodes).find(([known]) => known === code)?.[1].httpStatus ?? 400;
 }
+
+/** The header that says when to retry, in whole seconds (RFC 9110, section 10.2.3), if the error says it. */
+export function retryHeaders({ extensions: { retryAfterMs } }: GraphQLError): Record<string, string> {
+  return typeof retryAfterMs === 'number' ? { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) } : {};
+}

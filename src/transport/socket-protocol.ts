@@ -4,7 +4,7 @@
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
 import { makeServer, type Context as Session } from 'graphql-ws';
 import type { Viewer } from '../chat/identity.ts';
-import { forbidden, GaplessError, unavailable } from '../errors.ts';
+import { forbidden, GaplessError, isRateLimited, unavailable } from '../errors.ts';
 import type { Context, Services } from '../schema/context.ts';
 import { endsAsRestart, toClientError } from '../schema/error-code.ts';
 import { executeOperation, subscribeOperation } from '../schema/execute.ts';
@@ -47,8 +47,15 @@ export function createSocketProtocol(services: Services) {
     if (authorization == null) return acknowledgement(socket);
     if (typeof authorization !== 'string') return false;
     try {
-      ({ viewer: socket.viewer } = await identify(identity, { authorization }));
+      const { viewer } = await identify(identity, { authorization });
+      socket.openSocket.belongTo(viewer?.userId);
+      socket.viewer = viewer;
     } catch (error) {
+      // Closed so that the client retries later. An answer of false would close with 4403, which is final.
+      if (isRateLimited(error)) {
+        socket.close(...closings.tooMany);
+        return true;
+      }
       if (!(error instanceof GaplessError) || error.code !== 'UNAUTHENTICATED') throw error;
       if (error.reason === 'SIGNED_OUT') socket.close(...closings.signedOut);
       return false;
@@ -79,7 +86,14 @@ export function createSocketProtocol(services: Services) {
         schema,
         document,
         contextValue: {
-          ...{ ...services, viewer: socket.viewer, setCookie: noCookie, wanted, ended, operation, socket },
+          ...services,
+          viewer: socket.viewer,
+          address: socket.openSocket.address,
+          setCookie: noCookie,
+          wanted,
+          ended,
+          operation,
+          socket,
           renewToken: (token) => renewToken(socket, token),
         },
         ...(payload.variables == null ? {} : { variableValues: payload.variables }),

@@ -5,6 +5,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
 import type { Viewer } from '../chat/identity.ts';
 import type { GaplessError } from '../errors.ts';
+import type { OpenSocket } from '../limits/open-sockets.ts';
 import type { Log } from '../log.ts';
 import { toClientError } from '../schema/error-code.ts';
 import type { Connection, Outlet, Use } from './connection.ts';
@@ -28,6 +29,8 @@ const maxReasonBytes = 123;
 export const closings = {
   restart: [1012, 'Service restart'],
   tryAgain: [1013, 'Try again later'],
+  /** The viewer has too many sockets open. */
+  tooMany: [1013, 'Too many sockets: try again later'],
   /** The viewer's token has expired, or the viewer is gone. */
   forbidden: [4403, 'Forbidden'],
   /** The viewer's session was signed out, here or elsewhere. */
@@ -47,9 +50,12 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
   readonly operations = new Operations(this);
   /** The viewer from the handshake. connection_init and renewToken may replace it. */
   viewer: Viewer | undefined;
+  /** What limits know of it. */
+  readonly openSocket: OpenSocket;
 
-  constructor(socket: WebSocket, connection: Connection, viewer: Viewer | undefined, log: Log) {
+  constructor(socket: WebSocket, connection: Connection, viewer: Viewer | undefined, log: Log, openSocket: OpenSocket) {
     this.#socket = socket;
+    this.openSocket = openSocket;
     this.connection = connection;
     this.viewer = viewer;
     this.rate = new MessageRate(connection.bounds, connection.clock);

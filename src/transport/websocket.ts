@@ -9,10 +9,11 @@ import type { Config } from '../config.ts';
 import { GaplessError } from '../errors.ts';
 import type { Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
+import { addressReader, type ReadAddress } from './client-address.ts';
 import type { Connections } from './connections.ts';
 import { maxSocketMessageBytes } from './limits.ts';
 import { requireAllowedOrigin } from './origin.ts';
-import { Refusal, statusOf } from './refusal.ts';
+import { Refusal, retryHeaders, statusOf } from './refusal.ts';
 import { ClientSocket } from './socket.ts';
 import { createSocketProtocol } from './socket-protocol.ts';
 import { graphqlPath, targetOf } from './target.ts';
@@ -32,32 +33,37 @@ export class WebSocketEndpoint {
   readonly #connections: Connections;
   readonly #server = new WebSocketServer(options);
   readonly #protocol: ReturnType<typeof createSocketProtocol>;
+  readonly #readAddress: ReadAddress;
 
   constructor(config: Config, services: Services, connections: Connections) {
     this.#config = config;
     this.#services = services;
     this.#connections = connections;
     this.#protocol = createSocketProtocol(services);
+    this.#readAddress = addressReader(config.trustedProxies);
   }
 
   /** Handles an upgrade of the HTTP server. */
   readonly upgrade = async (request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> => {
     stream.on('error', () => stream.destroy());
-    const { identity, log } = this.#services;
+    const { identity, limits, log } = this.#services;
     try {
       if (targetOf(request).pathname !== graphqlPath) throw new Refusal(404, `WebSockets are at ${graphqlPath}.`);
       requireAllowedOrigin(request, this.#config.allowedOrigins);
       // Nothing can be answered within an event stream, and frames between its events could not be distinguished from them.
       if (this.#connections.of(stream).use !== undefined) return void stream.destroy();
+      const openSocket = limits.sockets.open(this.#readAddress(request));
+      stream.once('close', () => openSocket.close());
       const { viewer } = await identify(identity, request.headers);
+      openSocket.belongTo(viewer?.userId);
       if (this.#connections.ending)
         throw new GaplessError('UNAVAILABLE', 'The server is shutting down. Retry to reach another node.', { retryAfterMs: 1000 });
       this.#server.handleUpgrade(request, stream, head, (socket) =>
-        this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer, log)),
+        this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer, log, openSocket)),
       );
     } catch (error) {
       const clientError = toClientError(error, log);
-      refuseUpgrade(stream, statusOf(error, clientError), JSON.stringify({ errors: [clientError] }));
+      refuseUpgrade(stream, statusOf(error, clientError), retryHeaders(clientError), JSON.stringify({ errors: [clientError] }));
     }
   };
 
@@ -72,9 +78,10 @@ export class WebSocketEndpoint {
   }
 }
 
-function refuseUpgrade(stream: Duplex, status: number, body: string): void {
+function refuseUpgrade(stream: Duplex, status: number, more: Record<string, string>, body: string): void {
   // Otherwise a client could keep the connection half-open.
   stream.once('finish', () => stream.destroy());
   const headers = ['Connection: close', 'Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`];
+  for (const [name, value] of Object.entries(more)) headers.push(`${name}: ${value}`);
   stream.end(`HTTP/1.1 ${status} Refused\r\n${headers.join('\r\n')}\r\n\r\n${body}`);
 }

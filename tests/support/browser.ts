@@ -18,7 +18,7 @@ export interface WebChat extends AsyncDisposable {
 /** Starts a browser, and a server of the web chat. */
 export async function openWebChat(): Promise<WebChat> {
   await using opened = new AsyncDisposableStack();
-  const server = opened.use(await startServer());
+  const server = opened.use(await startServer({ env: { RATE_LIMITS: '1' } }));
   const browser = opened.adopt(await openBrowser(), (each) => each.close());
   const toClose = opened.move();
   return { browser, server, origin: new URL(server.url).origin, [Symbol.asyncDispose]: () => toClose.disposeAsync() };

@@ -8,6 +8,8 @@ import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../../src/chat/identity.ts';
+import { readConfig } from '../../src/config.ts';
+import { Limits } from '../../src/limits/limits.ts';
 import type { ResultSource } from '../../src/schema/subscription.ts';
 import { Connections } from '../../src/transport/connections.ts';
 import { writeEventStream } from '../../src/transport/event-stream.ts';
@@ -24,13 +26,15 @@ async function openNode(expiresAt = new Date(Date.now() + 1e9)) {
   const clock = new ManualClock();
   const viewerAt = (path = '/') => (path === '/' ? undefined : viewerOf(path.slice(1), expiresAt));
   const connections = new Connections(silentLog, { pingMs }, clock);
+  const limits = new Limits(readConfig({}).limits, undefined, silentLog, clock);
   const server = createServer((request, response) => void stream(connections, viewerAt(request.url), response));
   const webSockets = new WebSocketServer({ noServer: true });
   const sockets: ClientSocket[] = [];
   server.on('connection', connections.add);
   server.on('upgrade', (request, stream, head) =>
     webSockets.handleUpgrade(request, stream, head, (webSocket) => {
-      sockets.push(new ClientSocket(webSocket, connections.of(stream), viewerAt(request.url), silentLog));
+      const openSocket = limits.sockets.open(undefined);
+      sockets.push(new ClientSocket(webSocket, connections.of(stream), viewerAt(request.url), silentLog, openSocket));
     }),
   );
   await once(server.listen(0, '127.0.0.1'), 'listening');

@@ -1,11 +1,14 @@
 // The page's connection to the server: queries and mutations over HTTP, and subscriptions.
 
 import { type AnyVariables, createClient, fetchExchange, type OperationResult, type TypedDocumentNode } from '@urql/core';
-import { errorCode, type Resumable, resumable } from 'gapless/client';
+import { errorCode, type Resumable, resumable, retryAfterMs } from 'gapless/client';
+import { pause } from './retry.ts';
 import { openStreams } from './streams.ts';
 
 /** The server answers within 5 seconds, so a request that takes longer than this is lost. */
 const answerTimeoutMs = 12_000;
+/** Maximum time for which a mutation waits by itself when it is rate limited. */
+const patienceMs = 15_000;
 
 export interface ApiOptions {
   /** Undefined if a cookie identifies the viewer. */
@@ -20,6 +23,7 @@ export class Api {
   readonly #client: ReturnType<typeof createClient>;
   readonly #onRefused: () => void;
   readonly #closeStreams: () => void;
+  readonly #closed = new AbortController();
 
   constructor({ token, onRefused }: ApiOptions) {
     this.#onRefused = onRefused;
@@ -43,7 +47,26 @@ export class Api {
     return this.#dataOf(await this.#client.query(document, variables, { requestPolicy: 'network-only' }).toPromise());
   }
 
+  /**
+   * Throws urql's CombinedError. A mutation that is rate limited was not carried out: it waits as long as the server asks, if
+   * that is not too long, and is sent again.
+   */
   async mutate<Data, Variables extends AnyVariables>(document: TypedDocumentNode<Data, Variables>, variables: Variables): Promise<Data> {
+    for (let waitedMs = 0; ; ) {
+      const result = await this.#client.mutation(document, variables).toPromise();
+      const { error } = result;
+      const waitMs = errorCode(error) === 'RATE_LIMITED' ? retryAfterMs(error) : undefined;
+      if (waitMs === undefined || waitedMs + waitMs > patienceMs || this.#closed.signal.aborted) return this.#dataOf(result);
+      await pause(waitMs, this.#closed.signal);
+      waitedMs += waitMs;
+    }
+  }
+
+  /** Like `mutate`, but throws at once if it is rate limited. */
+  async mutateOnce<Data, Variables extends AnyVariables>(
+    document: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+  ): Promise<Data> {
     return this.#dataOf(await this.#client.mutation(document, variables).toPromise());
   }
 
@@ -53,6 +76,7 @@ export class Api {
   }
 
   close(): void {
+    this.#closed.abort();
     this.#closeStreams();
   }
 

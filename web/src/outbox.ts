@@ -17,6 +17,8 @@ export interface Unsent {
   readonly at: number;
   /** The error code, if the server refused it. It is not retried until the viewer decides. */
   readonly refusal?: string;
+  /** Whether the server asked to wait before it is sent again. */
+  readonly slowed?: boolean;
   /** Its number in the room, once it was acknowledged. Shown until the room's view has reached this number. */
   readonly number?: number;
 }
@@ -88,7 +90,11 @@ export class Outbox {
 
   #read(): void {
     const acknowledged = this.unsent.value.filter(({ number }) => number !== undefined);
-    const kept = local.keys(this.#prefix).map((key) => parse(local.get(key)));
+    const slowed = this.unsent.value.filter((unsent) => unsent.slowed).map(({ clientMessageId }) => clientMessageId);
+    const kept = local.keys(this.#prefix).map((key) => {
+      const unsent = parse(local.get(key));
+      return unsent && slowed.includes(unsent.clientMessageId) ? { ...unsent, slowed: true } : unsent;
+    });
     const waiting = kept.filter(
       (unsent) => unsent !== undefined && acknowledged.every(({ clientMessageId }) => clientMessageId !== unsent.clientMessageId),
     );
@@ -133,6 +139,11 @@ export class Outbox {
     }
   }
 
+  /** Changes what is shown of a message. It is not stored. */
+  #change(clientMessageId: string, changes: Partial<Unsent>): void {
+    this.unsent.set(this.unsent.value.map((unsent) => (unsent.clientMessageId === clientMessageId ? { ...unsent, ...changes } : unsent)));
+  }
+
   #next(roomId: string): Unsent | undefined {
     return this.unsent.value.find((unsent) => unsent.roomId === roomId && !unsent.refusal && unsent.number === undefined);
   }
@@ -141,10 +152,11 @@ export class Outbox {
     const { clientMessageId, roomId, body } = unsent;
     try {
       const input = { clientMessageId, roomId, body };
-      const { sendMessage } = await untilAnswered(() => this.#api.mutate(SendMessageDocument, { input }), { signal });
+      const onFailure = (error: unknown) => this.#change(clientMessageId, { slowed: errorCode(error) === 'RATE_LIMITED' });
+      const { sendMessage } = await untilAnswered(() => this.#api.mutateOnce(SendMessageDocument, { input }), { signal, onFailure });
       const number = sendMessage?.message.number ?? 0;
       local.remove(this.#prefix + clientMessageId);
-      this.unsent.set(this.unsent.value.map((other) => (other.clientMessageId === clientMessageId ? { ...other, number } : other)));
+      this.#change(clientMessageId, { number });
       this.#onSent();
     } catch (error) {
       const refusal = errorCode(error);

@@ -47,3 +47,10 @@ export function dayOf(at: string, language: Language): string {
   const days = daysAgo(date);
   return days <= 1 && days >= 0 ? relative.format(-days, 'day') : weekday.format(date);
 }
+
+/** In 5 minutes. Rounded up. */
+export function inTime(ms: number, language: Language): string {
+  const seconds = Math.ceil(ms / 1000);
+  const { relative } = clockOf(language);
+  return seconds < 60 ? relative.format(seconds, 'second') : relative.format(Math.ceil(seconds / 60), 'minute');
+}

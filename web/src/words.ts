@@ -83,6 +83,7 @@ const en = {
   addPerson: (name: string) => `Add ${name}`,
   send: 'Send',
   sending: 'Sending…',
+  sendingSoon: 'Many messages at once. Sending soon…',
   notSent: 'Not sent.',
   tryAgain: 'Try again',
   edit: 'Edit',
@@ -110,6 +111,7 @@ const en = {
   newMessages: 'New messages',
   newest: 'Newest messages',
   saidBy: (name: string, body: string) => `${name}: ${body}`,
+  tooOften: (when: string) => `You have done this too often. Try again ${when}.`,
   errors: {
     BAD_USER_INPUT: 'This input is not valid.',
     CONFLICT: 'It was changed in the meantime.',
@@ -210,6 +212,7 @@ const ko: Words = {
   addPerson: (name) => `${name}님 추가`,
   send: '보내기',
   sending: '보내는 중…',
+  sendingSoon: '메시지가 많아 잠시 후 보냅니다…',
   notSent: '보내지 못했습니다.',
   tryAgain: '다시 시도',
   edit: '수정',
@@ -237,6 +240,7 @@ const ko: Words = {
   newMessages: '새 메시지',
   newest: '최신 메시지',
   saidBy: (name, body) => `${name}: ${body}`,
+  tooOften: (when) => `요청이 너무 많습니다. ${when}에 다시 시도해 주세요.`,
   errors: {
     BAD_USER_INPUT: '입력한 내용이 올바르지 않습니다.',
     CONFLICT: '그 사이에 변경되었습니다.',

@@ -12,7 +12,7 @@ export function PendingMessage({ unsent, continues }: { unsent: Unsent; continue
   const words = useWords();
   const language = useLanguage();
   const { outbox, viewer } = useChat();
-  const { body, roomId, refusal, number, at } = unsent;
+  const { body, roomId, refusal, slowed, number, at } = unsent;
   const edit = () => {
     const draft = draftOf(viewer.id, roomId);
     draft.set(draft.value.trim() === '' ? body : `${body}\n${draft.value}`);
@@ -37,7 +37,15 @@ export function PendingMessage({ unsent, continues }: { unsent: Unsent; continue
           <Text>{body}</Text>
           {refusal === undefined ? (
             <span className="message-meta">
-              {number === undefined ? words.sending : <time>{timeOf(new Date(at).toISOString(), language)}</time>}
+              {number === undefined ? (
+                slowed ? (
+                  words.sendingSoon
+                ) : (
+                  words.sending
+                )
+              ) : (
+                <time>{timeOf(new Date(at).toISOString(), language)}</time>
+              )}
             </span>
           ) : null}
         </p>

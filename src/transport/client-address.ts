@@ -1,0 +1,39 @@
+// The address of a client, as limits count it. A header is believed only from a proxy that TRUST_PROXY names, because a client
+// can send any header.
+
+import type { IncomingMessage } from 'node:http';
+import proxyAddr from '@fastify/proxy-addr';
+import ipaddr from 'ipaddr.js';
+
+/** Whose X-Forwarded-For is believed: this many proxies, or these networks. */
+export type TrustedProxies = number | readonly string[];
+
+/**
+ * Reads the address of the client of a request: an IPv4 address, or the /64 network of an IPv6 address, since a client has all
+ * addresses of its network. Undefined for a client on this machine, which is not limited.
+ */
+export type ReadAddress = (request: IncomingMessage) => string | undefined;
+
+export function addressReader(trusted: TrustedProxies): ReadAddress {
+  const trust = typeof trusted === 'number' ? (_address: string, index: number) => index < trusted : proxyAddr.compile([...trusted]);
+  return (request) => {
+    const peer = request.socket.remoteAddress ?? '127.0.0.1';
+    const claimed = withoutPort(proxyAddr(request, trust));
+    const address = ipaddr.isValid(claimed) ? claimed : peer;
+    // A client elsewhere can name a loopback address too.
+    if (isLoopback(peer) && isLoopback(address)) return undefined;
+    return networkOf(address);
+  };
+}
+
+/** Some proxies add the port: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
+const withoutPort = (address: string) => address?.replace(/^\[(.*)\](?::\d+)?$/, '$1').replace(/^([\d.]+):\d+$/, '$1') ?? '';
+
+const isLoopback = (address: string) => ipaddr.process(address).range() === 'loopback';
+
+/** `process` turns an IPv4-mapped IPv6 address into its IPv4 address. */
+function networkOf(text: string): string {
+  const address = ipaddr.process(text);
+  if (address instanceof ipaddr.IPv4) return address.toString();
+  return `${new ipaddr.IPv6([...address.parts.slice(0, 4), 0, 0, 0, 0])}/64`;
+}
