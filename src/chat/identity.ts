@@ -12,6 +12,7 @@ import { getSecret } from '../storage/secrets.ts';
 import type { Db, UserRow } from '../storage/tables.ts';
 import { createGuest, upsertUser } from '../storage/users.ts';
 import { accountGone } from './gone-user.ts';
+import { fitName } from './text.ts';
 
 /** A signed-in user, until their token expires. */
 export interface Viewer {
@@ -171,9 +172,8 @@ async function check(token: string, verify: Verify): Promise<Checked> {
 const noKeys = (error: errors.JOSEError) =>
   error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === errors.JOSEError.code;
 
-/** The name of the user: the claim `name`, `preferred_username` or `sub`; 1 to 80 characters. */
+/** The name of the user: the claim `name`, `preferred_username` or `sub`, whichever has something visible first. Never refused. */
 function nameOf(payload: JWTPayload): string {
   const names = [payload['name'], payload['preferred_username'], payload.sub].filter((name) => typeof name === 'string');
-  const written = names.map((name) => [...name.toWellFormed().replaceAll('\0', '').trim()].slice(0, 80).join('').trim());
-  return written.find((name) => name !== '') ?? 'Nameless';
+  return names.map((name) => fitName(name, 80)).find((name) => name !== undefined) ?? 'Nameless';
 }

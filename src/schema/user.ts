@@ -2,7 +2,7 @@
 
 import { accountGone } from '../chat/gone-user.ts';
 import { builder } from './builder.ts';
-import { limits, line } from './input.ts';
+import { limits, visibleName } from './input.ts';
 import { User } from './node.ts';
 
 User.implement({
@@ -49,15 +49,15 @@ builder.relayMutationField(
     inputFields: (t) => ({
       name: t.string({
         required: true,
-        description: `Display name, 1 to ${limits.userName} characters. Need not be unique.`,
-        validate: line(limits.userName),
+        description: `Display name, 1 to ${limits.userName} characters after normalization: NFKC, without invisible characters. Need not be unique: a guest whose name looks like that of another guest gets a short suffix.`,
+        validate: visibleName(limits.userName),
       }),
     }),
   },
   {
     description: 'Guest mode only: a name is enough. Answers with a token and sets it as a cookie. FORBIDDEN in jwt mode.',
     resolve: async (_mutation, { input }, { identity, setCookie }) => {
-      const { token, viewer } = await identity.signIn(input.name.trim());
+      const { token, viewer } = await identity.signIn(input.name);
       setCookie(token);
       return { token, viewer };
     },

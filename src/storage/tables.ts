@@ -29,6 +29,8 @@ export interface UserTable {
   nameFolded: string;
   avatarUrl: string | null;
   createdAt: Instant;
+  /** See skeleton.ts. Null for a user of the host application. Unique. Only the statement that creates a guest uses it. */
+  skeleton: Generated<string | null>;
 }
 
 export type RoomKind = 'OPEN' | 'PRIVATE' | 'DIRECT';
@@ -102,7 +104,7 @@ export type RoomLogTable = {
   at: Instant;
 } & StoredEvent;
 
-export type UserRow = Selectable<UserTable>;
+export type UserRow = Omit<Selectable<UserTable>, 'skeleton'>;
 export type RoomRow = Selectable<RoomTable>;
 export type MembershipRow = Selectable<MembershipTable>;
 export type MessageRow = Selectable<MessageTable>;

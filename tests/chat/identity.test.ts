@@ -143,6 +143,9 @@ describe('the users of a host application, by a shared secret', () => {
     ['sub if the name is not a string', { name: 42 }, 'names'],
     ['80 characters of a longer name', { name: '🦊'.repeat(100) }, '🦊'.repeat(80)],
     ['a name without its NUL', { name: 'A\0da' }, 'Ada'],
+    ['a name in normal form', { name: '\u202eＡ\u200bda \n L\u0301' }, 'Ada Ĺ'],
+    ['sub if the name is invisible', { name: '\u200b\u202e\u3164\u2800\u0301' }, 'names'],
+    ['preferred_username if the name is invisible', { name: '\u001b\u200b', preferred_username: 'ada.l' }, 'ada.l'],
   ];
   for (const [what, claims, name] of names) {
     it(`are called by ${what}`, async () => {
