@@ -1,6 +1,7 @@
 // Users, the viewer, and the mutations signIn and signOut.
 
 import { accountGone } from '../chat/gone-user.ts';
+import { viewerIdOf } from '../storage/id.ts';
 import { builder } from './builder.ts';
 import { limits, visibleName } from './input.ts';
 import { User } from './node.ts';
@@ -19,7 +20,7 @@ const Viewer = builder.objectRef<{ userId: string }>('Viewer').implement({
   fields: (t) => ({
     id: t.id({
       description: 'viewer_…: an id of its own, never that of the user, because caches such as Relay’s hold one record per id.',
-      resolve: ({ userId }) => userId.replace(/^user_/, 'viewer_'),
+      resolve: ({ userId }) => viewerIdOf(userId),
     }),
     user: t.field({
       type: User,

@@ -15,7 +15,7 @@ import { endedResults, failedResults } from './ended-results.ts';
 import { maxOperations, nestingMessage, nestsTooDeeply } from './limits.ts';
 import type { Operation } from './operation.ts';
 import { type ClientSocket, closings } from './socket.ts';
-import { identify } from './viewer.ts';
+import { identify, requireIntendedViewer } from './viewer.ts';
 
 interface Payload {
   query: string;
@@ -37,16 +37,16 @@ type Results = ExecutionResult | AsyncIterable<ExecutionResult>;
 export function createSocketProtocol(services: Services) {
   const { log, identity } = services;
 
-  /** False if the token is invalid. graphql-ws then closes the socket with 4403. */
+  /** False if the token is invalid, or if the socket is meant for another viewer. graphql-ws then closes the socket with 4403. */
   async function connect(session: SocketSession): Promise<boolean> {
     const { connectionParams, extra: socket } = session;
     // Otherwise graphql-ws would keep the token for as long as the socket lives.
     Object.assign(session, { connectionParams: undefined });
     const authorization = connectionParams?.['authorization'] ?? connectionParams?.['Authorization'];
-    if (authorization == null) return true;
-    if (typeof authorization !== 'string') return false;
+    if (authorization != null && typeof authorization !== 'string') return false;
     try {
-      ({ viewer: socket.viewer } = await identify(identity, { authorization }));
+      if (authorization != null) ({ viewer: socket.viewer } = await identify(identity, { authorization }));
+      requireIntendedViewer(socket.viewer, connectionParams?.['viewerId'] ?? undefined);
     } catch (error) {
       if (error instanceof GaplessError && error.code === 'UNAUTHENTICATED') return false;
       throw error;

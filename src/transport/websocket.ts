@@ -16,7 +16,7 @@ import { Refusal, statusOf } from './refusal.ts';
 import { ClientSocket } from './socket.ts';
 import { createSocketProtocol } from './socket-protocol.ts';
 import { graphqlPath, targetOf } from './target.ts';
-import { identify } from './viewer.ts';
+import { credentialsOf, identify, requireIntendedViewer, viewerHeader } from './viewer.ts';
 
 const options = {
   noServer: true,
@@ -45,11 +45,13 @@ export class WebSocketEndpoint {
     stream.on('error', () => stream.destroy());
     const { identity, log } = this.#services;
     try {
-      if (targetOf(request).pathname !== graphqlPath) throw new Refusal(404, `WebSockets are at ${graphqlPath}.`);
+      const target = targetOf(request);
+      if (target.pathname !== graphqlPath) throw new Refusal(404, `WebSockets are at ${graphqlPath}.`);
       requireAllowedOrigin(request, this.#config.allowedOrigins);
       // Nothing can be answered within an event stream, and frames between its events could not be distinguished from them.
       if (this.#connections.of(stream).use !== undefined) return void stream.destroy();
-      const { viewer } = await identify(identity, request.headers);
+      const { viewer } = await identify(identity, credentialsOf(request, target));
+      requireIntendedViewer(viewer, request.headers[viewerHeader]);
       if (this.#connections.ending)
         throw new GaplessError('UNAVAILABLE', 'The server is shutting down. Retry to reach another node.', { retryAfterMs: 1000 });
       this.#server.handleUpgrade(request, stream, head, (socket) =>

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { up } from '../../src/storage/migrations/0003-skeletons.ts';
 import { skeletonOf } from '../../src/storage/skeleton.ts';
 import { createGuest, upsertUser } from '../../src/storage/users.ts';
@@ -82,7 +82,7 @@ for (const storage of storages) {
         select id, case when id <= ${ids[1]} or id = ${ids[5000]} then 'Ada' else id end, '' from unnest(${ids}::text[]) as given (id)`.execute(
         db,
       );
-      await up(db);
+      await up(db as unknown as Kysely<unknown>);
       const skeletons = await sql<{
         id: string;
         name: string;
