@@ -10,6 +10,8 @@ const answerTimeoutMs = 12_000;
 export interface ApiOptions {
   /** Undefined if a cookie identifies the viewer. */
   readonly token: string | undefined;
+  /** The `Viewer.id` that each request is meant for. Undefined until it is known: another tab may sign in as somebody else. */
+  readonly viewerId?: string | undefined;
   /** Called when the server answers UNAUTHENTICATED. */
   readonly onRefused: () => void;
 }
@@ -21,19 +23,25 @@ export class Api {
   readonly #onRefused: () => void;
   readonly #closeStreams: () => void;
 
-  constructor({ token, onRefused }: ApiOptions) {
+  constructor(options: ApiOptions) {
+    const { token, viewerId, onRefused } = options;
     this.#onRefused = onRefused;
     this.#client = createClient({
       url: '/graphql',
       preferGetMethod: false,
       exchanges: [fetchExchange],
-      fetchOptions: { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } },
+      fetchOptions: {
+        headers: {
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(viewerId === undefined ? {} : { 'gapless-viewer': viewerId }),
+        },
+      },
       fetch: (input, init) => {
         const timeout = AbortSignal.timeout(answerTimeoutMs);
         return fetch(input, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, timeout]) : timeout });
       },
     });
-    const { subscriber, close } = openStreams({ token, onRefused });
+    const { subscriber, close } = openStreams(options);
     this.#closeStreams = close;
     this.streams = resumable(subscriber, { backoff: { maxMs: 10_000 } });
   }

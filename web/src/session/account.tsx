@@ -3,6 +3,7 @@
 import { useState } from 'react';
 import { useWords } from '../language.ts';
 import { useAction } from '../parts/action.ts';
+import { Confirm } from '../parts/confirm.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { LanguageChoice } from '../parts/language-choice.tsx';
 import { Problem } from '../parts/problem.tsx';
@@ -16,10 +17,17 @@ export function Account({ session, onClose }: { session: Session; onClose: () =>
   const unsent = useStore(outbox.unsent).filter(({ number }) => number === undefined).length;
   const [copied, setCopied] = useState(false);
   const { run, busy, problem } = useAction();
+  const [leaving, setLeaving] = useState(false);
   const copy = async () => {
     await navigator.clipboard?.writeText(viewer.id);
     setCopied(true);
   };
+  // Nobody can sign in as this guest again: a guest has no password.
+  if (leaving) {
+    const question = words.confirmSignOut(viewer.name);
+    return <Confirm action={words.signOut} question={question} onConfirm={() => session.signOut()} onClose={() => setLeaving(false)} />;
+  }
+  const signOut = () => (session.identity === 'guest' ? setLeaving(true) : void run(() => session.signOut()));
   return (
     <Dialog title={words.account} onClose={onClose}>
       <p className="account-name">{viewer.name}</p>
@@ -39,7 +47,7 @@ export function Account({ session, onClose }: { session: Session; onClose: () =>
       <Problem>{problem}</Problem>
       <div className="dialog-actions">
         {unsent > 0 ? <p className="quiet small">{words.unsentWarning(unsent)}</p> : null}
-        <button type="button" className="button" disabled={busy} onClick={() => void run(() => session.signOut())}>
+        <button type="button" className="button" disabled={busy} onClick={signOut}>
           {words.signOut}
         </button>
       </div>

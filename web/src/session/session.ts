@@ -1,8 +1,9 @@
-// The session of the viewer. It begins by asking the server who the viewer is. If the server refuses, the viewer is signed out.
+// The session of the viewer. It begins by asking the server who the viewer is. Every later request names that viewer, so nothing
+// is sent as somebody else who signs in in another tab. If the server refuses, the session asks again who is signed in.
 
 import { errorCode } from 'gapless/client';
-import { Api } from '../api.ts';
-import { SignInDocument, SignOutDocument, ViewerDocument } from '../gql/graphql.ts';
+import { Api, type ApiOptions } from '../api.ts';
+import { type PersonFragment, SignInDocument, SignOutDocument, ViewerDocument, type ViewerQuery } from '../gql/graphql.ts';
 import { Outbox } from '../outbox.ts';
 import { untilAnswered } from '../retry.ts';
 import { forgetDrafts, inheritDrafts } from '../room/draft.ts';
@@ -15,7 +16,9 @@ export type SessionState =
   | { readonly at: 'opening'; readonly failing: boolean }
   /** `refused`: the viewer was signed in, and the server does not accept the session any more. */
   | { readonly at: 'signedOut'; readonly refused: boolean }
-  | { readonly at: 'signedIn'; readonly chat: SignedIn };
+  | { readonly at: 'signedIn'; readonly chat: SignedIn }
+  /** `former` was signed in here, and `viewer` has signed in in another tab. */
+  | { readonly at: 'replaced'; readonly former: PersonFragment; readonly viewer: PersonFragment };
 
 /** Id of the last guest. A guest who signs in again gets a new id, and inherits unsent messages and drafts. */
 const lastGuestKey = 'gapless.last-guest';
@@ -26,10 +29,13 @@ export class Session {
   readonly identity = document.documentElement.dataset['identity'] === 'jwt' ? 'jwt' : 'guest';
   #api: Api | undefined;
   #stop = new AbortController();
+  /** A former viewer of this tab, whose unsent messages and drafts the next one gets. */
+  #inheritFrom: string | undefined;
 
   constructor() {
     this.#begin();
-    if (this.identity === 'jwt') window.addEventListener('hashchange', () => this.#takeToken() && this.#begin());
+    if (this.identity === 'guest') window.addEventListener('storage', ({ key }) => key === lastGuestKey && this.#check());
+    else window.addEventListener('hashchange', () => this.#takeToken() && this.#begin());
   }
 
   /** Throws if the server refuses the name. */
@@ -41,6 +47,14 @@ export class Session {
   signInWithToken(token: string): void {
     keepToken(token);
     this.#begin();
+  }
+
+  /** Continues as the viewer who has signed in in another tab, with what was written and not sent here. */
+  continueAsReplacement(): void {
+    const { value } = this.state;
+    if (value.at !== 'replaced') return;
+    this.#inheritFrom = value.former.id;
+    this.#begin(value.viewer);
   }
 
   async signOut(): Promise<void> {
@@ -58,7 +72,22 @@ export class Session {
     return this.#api;
   }
 
-  #begin(): void {
+  /** Another tab has signed in or out. */
+  #check(): void {
+    const { value } = this.state;
+    if (value.at === 'signedIn' && local.get(lastGuestKey) !== value.chat.viewer.id) this.#begin(value.chat.viewer);
+    if (value.at === 'replaced') this.#begin(value.former);
+  }
+
+  /** The server refuses the viewer, or somebody else is signed in now. Cookies are shared by all tabs, tokens are not. */
+  #onRefused(): void {
+    const { value } = this.state;
+    if (this.identity === 'guest' && value.at === 'signedIn') this.#begin(value.chat.viewer);
+    else this.#leave(true);
+  }
+
+  /** `former` is the viewer who was signed in here until now. */
+  #begin(former?: PersonFragment): void {
     this.#close();
     this.#takeToken();
     const token = this.identity === 'jwt' ? findToken() : undefined;
@@ -68,9 +97,7 @@ export class Session {
     }
     this.state.set({ at: 'opening', failing: false });
     const { signal } = this.#stop;
-    const api = new Api({ token, onRefused: () => signal.aborted || this.#leave(true) });
-    this.#api = api;
-    this.#open(api, signal).catch((error: unknown) => {
+    this.#open({ token, onRefused: () => signal.aborted || this.#onRefused() }, signal, former).catch((error: unknown) => {
       if (signal.aborted) return;
       if (errorCode(error) === 'UNAUTHENTICATED') return this.#leave(true);
       // A fault of the page or of the server. The viewer stays signed in, for a reload.
@@ -79,21 +106,31 @@ export class Session {
     });
   }
 
-  async #open(api: Api, signal: AbortSignal): Promise<void> {
-    const { viewer } = await untilAnswered(() => api.query(ViewerDocument, {}), {
-      signal,
-      onFailure: () => this.state.set({ at: 'opening', failing: true }),
-    });
-    if (!viewer) return this.state.set({ at: 'signedOut', refused: false });
+  async #open(options: ApiOptions, signal: AbortSignal, former: PersonFragment | undefined): Promise<void> {
+    const viewer = await this.#askWho(options, signal);
+    if (!viewer) return former ? this.#leave(true) : this.state.set({ at: 'signedOut', refused: false });
+    if (former && former.id !== viewer.user.id) return this.state.set({ at: 'replaced', former, viewer: viewer.user });
     if (this.identity === 'guest') {
-      const before = local.get(lastGuestKey);
-      if (before !== undefined && before !== viewer.user.id) {
+      for (const before of [local.get(lastGuestKey), this.#inheritFrom]) {
+        if (before === undefined || before === viewer.user.id) continue;
         Outbox.inherit(before, viewer.user.id);
         inheritDrafts(before, viewer.user.id);
       }
+      this.#inheritFrom = undefined;
       local.set(lastGuestKey, viewer.user.id);
     }
-    this.state.set({ at: 'signedIn', chat: new SignedIn(viewer.user, api) });
+    this.#api = new Api({ ...options, viewerId: viewer.id });
+    this.state.set({ at: 'signedIn', chat: new SignedIn(viewer.user, this.#api) });
+  }
+
+  async #askWho(options: ApiOptions, signal: AbortSignal): Promise<ViewerQuery['viewer']> {
+    const api = new Api(options);
+    const onFailure = () => this.state.set({ at: 'opening', failing: true });
+    try {
+      return (await untilAnswered(() => api.query(ViewerDocument, {}), { signal, onFailure })).viewer;
+    } finally {
+      api.close();
+    }
   }
 
   #takeToken(): boolean {
