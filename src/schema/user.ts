@@ -50,7 +50,7 @@ builder.relayMutationField(
     inputFields: (t) => ({
       name: t.string({
         required: true,
-        description: `Display name, 1 to ${limits.userName} characters after normalization: NFKC, without invisible characters. Need not be unique: a guest whose name looks like that of another guest gets a short suffix.`,
+        description: `Display name, 1 to ${limits.userName} characters after normalization: NFKC, without invisible characters. Need not be unique. A name that is spelled differently and looks like that of another guest gets a short suffix.`,
         validate: visibleName(limits.userName),
       }),
     }),

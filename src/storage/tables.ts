@@ -29,7 +29,7 @@ export interface UserTable {
   nameFolded: string;
   avatarUrl: string | null;
   createdAt: Instant;
-  /** See skeleton.ts. Null for a user of the host application. Unique. Only the statement that creates a guest uses it. */
+  /** See skeleton.ts. Null for a user of the host application. Only createGuest uses it. */
   skeleton: Generated<string | null>;
 }
 

@@ -5,36 +5,45 @@ import { newId } from './id.ts';
 import { isFound, type NoRow, primary } from './primary.ts';
 import { skeletonOf } from './skeleton.ts';
 import { statement } from './statement.ts';
-import { type Db, fold, selection, type Trx, type UserRow, userColumns } from './tables.ts';
+import { type Db, fold, selection, type UserRow, userColumns } from './tables.ts';
 
-/** Lengths of the suffixes that are tried, in characters. The next one is needed only if a suffix is taken. */
-const suffixLengths = [4, 6, 10];
 const maxNameLength = 80;
+/** Characters of the guest's id that tell apart two names that look alike. */
+const suffixLength = 4;
 
 /**
- * Creates a guest. A name that looks like that of another guest gets a suffix, such as `Ada #k3f7`: the end of the guest's id,
- * so that it stays the same, and others can compare the two.
+ * Creates a guest. Many guests may have the same name. A name that only looks like that of another guest gets a suffix, such as
+ * `Ada #k3f7`: the end of the guest's id, so that it stays the same.
  */
 export async function createGuest(db: Db, name: string): Promise<UserRow> {
   const id = newId('user');
+  const distinct = columnsOfName(withSuffix(name, ` #${id.slice(-suffixLength)}`));
+  const values = (await looksLikeAnother(db, name)) ? distinct : columnsOfName(name);
   // In a transaction, which makes the row durable before the guest gets a token.
-  return db.transaction().execute(async (trx) => {
-    for (const each of [name, ...suffixLengths.map((length) => withSuffix(name, ` #${id.slice(-length)}`))]) {
-      const created = await insertGuest(trx, id, each);
-      if (created) return created;
-    }
-    throw new Error(`No name for the guest ${id} is free.`);
-  });
+  const created = await db.transaction().execute((trx) =>
+    trx
+      .insertInto('users')
+      .values({ id, ...values })
+      .returning(userColumns)
+      .executeTakeFirstOrThrow(),
+  );
+  // Of two guests who are created at the same time, at least one sees the other here, because both are committed before they look.
+  if (values === distinct || !(await looksLikeAnother(db, name))) return created;
+  return db
+    .transaction()
+    .execute((trx) => trx.updateTable('users').set(distinct).where('id', '=', id).returning(userColumns).executeTakeFirstOrThrow());
 }
 
-/** Undefined if a guest has a name that looks like this one. */
-function insertGuest(trx: Trx, id: string, name: string): Promise<UserRow | undefined> {
-  return trx
-    .insertInto('users')
-    .values({ id, name, nameFolded: fold(name), skeleton: skeletonOf(name) })
-    .onConflict((oc) => oc.column('skeleton').doNothing())
-    .returning(userColumns)
-    .executeTakeFirst();
+const columnsOfName = (name: string) => ({ name, nameFolded: fold(name), skeleton: skeletonOf(name) });
+
+/** Whether a guest has another name that looks like this one. */
+async function looksLikeAnother(db: Db, name: string): Promise<boolean> {
+  const { nameFolded, skeleton } = columnsOfName(name);
+  // Two ranges of an index. With <>, the index would be read from the first to the last guest with this name.
+  const { rows } = await sql<{ found: boolean }>`
+    select exists (select from users where skeleton = ${skeleton} and name_folded < ${nameFolded})
+      or exists (select from users where skeleton = ${skeleton} and name_folded > ${nameFolded}) as found`.execute(db);
+  return rows[0]?.found === true;
 }
 
 const withSuffix = (name: string, suffix: string) =>
