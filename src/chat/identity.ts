@@ -1,6 +1,6 @@
 // Identifies the viewer: a guest, whose token this server signed, or a user of the host application, whose token it verifies.
 
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
@@ -26,6 +26,8 @@ export interface Identity {
   verify(token: string): Promise<Viewer>;
   /** Creates a guest and their token. Throws FORBIDDEN if users come from a host application. */
   signIn(name: string): Promise<{ token: string; viewer: Viewer; user: UserRow }>;
+  /** Opens another session of a guest, with a token of its own. Throws FORBIDDEN if users come from a host application. */
+  createSession(userId: string): Promise<{ token: string; viewer: Viewer }>;
 }
 
 export const guestTokenDays = 30;
@@ -65,6 +67,18 @@ async function openGuests(db: Db, exists: Exists): Promise<Identity> {
   const secret = await getSecret(db, 'guest-token-key', () => randomBytes(32).toString('base64url'));
   const key = Buffer.from(secret, 'base64url');
   const check = checkerOf((token) => jwtVerify(token, key, { algorithms: ['HS256'], audience: guestAudience, requiredClaims }));
+  const createSession = async (userId: string) => {
+    const expiresAt = new Date(Math.floor(Date.now() / 1000 + guestTokenDays * 86_400) * 1000);
+    const token = await new SignJWT()
+      .setProtectedHeader({ alg: 'HS256' })
+      .setSubject(userId)
+      .setAudience(guestAudience)
+      .setJti(randomUUID())
+      .setIssuedAt()
+      .setExpirationTime(expiresAt)
+      .sign(key);
+    return { token, viewer: { userId, expiresAt } };
+  };
   return {
     mode: 'guest',
     async verify(token) {
@@ -75,16 +89,9 @@ async function openGuests(db: Db, exists: Exists): Promise<Identity> {
     },
     async signIn(name) {
       const user = await createGuest(db, name);
-      const expiresAt = new Date(Math.floor(Date.now() / 1000 + guestTokenDays * 86_400) * 1000);
-      const token = await new SignJWT()
-        .setProtectedHeader({ alg: 'HS256' })
-        .setSubject(user.id)
-        .setAudience(guestAudience)
-        .setIssuedAt()
-        .setExpirationTime(expiresAt)
-        .sign(key);
-      return { token, viewer: { userId: user.id, expiresAt }, user };
+      return { ...(await createSession(user.id)), user };
     },
+    createSession,
   };
 }
 
@@ -111,6 +118,9 @@ function openHostUsers(config: Extract<IdentityConfig, { mode: 'jwt' }>, db: Db,
     },
     async signIn() {
       throw forbidden('signIn is for guests only. This server requires a token of the host application.');
+    },
+    async createSession() {
+      throw forbidden('createSession is for guests only. This server requires a token of the host application.');
     },
   };
 }

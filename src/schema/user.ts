@@ -3,6 +3,7 @@
 import { accountGone } from '../chat/gone-user.ts';
 import { viewerIdOf } from '../storage/id.ts';
 import { builder } from './builder.ts';
+import { requireViewer } from './context.ts';
 import { limits, visibleName } from './input.ts';
 import { User } from './node.ts';
 
@@ -70,6 +71,36 @@ builder.relayMutationField(
         description:
           'Valid for 30 days. Send it in the header Authorization: Bearer …, or as authorization in the payload of connection_init.',
       }),
+      viewer: t.expose('viewer', { type: Viewer, description: 'The signed-in user.' }),
+    }),
+  },
+);
+
+builder.relayMutationField(
+  'createSession',
+  {
+    description: 'Input of createSession.',
+    inputFields: (t) => ({
+      setsCookie: t.boolean({
+        required: true,
+        defaultValue: false,
+        description: 'Whether the token is set as a cookie, in place of the one that the browser has.',
+      }),
+    }),
+  },
+  {
+    description:
+      'Guest mode only: opens another session of the viewer, which signOut of the current one does not end. For a link with which a guest can come back: the token goes into its fragment, and the page calls createSession with that token. FORBIDDEN in jwt mode.',
+    resolve: async (_mutation, { input }, context) => {
+      const { token, viewer } = await context.identity.createSession(requireViewer(context));
+      if (input.setsCookie) context.setCookie(token);
+      return { token, viewer };
+    },
+  },
+  {
+    description: 'Payload of createSession.',
+    outputFields: (t) => ({
+      token: t.exposeString('token', { description: 'Valid for 30 days. Whoever has it is the viewer.' }),
       viewer: t.expose('viewer', { type: Viewer, description: 'The signed-in user.' }),
     }),
   },

@@ -157,6 +157,11 @@ describe('the users of a host application, by a shared secret', () => {
     assert.equal((await whoIs(server.url, await sign({ ...good, aud: ['shop', 'chat'] }))).name, 'ada');
   });
 
+  it('cannot open sessions', async () => {
+    const { errors } = await ask(server.url, await sign(good), 'mutation { createSession(input: {}) { token } }');
+    assert.equal(errors?.[0]?.extensions.code, 'FORBIDDEN');
+  });
+
   it('cannot sign in by name', async () => {
     const { errors } = await ask(server.url, undefined, 'mutation { signIn(input: { name: "Eve" }) { token } }');
     assert.equal(errors?.[0]?.extensions.code, 'FORBIDDEN');

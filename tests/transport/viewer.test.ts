@@ -120,6 +120,22 @@ describe('a token', () => {
     );
   });
 
+  it('of another session of the guest is set as a cookie only if that is asked for', async () => {
+    const create = (setsCookie: boolean) =>
+      `mutation { createSession(input: { setsCookie: ${setsCookie} }) { token viewer { user { id } } } }`;
+    const tokens = new Set([ada.token]);
+    for (const setsCookie of [false, true]) {
+      const { body, setCookie } = await post(server.url, create(setsCookie), { authorization: `Bearer ${ada.token}` });
+      const { token, viewer } = (body.data as { createSession: { token: string; viewer: { user: { id: string } } } }).createSession;
+      tokens.add(token);
+      assert.equal(viewer.user.id, ada.userId);
+      assert.equal(setCookie?.startsWith(`${cookieName}=${token};`), setsCookie ? true : undefined);
+      assert.equal((await post(server.url, me, { authorization: `Bearer ${token}` })).body.data?.viewer?.user.id, ada.userId);
+    }
+    assert.equal(tokens.size, 3);
+    assert.equal((await post(server.url, create(true))).body.errors?.[0]?.extensions.code, 'UNAUTHENTICATED');
+  });
+
   it('does not sign out another server on the same host', async () => {
     await using other = await startServer();
     const jar = [server.url, other.url].map(async (url) => (await post(url, signIn)).setCookie?.split(';')[0]);

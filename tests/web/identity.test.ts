@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { openWebChat, type WebChat } from '../support/browser.ts';
 import { Person } from '../support/person.ts';
 import { until } from '../support/process.ts';
+import { Guest } from '../support/server.ts';
 
 describe('the tabs of one browser', { timeout: 300_000 }, () => {
   let chat: WebChat;
@@ -82,7 +83,7 @@ describe('the tabs of one browser', { timeout: 300_000 }, () => {
     await using ada = await Person.arrive(chat.browser, chat.origin, 'Ada of doors');
     await replace(ada, 'Bob of doors');
     await ada.page.getByRole('button', { name: /Ada of doors/ }).click();
-    await signOut(ada);
+    await ada.page.getByRole('dialog').getByRole('button', { name: 'Sign out' }).click();
     await ada.page.getByRole('heading', { name: 'Bob of doors is signed in now' }).waitFor();
     await ada.page.reload();
     await ada.page.getByRole('button', { name: /Bob of doors/ }).waitFor();
@@ -96,6 +97,53 @@ describe('the tabs of one browser', { timeout: 300_000 }, () => {
     await ada.page.getByRole('button', { name: /Ada of exits/ }).click();
     await signOut(ada);
     for (const page of [ada.page, other]) await page.getByRole('textbox', { name: 'Your name' }).waitFor();
+  });
+
+  it('take a guest back who has kept their link, which no server sees', async () => {
+    await using ada = await Person.arrive(chat.browser, chat.origin, 'Ada of links');
+    const requested: string[] = [];
+    ada.context.on('request', (request) => requested.push(request.url(), request.headers()['referer'] ?? ''));
+    await ada.createRoom('Return');
+    await ada.page.getByRole('button', { name: /Ada of links/ }).click();
+    const idOf = (person: Person) => person.page.getByRole('textbox', { name: 'Your user ID' }).inputValue();
+    const id = await idOf(ada);
+    await ada.page.getByRole('dialog').getByRole('button', { name: 'Sign out' }).click();
+    const link = await ada.page.getByRole('textbox', { name: 'Your link to come back' }).inputValue();
+    await ada.page.getByRole('dialog').getByRole('button', { name: 'Sign out' }).click();
+    await ada.page.getByRole('textbox', { name: 'Your name' }).waitFor();
+
+    await ada.page.goto(link);
+    await ada.page.reload();
+    await ada.page.getByRole('textbox', { name: 'Your name' }).waitFor();
+    await ada.page.goto(link);
+    await ada.page.getByRole('button', { name: 'Continue as Ada of links' }).click();
+    await ada.page.getByRole('button', { name: /Account: Ada of links/ }).click();
+    assert.equal(await idOf(ada), id);
+    assert.equal(new URL(ada.page.url()).hash, '');
+    const token = new URL(link).hash.slice('#recover='.length);
+    assert.match(token, /^[\w-]+\.[\w-]+\.[\w-]+$/);
+    assert.deepEqual(
+      requested.filter((url) => url.includes(token)),
+      [],
+    );
+    // The cookie has a token of its own.
+    const cookies = await ada.context.cookies();
+    assert.ok(cookies.every(({ httpOnly, value }) => httpOnly && value !== token));
+    assert.deepEqual(ada.pageErrors, []);
+  });
+
+  it('do not change their viewer by a link unless they are asked, and say if it does not work', async () => {
+    await using ada = await Person.arrive(chat.browser, chat.origin, 'Ada of questions');
+    const other = await Guest.signIn(chat.server.url, 'Somebody else');
+    for (const [token, text] of [
+      [other.token, 'This link signs you in as Somebody else.'],
+      ['junk', 'This link does not work any more.'],
+    ] as const) {
+      await ada.page.goto(`/#recover=${token}`);
+      await ada.page.getByText(text).waitFor();
+      await ada.page.getByRole('button', { name: 'Cancel' }).click();
+      await ada.page.getByRole('button', { name: /Account: Ada of questions/ }).waitFor();
+    }
   });
 
   it('keep their viewer if somebody signs in in GraphiQL', async () => {

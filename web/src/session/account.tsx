@@ -3,11 +3,11 @@
 import { useState } from 'react';
 import { useWords } from '../language.ts';
 import { useAction } from '../parts/action.ts';
-import { Confirm } from '../parts/confirm.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { LanguageChoice } from '../parts/language-choice.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { useStore } from '../store.ts';
+import { Leave } from './leave.tsx';
 import type { Session } from './session.ts';
 import { useChat } from './signed-in.ts';
 
@@ -22,11 +22,7 @@ export function Account({ session, onClose }: { session: Session; onClose: () =>
     await navigator.clipboard?.writeText(viewer.id);
     setCopied(true);
   };
-  // Nobody can sign in as this guest again: a guest has no password.
-  if (leaving) {
-    const question = words.confirmSignOut(viewer.name);
-    return <Confirm action={words.signOut} question={question} onConfirm={() => session.signOut()} onClose={() => setLeaving(false)} />;
-  }
+  if (leaving) return <Leave session={session} onClose={() => setLeaving(false)} />;
   const signOut = () => (session.identity === 'guest' ? setLeaving(true) : void run(() => session.signOut()));
   return (
     <Dialog title={words.account} onClose={onClose}>

@@ -3,20 +3,29 @@
 
 import { errorCode } from 'gapless/client';
 import { Api, type ApiOptions } from '../api.ts';
-import { type PersonFragment, SignInDocument, SignOutDocument, ViewerDocument, type ViewerQuery } from '../gql/graphql.ts';
+import {
+  CreateSessionDocument,
+  type PersonFragment,
+  SignInDocument,
+  SignOutDocument,
+  ViewerDocument,
+  type ViewerQuery,
+} from '../gql/graphql.ts';
 import { Outbox } from '../outbox.ts';
 import { untilAnswered } from '../retry.ts';
 import { forgetDrafts, inheritDrafts } from '../room/draft.ts';
 import { local } from '../storage.ts';
 import { Store } from '../store.ts';
 import { SignedIn } from './signed-in.ts';
-import { findToken, forgetToken, keepToken, takeTokenFromAddress } from './token.ts';
+import { findToken, forgetToken, keepToken, recoveryLink, takeTokenFromAddress } from './token.ts';
 
 export type SessionState =
   | { readonly at: 'opening'; readonly failing: boolean }
   /** `refused`: the viewer was signed in, and the server does not accept the session any more. */
   | { readonly at: 'signedOut'; readonly refused: boolean }
   | { readonly at: 'signedIn'; readonly chat: SignedIn }
+  /** A recovery link was opened. Without a viewer, it does not work any more. */
+  | { readonly at: 'recovering'; readonly viewer: PersonFragment | undefined; readonly confirm: () => Promise<void> }
   /** `former` was signed in here, and `viewer` has signed in in another tab. */
   | { readonly at: 'replaced'; readonly former: PersonFragment; readonly viewer: PersonFragment };
 
@@ -33,9 +42,25 @@ export class Session {
   #inheritFrom: string | undefined;
 
   constructor() {
+    if (this.identity === 'jwt') {
+      this.#begin();
+      window.addEventListener('hashchange', () => this.#takeToken() && this.#begin());
+      return;
+    }
+    if (!this.#recover()) this.#begin();
+    window.addEventListener('hashchange', () => this.#recover());
+    window.addEventListener('storage', ({ key }) => key === lastGuestKey && this.#check());
+  }
+
+  /** Continues with the session that the browser has. */
+  resume(): void {
     this.#begin();
-    if (this.identity === 'guest') window.addEventListener('storage', ({ key }) => key === lastGuestKey && this.#check());
-    else window.addEventListener('hashchange', () => this.#takeToken() && this.#begin());
+  }
+
+  /** Another session of the guest, for a link with which they can come back after they have signed out. */
+  async createRecoveryLink(): Promise<string> {
+    const { createSession } = await this.#anonymous().mutate(CreateSessionDocument, { setsCookie: false });
+    return recoveryLink(createSession?.token as string);
   }
 
   /** Throws if the server refuses the name. */
@@ -70,6 +95,27 @@ export class Session {
   #anonymous(): Api {
     this.#api ??= new Api({ token: undefined, onRefused: () => {} });
     return this.#api;
+  }
+
+  /** Asks before it signs in as the guest of a recovery link, who may not be the one who is signed in. False if there is no link. */
+  #recover(): boolean {
+    const token = takeTokenFromAddress('recover');
+    if (token === undefined) return false;
+    this.#close();
+    this.state.set({ at: 'opening', failing: false });
+    const { signal } = this.#stop;
+    const api = new Api({ token, onRefused: () => {} });
+    this.#api = api;
+    const confirm = async () => {
+      await api.mutate(CreateSessionDocument, { setsCookie: true });
+      this.#begin();
+    };
+    const show = (viewer?: PersonFragment) => signal.aborted || this.state.set({ at: 'recovering', viewer, confirm });
+    this.#askWho({ token, onRefused: () => {} }, signal).then(
+      (viewer) => show(viewer?.user),
+      () => show(),
+    );
+    return true;
   }
 
   /** Another tab has signed in or out. */
@@ -134,7 +180,7 @@ export class Session {
   }
 
   #takeToken(): boolean {
-    const token = this.identity === 'jwt' ? takeTokenFromAddress() : undefined;
+    const token = this.identity === 'jwt' ? takeTokenFromAddress('token') : undefined;
     if (token !== undefined) keepToken(token);
     return token !== undefined;
   }
