@@ -17,6 +17,7 @@ import { createGuest, upsertUser } from '../storage/users.ts';
 import { accountGone } from './gone-user.ts';
 import { KeySet } from './key-set.ts';
 import type { Revocations } from './revocations.ts';
+import { fitName } from './text.ts';
 import { clockToleranceSeconds, requiredClaims, type Token, tokenChecker, type VerifySignature } from './token.ts';
 
 /** A signed-in user, until their token expires or their session is signed out. */
@@ -41,6 +42,8 @@ export interface Identity {
    * and the result is null.
    */
   signOutEverywhere(viewer: Viewer): Promise<string | null>;
+  /** Opens another session of a guest, with a token of its own. Throws FORBIDDEN if users come from a host application. */
+  createSession(userId: string): Promise<{ token: string; viewer: Viewer }>;
 }
 
 export const guestTokenDays = 30;
@@ -102,6 +105,10 @@ async function openGuests({ storage: { db }, revocations }: Services, exists: Ex
       .setIssuedAt(issuedAt)
       .setExpirationTime(expiresAt)
       .sign(key);
+  const createSession = async (userId: string) => {
+    const viewer = newViewer(userId);
+    return { token: await sign(viewer), viewer };
+  };
   return {
     mode: 'guest',
     async verify(token) {
@@ -112,8 +119,7 @@ async function openGuests({ storage: { db }, revocations }: Services, exists: Ex
     },
     async signIn(name) {
       const user = await createGuest(db, name);
-      const viewer = newViewer(user.id);
-      return { token: await sign(viewer), viewer, user };
+      return { ...(await createSession(user.id)), user };
     },
     signOut: ({ session, expiresAt }) => revocations.revoke(session, expiresAt),
     async signOutEverywhere({ userId, session }) {
@@ -127,6 +133,7 @@ async function openGuests({ storage: { db }, revocations }: Services, exists: Ex
       });
       return sign(next);
     },
+    createSession,
   };
 }
 
@@ -158,6 +165,9 @@ function openHostUsers(config: Extract<IdentityConfig, { mode: 'jwt' }>, service
     },
     async signIn() {
       throw forbidden('signIn is for guests only. This server requires a token of the host application.');
+    },
+    async createSession() {
+      throw forbidden('createSession is for guests only. This server requires a token of the host application.');
     },
     signOut: ({ session, expiresAt }) => revocations.revoke(session, expiresAt),
     async signOutEverywhere({ session }) {
@@ -197,9 +207,8 @@ function verifierOf({ key, issuer, audience }: Extract<IdentityConfig, { mode: '
     });
 }
 
-/** The name of the user: the claim `name`, `preferred_username` or `sub`; 1 to 80 characters. */
+/** The name of the user: the claim `name`, `preferred_username` or `sub`, whichever has something visible first. Never refused. */
 function nameOf(payload: JWTPayload): string {
   const names = [payload['name'], payload['preferred_username'], payload.sub].filter((name) => typeof name === 'string');
-  const written = names.map((name) => [...name.toWellFormed().replaceAll('\0', '').trim()].slice(0, 80).join('').trim());
-  return written.find((name) => name !== '') ?? 'Nameless';
+  return names.map((name) => fitName(name, 80)).find((name) => name !== undefined) ?? 'Nameless';
 }

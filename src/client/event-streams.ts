@@ -10,6 +10,8 @@ export interface EventStreamOptions {
   readonly url: string;
   /** Returns the token. Called for each stream. Without a token, the cookie of the page authenticates the viewer. */
   readonly token?: (() => string | undefined | Promise<string | undefined>) | undefined;
+  /** Returns further headers, such as `gapless-viewer`. Called for each stream. */
+  readonly headers?: (() => Record<string, string>) | undefined;
   /** Default: the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch | undefined;
   /**
@@ -84,6 +86,7 @@ async function openStream(payload: Payload, options: EventStreamOptions, signal:
     headers: {
       accept: 'text/event-stream',
       'content-type': 'application/json',
+      ...options.headers?.(),
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     },
     body: JSON.stringify(payload),

@@ -5,7 +5,7 @@ import { messageCursor } from '../storage/messages.ts';
 import { builder } from './builder.ts';
 import { requireChanger, requireViewer } from './context.ts';
 import { costOfText } from './cost.ts';
-import { idOf, limits, line } from './input.ts';
+import { idOf, limits, line, visibleText } from './input.ts';
 import { Message, Room, roomOf, User } from './node.ts';
 import { dependsOnViewer } from './sharing.ts';
 
@@ -103,8 +103,8 @@ builder.relayMutationField(
       roomId: t.id({ required: true, description: 'The room. The viewer must be a member of it.', validate: idOf('room') }),
       body: t.string({
         required: true,
-        description: `The text, 1 to ${limits.body} characters, not all blank.`,
-        validate: line(limits.body),
+        description: `The text, 1 to ${limits.body} characters, at least one of them visible. Stored as written.`,
+        validate: visibleText(limits.body),
       }),
       clientMessageId: t.id({
         description: `Idempotency key, unique per sender and kept as long as the message is: a retry answers with the first message, whichever node it reaches and however late. The same key with another room or body is CONFLICT. Use a UUID. At most ${limits.clientMessageId} characters.`,
@@ -144,8 +144,8 @@ builder.relayMutationField(
       }),
       body: t.string({
         required: true,
-        description: `The new text, 1 to ${limits.body} characters, not all blank.`,
-        validate: line(limits.body),
+        description: `The new text, 1 to ${limits.body} characters, at least one of them visible. Stored as written.`,
+        validate: visibleText(limits.body),
       }),
     }),
   },

@@ -10,7 +10,7 @@ import { listRooms, roomCursor } from '../storage/rooms.ts';
 import { builder, toConnection } from './builder.ts';
 import { requireChanger, requireViewer } from './context.ts';
 import { costOfPage, costOfText } from './cost.ts';
-import { idOf, limits, line, text } from './input.ts';
+import { idOf, limits, line, partOfName, text, visibleName } from './input.ts';
 import { loaderOf, readsOf } from './loaders.ts';
 import { MembershipConnection } from './membership.ts';
 import { MessageConnection } from './message.ts';
@@ -122,7 +122,7 @@ const RoomFilter = builder.inputType('RoomFilter', {
     nameContains: t.string({
       description:
         'Only rooms whose name contains this text. Case-insensitive. For a DIRECT room it is the name of the peer that counts. A text of one or two letters is looked for in the first 10,000 OPEN rooms of the list.',
-      validate: text(limits.roomName),
+      validate: partOfName(limits.roomName),
     }),
     subject: t.string({ description: 'Only rooms with exactly this subject.', validate: text(limits.subject) }),
   }),
@@ -171,8 +171,8 @@ builder.relayMutationField(
     inputFields: (t) => ({
       name: t.string({
         required: true,
-        description: `Name of the room, 1 to ${limits.roomName} characters.`,
-        validate: line(limits.roomName),
+        description: `Name of the room, 1 to ${limits.roomName} characters after normalization: NFKC, without invisible characters.`,
+        validate: visibleName(limits.roomName),
       }),
       description: t.string({
         description: `Purpose of the room, at most ${limits.description} characters.`,
@@ -192,14 +192,13 @@ builder.relayMutationField(
   {
     description: 'Creates a room that the viewer owns.',
     resolve: async (_mutation, { input }, context) => {
-      const { kind, memberIds, name, ...draft } = input;
+      const { kind, memberIds, ...draft } = input;
       if (kind === 'DIRECT') throw badInput('Use openDirectRoom for a DIRECT room.', 'kind');
       const user = await requireChanger(context);
       await context.limits.take('createRoom', { user });
       const room = await createRoom(context.chat, user, {
         ...draft,
         kind,
-        name: name.trim(),
         memberIds: memberIds ?? [],
       });
       return { room: { ...room, visible: true } };
@@ -247,7 +246,10 @@ builder.relayMutationField(
     description: 'Input of updateRoom. An absent field stays as it is. description: null removes the description.',
     inputFields: (t) => ({
       roomId: t.id({ required: true, description: 'The room.', validate: idOf('room') }),
-      name: t.string({ description: `New name, 1 to ${limits.roomName} characters.`, validate: line(limits.roomName) }),
+      name: t.string({
+        description: `New name, 1 to ${limits.roomName} characters after normalization, as in createRoom.`,
+        validate: visibleName(limits.roomName),
+      }),
       description: t.string({
         description: `New description, at most ${limits.description} characters. Null clears it.`,
         validate: text(limits.description),
@@ -258,7 +260,7 @@ builder.relayMutationField(
     description: 'Changes a room. FORBIDDEN for anyone but its owner; BAD_USER_INPUT for a DIRECT room.',
     resolve: async (_mutation, { input: { roomId, name, description } }, context) => {
       if (name === null) throw badInput('The name of a room cannot be null.', 'name');
-      const changes = { ...(name === undefined ? {} : { name: name.trim() }), ...(description === undefined ? {} : { description }) };
+      const changes = { ...(name === undefined ? {} : { name }), ...(description === undefined ? {} : { description }) };
       const room = await updateRoom(context.chat, await requireChanger(context), roomId, changes);
       return { room: { ...room, visible: true } };
     },

@@ -1,8 +1,10 @@
 // Users, the viewer, and the mutation signIn.
 
 import { accountGone } from '../chat/gone-user.ts';
+import { viewerIdOf } from '../storage/id.ts';
 import { builder } from './builder.ts';
-import { limits, line } from './input.ts';
+import { requireViewer } from './context.ts';
+import { limits, visibleName } from './input.ts';
 import { User } from './node.ts';
 
 User.implement({
@@ -19,7 +21,7 @@ const Viewer = builder.objectRef<{ userId: string }>('Viewer').implement({
   fields: (t) => ({
     id: t.id({
       description: 'viewer_…: an id of its own, never that of the user, because caches such as Relay’s hold one record per id.',
-      resolve: ({ userId }) => userId.replace(/^user_/, 'viewer_'),
+      resolve: ({ userId }) => viewerIdOf(userId),
     }),
     user: t.field({
       type: User,
@@ -49,8 +51,8 @@ builder.relayMutationField(
     inputFields: (t) => ({
       name: t.string({
         required: true,
-        description: `Display name, 1 to ${limits.userName} characters. Need not be unique.`,
-        validate: line(limits.userName),
+        description: `Display name, 1 to ${limits.userName} characters after normalization: NFKC, without invisible characters. Need not be unique. A name that is spelled differently and looks like that of another guest gets a short suffix.`,
+        validate: visibleName(limits.userName),
       }),
     }),
   },
@@ -58,7 +60,7 @@ builder.relayMutationField(
     description: 'Guest mode only: a name is enough. Answers with a token and sets it as a cookie. FORBIDDEN in jwt mode.',
     resolve: async (_mutation, { input }, { identity, limits: rates, address, setCookie }) => {
       await rates.take('signIn', { address });
-      const { token, viewer } = await identity.signIn(input.name.trim());
+      const { token, viewer } = await identity.signIn(input.name);
       setCookie(token);
       return { token, viewer };
     },
@@ -70,6 +72,36 @@ builder.relayMutationField(
         description:
           'Valid for 30 days. Send it in the header Authorization: Bearer …, or as authorization in the payload of connection_init.',
       }),
+      viewer: t.expose('viewer', { type: Viewer, description: 'The signed-in user.' }),
+    }),
+  },
+);
+
+builder.relayMutationField(
+  'createSession',
+  {
+    description: 'Input of createSession.',
+    inputFields: (t) => ({
+      setsCookie: t.boolean({
+        required: true,
+        defaultValue: false,
+        description: 'Whether the token is set as a cookie, in place of the one that the browser has.',
+      }),
+    }),
+  },
+  {
+    description:
+      'Guest mode only: opens another session of the viewer, which signOut of the current one does not end. For a link with which a guest can come back: the token goes into its fragment, and the page calls createSession with that token. FORBIDDEN in jwt mode.',
+    resolve: async (_mutation, { input }, context) => {
+      const { token, viewer } = await context.identity.createSession(requireViewer(context));
+      if (input.setsCookie) context.setCookie(token);
+      return { token, viewer };
+    },
+  },
+  {
+    description: 'Payload of createSession.',
+    outputFields: (t) => ({
+      token: t.exposeString('token', { description: 'Valid for 30 days. Whoever has it is the viewer.' }),
       viewer: t.expose('viewer', { type: Viewer, description: 'The signed-in user.' }),
     }),
   },

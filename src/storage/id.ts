@@ -19,3 +19,6 @@ export function kindOf(id: string): IdKind | undefined {
 export function isWellFormed(id: string): boolean {
   return /^[a-z]+_[0-9a-z]{26}$/.test(id);
 }
+
+/** `Viewer.id`: an id of its own, because caches such as Relay's hold one record per id. */
+export const viewerIdOf = (userId: string): string => userId.replace(/^user_/, 'viewer_');

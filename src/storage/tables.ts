@@ -52,6 +52,8 @@ export interface UserTable {
   createdAt: Instant;
   /** `iat` of the token that the name is from, in seconds. Null if the token did not say. */
   nameIssuedAt: Generated<number | null>;
+  /** See skeleton.ts. Null for a user of the host application. Only createGuest uses it. */
+  skeleton: Generated<string | null>;
 }
 
 export type RoomKind = 'OPEN' | 'PRIVATE' | 'DIRECT';
@@ -125,7 +127,7 @@ export type RoomLogTable = {
   at: Instant;
 } & StoredEvent;
 
-export type UserRow = Selectable<UserTable>;
+export type UserRow = Omit<Selectable<UserTable>, 'skeleton'>;
 export type RoomRow = Selectable<RoomTable>;
 export type MembershipRow = Selectable<MembershipTable>;
 export type MessageRow = Selectable<MessageTable>;

@@ -3,19 +3,54 @@
 import { sql } from 'kysely';
 import { newId } from './id.ts';
 import { isFound, type NoRow, primary } from './primary.ts';
+import { skeletonOf } from './skeleton.ts';
 import { statement } from './statement.ts';
 import { type Db, fold, selection, type Trx, table, type UserRow, userColumns } from './tables.ts';
 
+const maxNameLength = 80;
+/** Characters of the guest's id that tell apart two names that look alike. */
+const suffixLength = 4;
+
+/**
+ * Creates a guest. Many guests may have the same name. A name that only looks like that of another guest gets a suffix, such as
+ * `Ada #k3f7`: the end of the guest's id, so that it stays the same.
+ */
 export async function createGuest(db: Db, name: string): Promise<UserRow> {
+  const id = newId('user');
+  const distinct = columnsOfName(withSuffix(name, ` #${id.slice(-suffixLength)}`));
+  const values = (await looksLikeAnother(db, name)) ? distinct : columnsOfName(name);
   // In a transaction, which makes the row durable before the guest gets a token.
-  return db.transaction().execute((trx) =>
+  const created = await db.transaction().execute((trx) =>
     trx
       .insertInto('users')
-      .values({ id: newId('user'), name, nameFolded: fold(name) })
+      .values({ id, ...values })
       .returning(userColumns)
       .executeTakeFirstOrThrow(),
   );
+  // Of two guests who are created at the same time, at least one sees the other here, because both are committed before they look.
+  if (values === distinct || !(await looksLikeAnother(db, name))) return created;
+  return db
+    .transaction()
+    .execute((trx) => trx.updateTable('users').set(distinct).where('id', '=', id).returning(userColumns).executeTakeFirstOrThrow());
 }
+
+const columnsOfName = (name: string) => ({ name, nameFolded: fold(name), skeleton: skeletonOf(name) });
+
+/** Whether a guest has another name that looks like this one. */
+async function looksLikeAnother(db: Db, name: string): Promise<boolean> {
+  const { nameFolded, skeleton } = columnsOfName(name);
+  // Two ranges of an index. With <>, the index would be read from the first to the last guest with this name.
+  const { rows } = await sql<{ found: boolean }>`
+    select exists (select from ${table('users')} where skeleton = ${skeleton} and name_folded < ${nameFolded})
+      or exists (select from ${table('users')} where skeleton = ${skeleton} and name_folded > ${nameFolded}) as found`.execute(db);
+  return rows[0]?.found === true;
+}
+
+const withSuffix = (name: string, suffix: string) =>
+  [...name]
+    .slice(0, maxNameLength - suffix.length)
+    .join('')
+    .trimEnd() + suffix;
 
 /**
  * The user with this subject: created if there is none, renamed if the name differs. `issuedAt` is the `iat` of the token that

@@ -1,11 +1,13 @@
 // GraphiQL, served from its package, with tabs that can be run in order. GraphiQL stores the tabs in the browser, so a second
-// window shows what was typed into the first.
+// window shows what was typed into the first. Its requests have a session of their own: who signs in here stays somebody else in
+// the chat.
 
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphiQLOptions } from 'graphql-yoga';
 
 const signIn = `# 1. Sign in: a cookie keeps the token,
 #    so the other tabs are signed in too.
+#    The chat has a session of its own.
 mutation SignIn {
   signIn(input: { name: "Ada" }) {
     viewer { id user { name } }
@@ -52,6 +54,7 @@ export const graphiql: GraphiQLOptions = {
   title: 'Gapless',
   subscriptionsProtocol: 'WS',
   credentials: 'same-origin',
+  endpoint: '?session=graphiql',
   defaultTabs: [
     { query: signIn },
     { query: createRoom },

@@ -14,13 +14,14 @@ import { readBody } from './body.ts';
 import { addressReader } from './client-address.ts';
 import type { Use } from './connection.ts';
 import type { Connections } from './connections.ts';
+import { clearCookieHeader, cookieNameOf, setCookieHeader, sharedName } from './cookies.ts';
 import { clientLeft, inTime } from './deadline.ts';
 import { findOperationType } from './documents.ts';
 import { completedId, writeEventStream, writePostponement, writeSingleEvent } from './event-stream.ts';
 import { Lifetime } from './lifetime.ts';
 import { allowOrigin, requireAllowedOrigin } from './origin.ts';
 import { Refusal, statusOf } from './refusal.ts';
-import { type Identified, identify, setCookieHeader } from './viewer.ts';
+import { credentialsOf, type Identified, identify, requireIntendedViewer, sessionOf, viewerHeader } from './viewer.ts';
 import { createGraphQL, type Exchange } from './yoga.ts';
 
 export function createGraphQLHandler(config: Config, services: Services, connections: Connections) {
@@ -51,17 +52,25 @@ export function createGraphQLHandler(config: Config, services: Services, connect
     });
 
     const execute = async (identifying: Promise<Identified>) => {
-      const { viewer, staleCookie } = await identifying;
+      const { viewer, cookie } = await identifying;
       if (isEventSource && wanted) countStream(response, address, viewer);
-      const setCookie = cookieSetter(request, response);
-      if (staleCookie) setCookie(null);
+      const setCookies = (cookies: string[]) => response.headersSent || response.setHeader('set-cookie', cookies);
+      // An application that sets the shared name also clears it.
+      if (!viewer && cookie && cookie.name !== sharedName) setCookies([clearCookieHeader(cookie.name)]);
+      requireIntendedViewer(viewer, headers[viewerHeader]);
+      // A resolver that ends after the deadline is too late: the client signs in again.
+      const setCookie: Context['setCookie'] = (token) => {
+        const name = cookieNameOf(request, sessionOf(target));
+        if (token !== null) setCookies([setCookieHeader(name, token, guestTokenDays * 86_400)]);
+        else setCookies([...new Set([name, cookie?.name ?? name])].map(clearCookieHeader));
+      };
       const context: Context = {
         ...{ ...services, viewer, address, setCookie, wanted: () => wanted, ended: () => lifetime.signal },
         lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
       };
       return { viewer, answered: await yoga.fetch(target.href, toFetch(request, body), { context, answer }) };
     };
-    const identifyViewer = () => identify(services.identity, headers);
+    const identifyViewer = () => identify(services.identity, credentialsOf(request, target));
 
     // An EventSource does not reconnect after an error status, but does after a lost connection. So its request waits while the
     // database is away, and its connection is cut if the server fails or stops.
@@ -121,13 +130,6 @@ export function createGraphQLHandler(config: Config, services: Services, connect
     }
     return writeEventStream(response, source, connections.of(socket), viewer);
   }
-}
-
-/** Sets the cookie with the answer. A resolver that ends after the deadline is too late for that: the client signs in again. */
-function cookieSetter(request: IncomingMessage, response: ServerResponse): Context['setCookie'] {
-  return (token) => {
-    if (!response.headersSent) response.setHeader('set-cookie', setCookieHeader(request, token, guestTokenDays * 86_400));
-  };
 }
 
 function toFetch({ method = 'GET', headers }: IncomingMessage, body: string | undefined): RequestInit {

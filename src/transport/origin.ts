@@ -3,6 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Refusal } from './refusal.ts';
+import { viewerHeader } from './viewer.ts';
 
 /** Throws 403 for a page of another origin that is not allowed. A request without Origin does not come from a page. */
 export function requireAllowedOrigin(request: IncomingMessage, allowed: readonly string[]): void {
@@ -19,5 +20,5 @@ export function allowOrigin({ headers: { origin } }: IncomingMessage, response: 
   response.setHeader('access-control-allow-origin', origin);
   response.setHeader('access-control-allow-credentials', 'true');
   response.setHeader('access-control-allow-methods', 'GET, POST');
-  response.setHeader('access-control-allow-headers', 'authorization, content-type, last-event-id');
+  response.setHeader('access-control-allow-headers', `authorization, content-type, last-event-id, ${viewerHeader}`);
 }

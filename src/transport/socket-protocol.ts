@@ -16,7 +16,7 @@ import { endedResults, failedResults } from './ended-results.ts';
 import { nestingMessage, nestsTooDeeply } from './limits.ts';
 import type { Operation } from './operation.ts';
 import { type ClientSocket, closings } from './socket.ts';
-import { identify } from './viewer.ts';
+import { identify, requireIntendedViewer } from './viewer.ts';
 
 interface Payload {
   query: string;
@@ -38,18 +38,20 @@ type Results = ExecutionResult | AsyncIterable<ExecutionResult>;
 export function createSocketProtocol(services: Services) {
   const { log, identity } = services;
 
-  /** The payload of connection_ack. False if the token is invalid: graphql-ws then closes the socket with 4403. */
+  /** The payload of connection_ack. False if the token is invalid, or if the socket is meant for another viewer: graphql-ws then closes the socket with 4403. */
   async function connect(session: SocketSession): Promise<boolean | Record<string, unknown>> {
     const { connectionParams, extra: socket } = session;
     // Otherwise graphql-ws would keep the token for as long as the socket lives.
     Object.assign(session, { connectionParams: undefined });
     const authorization = connectionParams?.['authorization'] ?? connectionParams?.['Authorization'];
-    if (authorization == null) return acknowledgement(socket);
-    if (typeof authorization !== 'string') return false;
+    if (authorization != null && typeof authorization !== 'string') return false;
     try {
-      const { viewer } = await identify(identity, { authorization });
-      socket.openSocket.belongTo(viewer?.userId);
-      socket.viewer = viewer;
+      if (authorization != null) {
+        const { viewer } = await identify(identity, { authorization });
+        socket.openSocket.belongTo(viewer?.userId);
+        socket.viewer = viewer;
+      }
+      requireIntendedViewer(socket.viewer, connectionParams?.['viewerId'] ?? undefined);
     } catch (error) {
       // Closed so that the client retries later. An answer of false would close with 4403, which is final.
       if (isRateLimited(error)) {

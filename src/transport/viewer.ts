@@ -1,25 +1,32 @@
-// Authentication: from the Authorization header, the cookie, or the payload of connection_init to the viewer.
+// Authentication: from the Authorization header, the cookie, or the payload of connection_init to the viewer. A request that
+// names another viewer than the one that it comes from is refused before anything is done.
 
 import type { IncomingMessage } from 'node:http';
 import type { Identity, Viewer } from '../chat/identity.ts';
-import { GaplessError } from '../errors.ts';
-
-export const cookieName = 'gapless_token';
-const cookiePattern = new RegExp(`(?:^|;\\s*)${cookieName}=([^;]*)`);
+import { GaplessError, unauthenticated } from '../errors.ts';
+import { viewerIdOf } from '../storage/id.ts';
+import { type CookieSession, findTokenCookie, type TokenCookie } from './cookies.ts';
 
 export interface Credentials {
   /** `Bearer …`, from the header or from the payload of connection_init. */
   readonly authorization?: string | undefined;
-  /** The Cookie header. */
-  readonly cookie?: string | undefined;
+  readonly cookie?: TokenCookie | undefined;
 }
 
 export interface Identified {
   /** Undefined without a token. */
   readonly viewer: Viewer | undefined;
-  /** Whether the request carried a cookie whose token is invalid: the answer clears the cookie. */
-  readonly staleCookie: boolean;
+  /** The cookie that was believed, or that holds an invalid token. */
+  readonly cookie?: TokenCookie | undefined;
 }
+
+/** The session that a request belongs to. GraphiQL names its own in the address, because a WebSocket of a page has no headers. */
+export const sessionOf = ({ searchParams }: URL): CookieSession => (searchParams.get('session') === 'graphiql' ? 'graphiql' : 'page');
+
+export const credentialsOf = (request: IncomingMessage, target: URL): Credentials => ({
+  authorization: request.headers.authorization,
+  cookie: findTokenCookie(request, sessionOf(target)),
+});
 
 /**
  * Identifies the viewer. An authorization takes precedence over the cookie, because a browser sends its cookie
@@ -28,22 +35,30 @@ export interface Identified {
 export async function identify(identity: Identity, { authorization, cookie }: Credentials): Promise<Identified> {
   if (authorization !== undefined) {
     const [, token] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
-    if (token === undefined) throw new GaplessError('UNAUTHENTICATED', 'The authorization has to be: Bearer, a space, and the token.');
-    return { viewer: await identity.verify(token), staleCookie: false };
+    if (token === undefined) throw unauthenticated('The authorization has to be: Bearer, a space, and the token.');
+    return { viewer: await identity.verify(token) };
   }
-  const [, token] = cookiePattern.exec(cookie ?? '') ?? [];
-  if (token === undefined) return { viewer: undefined, staleCookie: false };
+  if (cookie === undefined) return { viewer: undefined };
   try {
-    return { viewer: await identity.verify(token), staleCookie: false };
+    return { viewer: await identity.verify(cookie.token), cookie };
   } catch (error) {
-    if (error instanceof GaplessError && error.code === 'UNAUTHENTICATED') return { viewer: undefined, staleCookie: true };
+    if (error instanceof GaplessError && error.code === 'UNAUTHENTICATED') return { viewer: undefined, cookie };
     throw error;
   }
 }
 
-/** The Set-Cookie header that stores the token in the browser, or with null clears the cookie. */
-export function setCookieHeader(request: IncomingMessage, token: string | null, maxAgeSeconds: number): string {
-  const https = 'encrypted' in request.socket || /^https\b/i.test(String(request.headers['x-forwarded-proto'] ?? ''));
-  const maxAge = token === null ? 0 : maxAgeSeconds;
-  return `${cookieName}=${token ?? ''}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax${https ? '; Secure' : ''}`;
+/** The header with the Viewer.id that a request is meant for. In the payload of connection_init it is `viewerId`. */
+export const viewerHeader = 'gapless-viewer';
+
+/**
+ * Throws UNAUTHENTICATED if a request is meant for another viewer. Tabs of a browser share a cookie: what was written as one
+ * user must not be sent as another who signed in meanwhile.
+ */
+export function requireIntendedViewer(viewer: Viewer | undefined, intendedId: unknown): void {
+  if (intendedId === undefined || (viewer && viewerIdOf(viewer.userId) === intendedId)) return;
+  throw unauthenticated(
+    viewer
+      ? `This request is meant for another viewer than the one who is signed in now: see ${viewerHeader}.`
+      : `This request is meant for a viewer who is not signed in any more: see ${viewerHeader}.`,
+  );
 }

@@ -17,7 +17,7 @@ import { Refusal, retryHeaders, statusOf } from './refusal.ts';
 import { ClientSocket } from './socket.ts';
 import { createSocketProtocol } from './socket-protocol.ts';
 import { graphqlPath, targetOf } from './target.ts';
-import { identify } from './viewer.ts';
+import { credentialsOf, identify, requireIntendedViewer, viewerHeader } from './viewer.ts';
 
 const options = {
   noServer: true,
@@ -48,13 +48,15 @@ export class WebSocketEndpoint {
     stream.on('error', () => stream.destroy());
     const { identity, limits, log } = this.#services;
     try {
-      if (targetOf(request).pathname !== graphqlPath) throw new Refusal(404, `WebSockets are at ${graphqlPath}.`);
+      const target = targetOf(request);
+      if (target.pathname !== graphqlPath) throw new Refusal(404, `WebSockets are at ${graphqlPath}.`);
       requireAllowedOrigin(request, this.#config.allowedOrigins);
       // Nothing can be answered within an event stream, and frames between its events could not be distinguished from them.
       if (this.#connections.of(stream).use !== undefined) return void stream.destroy();
       const openSocket = limits.sockets.open(this.#readAddress(request));
       stream.once('close', () => openSocket.close());
-      const { viewer } = await identify(identity, request.headers);
+      const { viewer } = await identify(identity, credentialsOf(request, target));
+      requireIntendedViewer(viewer, request.headers[viewerHeader]);
       openSocket.belongTo(viewer?.userId);
       if (this.#connections.ending)
         throw new GaplessError('UNAVAILABLE', 'The server is shutting down. Retry to reach another node.', { retryAfterMs: 1000 });

@@ -175,6 +175,9 @@ describe('the users of a host application, by a shared secret', () => {
     ['sub if the name is not a string', { name: 42 }, 'names'],
     ['80 characters of a longer name', { name: '🦊'.repeat(100) }, '🦊'.repeat(80)],
     ['a name without its NUL', { name: 'A\0da' }, 'Ada'],
+    ['a name in normal form', { name: '\u202eＡ\u200bda \n L\u0301' }, 'Ada Ĺ'],
+    ['sub if the name is invisible', { name: '\u200b\u202e\u3164\u2800\u0301' }, 'names'],
+    ['preferred_username if the name is invisible', { name: '\u001b\u200b', preferred_username: 'ada.l' }, 'ada.l'],
   ];
   for (const [what, claims, name] of names) {
     it(`are called by ${what}`, async () => {
@@ -193,6 +196,11 @@ describe('the users of a host application, by a shared secret', () => {
     const other = await sign({}, Buffer.from('another secret of at least thirty-two bytes'));
     assert.equal(await refusal(rotating.url, `Bearer ${other}`), '401 UNAUTHENTICATED');
     assert.equal(await refusal(rotating.url, `Bearer ${await sign({ exp: inSeconds(-6) })}`), '401 UNAUTHENTICATED');
+  });
+
+  it('cannot open sessions', async () => {
+    const { errors } = await ask(server.url, await sign(), 'mutation { createSession(input: {}) { token } }');
+    assert.equal(errors?.[0]?.extensions.code, 'FORBIDDEN');
   });
 
   it('cannot sign in by name', async () => {

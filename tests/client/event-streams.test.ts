@@ -156,6 +156,16 @@ describe('a resumable subscription over event streams', () => {
     }
   });
 
+  it('sends the headers of the application with each stream', async () => {
+    const received: unknown[] = [];
+    await using server = await serve([
+      (response, request) => received.push(request.headers['gapless-viewer']) && stream(eventOf(1))(response, request),
+    ]);
+    using watcher = watch(server.url, { headers: () => ({ 'gapless-viewer': `viewer_${received.length}` }) });
+    await until('all events arrive', () => watcher.numbers.length >= 3);
+    assert.deepEqual(received, ['viewer_0']);
+  });
+
   it('retries if the body of a refusal stalls', async () => {
     await using server = await serve([(response) => response.writeHead(503, { 'content-type': 'application/json' }).write('{')]);
     using watcher = watch(server.url, { silenceMs: 100 });

@@ -12,7 +12,7 @@ export type CreateRoomInput = {
   kind?: RoomKind;
   /** Initial members besides the viewer; at most 100. NOT_FOUND if one of the users does not exist. */
   memberIds?: Array<string> | null | undefined;
-  /** Name of the room, 1 to 100 characters. */
+  /** Name of the room, 1 to 100 characters after normalization: NFKC, without invisible characters. */
   name: string;
   /** What the room is about in the host application, such as trade:42; at most 200 characters. */
   subject?: string | null | undefined;
@@ -81,7 +81,7 @@ export type RoomRole =
 
 /** Input of sendMessage. */
 export type SendMessageInput = {
-  /** The text, 1 to 4000 characters, not all blank. */
+  /** The text, 1 to 4000 characters, at least one of them visible. Stored as written. */
   body: string;
   /** Idempotency key, unique per sender and kept as long as the message is: a retry answers with the first message, whichever node it reaches and however late. The same key with another room or body is CONFLICT. Use a UUID. At most 128 characters. */
   clientMessageId?: string | null | undefined;
@@ -93,7 +93,7 @@ export type SendMessageInput = {
 export type UpdateRoomInput = {
   /** New description, at most 1000 characters. Null clears it. */
   description?: string | null | undefined;
-  /** New name, 1 to 100 characters. */
+  /** New name, 1 to 100 characters after normalization, as in createRoom. */
   name?: string | null | undefined;
   /** The room. */
   roomId: string;

@@ -92,6 +92,14 @@ describe('a text', () => {
     'that ends in half a pair': '😀\ud83d',
   });
   const blank = { 'that is empty': '', 'of spaces': '   ', 'of all kinds of white space': ' \t\r\n\u00a0\u3000\ufeff' };
+  const invisible = {
+    'of zero-width characters': '\u200b\u200d\u2060',
+    'of bidi controls': '\u202e\u2066',
+    'of a Hangul filler': '\u3164',
+    'of a Braille blank': '\u2800',
+    'of tags': '\u{e0041}',
+    'of a combining mark': '\u0301',
+  };
   const texts: [MutationName, field: string, rest: object, max: number, mayBeBlank?: boolean][] = [
     ['sendMessage', 'body', { roomId }, 4000],
     ['sendMessage', 'clientMessageId', { roomId, body: 'x' }, 128],
@@ -110,6 +118,29 @@ describe('a text', () => {
         assertRefused(documents[name], { input: { ...rest, [field]: value } }, { code: 'BAD_USER_INPUT', field }));
     }
   }
+
+  for (const [name, field, rest] of texts) {
+    if (field !== 'body' && field !== 'name') continue;
+    for (const [what, value] of Object.entries(invisible)) {
+      it(`${what} is refused as ${name}.${field}`, () =>
+        assertRefused(documents[name], { input: { ...rest, [field]: value } }, { code: 'BAD_USER_INPUT', field }));
+    }
+  }
+
+  it('that is a name is stored in normal form', async () => {
+    const { createRoom } = await ada.must(gql.CreateRoomDocument, { input: { name: '\u202eＧａｒ\u200bden \n ① ' } });
+    assert.equal(createRoom?.room.name, 'Garden 1');
+    const { updateRoom } = await ada.must(gql.UpdateRoomDocument, {
+      input: { roomId: createRoom?.room.id as string, name: 'Ｐａｒｋ\u00ad ①' },
+    });
+    assert.equal(updateRoom?.room.name, 'Park 1');
+    const found = await ada.rooms({ filter: { nameContains: 'ｐａｒｋ ①' } });
+    assert.deepEqual(
+      found.nodes.map(({ id }) => id),
+      [createRoom?.room.id],
+    );
+    await ada.must(gql.DeleteRoomDocument, { roomId: createRoom?.room.id as string });
+  });
 
   for (const body of ['x'.repeat(4000), '😀'.repeat(4000), '  kept as it is, \t blanks and all\n', '\u202e\u0301𝒳👩‍👩‍👧']) {
     it(`of ${[...body].length} characters and ${body.length} UTF-16 units is stored unchanged`, async () => {

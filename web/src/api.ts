@@ -13,6 +13,8 @@ const patienceMs = 15_000;
 export interface ApiOptions {
   /** Undefined if a cookie identifies the viewer. */
   readonly token: string | undefined;
+  /** The `Viewer.id` that each request is meant for. Undefined until it is known: another tab may sign in as somebody else. */
+  readonly viewerId?: string | undefined;
   /** Called when the server answers UNAUTHENTICATED. */
   readonly onRefused: () => void;
 }
@@ -25,19 +27,25 @@ export class Api {
   readonly #closeStreams: () => void;
   readonly #closed = new AbortController();
 
-  constructor({ token, onRefused }: ApiOptions) {
+  constructor(options: ApiOptions) {
+    const { token, viewerId, onRefused } = options;
     this.#onRefused = onRefused;
     this.#client = createClient({
       url: '/graphql',
       preferGetMethod: false,
       exchanges: [fetchExchange],
-      fetchOptions: { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } },
+      fetchOptions: {
+        headers: {
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(viewerId === undefined ? {} : { 'gapless-viewer': viewerId }),
+        },
+      },
       fetch: (input, init) => {
         const timeout = AbortSignal.timeout(answerTimeoutMs);
         return fetch(input, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, timeout]) : timeout });
       },
     });
-    const { subscriber, close } = openStreams({ token, onRefused });
+    const { subscriber, close } = openStreams(options);
     this.#closeStreams = close;
     this.streams = resumable(subscriber, { backoff: { maxMs: 10_000 } });
   }

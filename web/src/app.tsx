@@ -4,6 +4,8 @@ import { useLanguage, useWords } from './language.ts';
 import { RoomPage } from './room/room-page.tsx';
 import { Sidebar } from './rooms/sidebar.tsx';
 import { openList, useRoomId } from './route.ts';
+import { Recover } from './session/recover.tsx';
+import { Replaced } from './session/replaced.tsx';
 import type { Session } from './session/session.ts';
 import { SignIn } from './session/sign-in.tsx';
 import { ChatProvider } from './session/signed-in.ts';
@@ -21,6 +23,8 @@ export function App({ session }: { session: Session }) {
     );
   }
   if (state.at === 'signedOut') return <SignIn session={session} refused={state.refused} />;
+  if (state.at === 'recovering') return <Recover session={session} viewer={state.viewer} onConfirm={state.confirm} />;
+  if (state.at === 'replaced') return <Replaced session={session} former={state.former} viewer={state.viewer} />;
   return (
     <ChatProvider value={state.chat}>
       <SkipLink />

@@ -53,6 +53,11 @@ export class Outbox {
     }
   }
 
+  /** Number of messages that a viewer has written and that were not acknowledged. */
+  static count(viewerId: string): number {
+    return local.keys(prefixOf(viewerId)).length;
+  }
+
   add(roomId: string, body: string): void {
     this.#keep({ clientMessageId: uniqueId(), roomId, body, at: Date.now() });
     this.#start(roomId);

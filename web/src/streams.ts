@@ -13,7 +13,7 @@ const idleMs = 15_000;
 const failuresBeforeFallback = 2;
 const forbidden = 4403;
 
-export function openStreams({ token, onRefused }: ApiOptions): { subscriber: Subscriber; close: () => void } {
+export function openStreams({ token, viewerId, onRefused }: ApiOptions): { subscriber: Subscriber; close: () => void } {
   let failures = 0;
   /** Whether HTTP worked after the last socket that failed. */
   let httpWorks = false;
@@ -27,7 +27,10 @@ export function openStreams({ token, onRefused }: ApiOptions): { subscriber: Sub
     retryAttempts: 0,
     keepAlive: pingEveryMs,
     connectionAckWaitTimeout: openWithinMs,
-    connectionParams: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    connectionParams: {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(viewerId === undefined ? {} : { viewerId }),
+    },
     on: {
       connected: () => {
         connected = true;
@@ -41,7 +44,8 @@ export function openStreams({ token, onRefused }: ApiOptions): { subscriber: Sub
       },
     },
   });
-  const events = eventStreams({ url: path, token: () => token });
+  const headers: Record<string, string> = viewerId === undefined ? {} : { 'gapless-viewer': viewerId };
+  const events = eventStreams({ url: path, token: () => token, headers: () => headers });
 
   async function countFailure(): Promise<void> {
     failures += 1;

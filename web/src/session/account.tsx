@@ -7,6 +7,7 @@ import { Dialog } from '../parts/dialog.tsx';
 import { LanguageChoice } from '../parts/language-choice.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { useStore } from '../store.ts';
+import { Leave } from './leave.tsx';
 import type { Session } from './session.ts';
 import { useChat } from './signed-in.ts';
 
@@ -16,10 +17,13 @@ export function Account({ session, onClose }: { session: Session; onClose: () =>
   const unsent = useStore(outbox.unsent).filter(({ number }) => number === undefined).length;
   const [copied, setCopied] = useState(false);
   const { run, busy, problem } = useAction();
+  const [leaving, setLeaving] = useState(false);
   const copy = async () => {
     await navigator.clipboard?.writeText(viewer.id);
     setCopied(true);
   };
+  if (leaving) return <Leave session={session} onClose={() => setLeaving(false)} />;
+  const signOut = () => (session.identity === 'guest' ? setLeaving(true) : void run(() => session.signOut()));
   return (
     <Dialog title={words.account} onClose={onClose}>
       <p className="account-name">{viewer.name}</p>
@@ -39,7 +43,7 @@ export function Account({ session, onClose }: { session: Session; onClose: () =>
       <Problem>{problem}</Problem>
       <div className="dialog-actions">
         {unsent > 0 ? <p className="quiet small">{words.unsentWarning(unsent)}</p> : null}
-        <button type="button" className="button" disabled={busy} onClick={() => void run(() => session.signOut())}>
+        <button type="button" className="button" disabled={busy} onClick={signOut}>
           {words.signOut}
         </button>
       </div>

@@ -1,21 +1,33 @@
-// The session of the viewer. It begins by asking the server who the viewer is. If the server refuses, the viewer is signed out.
+// The session of the viewer. It begins by asking the server who the viewer is. Every later request names that viewer, so nothing
+// is sent as somebody else who signs in in another tab. If the server refuses, the session asks again who is signed in.
 
 import { errorCode } from 'gapless/client';
-import { Api } from '../api.ts';
-import { SignInDocument, SignOutDocument, ViewerDocument } from '../gql/graphql.ts';
+import { Api, type ApiOptions } from '../api.ts';
+import {
+  CreateSessionDocument,
+  type PersonFragment,
+  SignInDocument,
+  SignOutDocument,
+  ViewerDocument,
+  type ViewerQuery,
+} from '../gql/graphql.ts';
 import { Outbox } from '../outbox.ts';
 import { untilAnswered } from '../retry.ts';
 import { forgetDrafts, inheritDrafts } from '../room/draft.ts';
 import { local } from '../storage.ts';
 import { Store } from '../store.ts';
 import { SignedIn } from './signed-in.ts';
-import { findToken, forgetToken, keepToken, takeTokenFromAddress } from './token.ts';
+import { findToken, forgetToken, keepToken, recoveryLink, takeTokenFromAddress } from './token.ts';
 
 export type SessionState =
   | { readonly at: 'opening'; readonly failing: boolean }
   /** `refused`: the viewer was signed in, and the server does not accept the session any more. */
   | { readonly at: 'signedOut'; readonly refused: boolean }
-  | { readonly at: 'signedIn'; readonly chat: SignedIn };
+  | { readonly at: 'signedIn'; readonly chat: SignedIn }
+  /** A recovery link was opened. Without a viewer, it does not work any more. */
+  | { readonly at: 'recovering'; readonly viewer: PersonFragment | undefined; readonly confirm: () => Promise<void> }
+  /** `former` was signed in here, and `viewer` has signed in in another tab. */
+  | { readonly at: 'replaced'; readonly former: PersonFragment; readonly viewer: PersonFragment };
 
 /** Id of the last guest. A guest who signs in again gets a new id, and inherits unsent messages and drafts. */
 const lastGuestKey = 'gapless.last-guest';
@@ -26,10 +38,29 @@ export class Session {
   readonly identity = document.documentElement.dataset['identity'] === 'jwt' ? 'jwt' : 'guest';
   #api: Api | undefined;
   #stop = new AbortController();
+  /** A former viewer of this tab, whose unsent messages and drafts the next one gets. */
+  #inheritFrom: string | undefined;
 
   constructor() {
+    if (this.identity === 'jwt') {
+      this.#begin();
+      window.addEventListener('hashchange', () => this.#takeToken() && this.#begin());
+      return;
+    }
+    if (!this.#recover()) this.#begin();
+    window.addEventListener('hashchange', () => this.#recover());
+    window.addEventListener('storage', ({ key }) => key === lastGuestKey && this.#check());
+  }
+
+  /** Continues with the session that the browser has. */
+  resume(): void {
     this.#begin();
-    if (this.identity === 'jwt') window.addEventListener('hashchange', () => this.#takeToken() && this.#begin());
+  }
+
+  /** Another session of the guest, for a link with which they can come back after they have signed out. */
+  async createRecoveryLink(): Promise<string> {
+    const { createSession } = await this.#anonymous().mutate(CreateSessionDocument, { setsCookie: false });
+    return recoveryLink(createSession?.token as string);
   }
 
   /** Throws if the server refuses the name. */
@@ -41,6 +72,14 @@ export class Session {
   signInWithToken(token: string): void {
     keepToken(token);
     this.#begin();
+  }
+
+  /** Continues as the viewer who has signed in in another tab, with what was written and not sent here. */
+  continueAsReplacement(): void {
+    const { value } = this.state;
+    if (value.at !== 'replaced') return;
+    this.#inheritFrom = value.former.id;
+    this.#begin(value.viewer);
   }
 
   async signOut(): Promise<void> {
@@ -58,7 +97,43 @@ export class Session {
     return this.#api;
   }
 
-  #begin(): void {
+  /** Asks before it signs in as the guest of a recovery link, who may not be the one who is signed in. False if there is no link. */
+  #recover(): boolean {
+    const token = takeTokenFromAddress('recover');
+    if (token === undefined) return false;
+    this.#close();
+    this.state.set({ at: 'opening', failing: false });
+    const { signal } = this.#stop;
+    const api = new Api({ token, onRefused: () => {} });
+    this.#api = api;
+    const confirm = async () => {
+      await api.mutate(CreateSessionDocument, { setsCookie: true });
+      this.#begin();
+    };
+    const show = (viewer?: PersonFragment) => signal.aborted || this.state.set({ at: 'recovering', viewer, confirm });
+    this.#askWho({ token, onRefused: () => {} }, signal).then(
+      (viewer) => show(viewer?.user),
+      () => show(),
+    );
+    return true;
+  }
+
+  /** Another tab has signed in or out. */
+  #check(): void {
+    const { value } = this.state;
+    if (value.at === 'signedIn' && local.get(lastGuestKey) !== value.chat.viewer.id) this.#begin(value.chat.viewer);
+    if (value.at === 'replaced') this.#begin(value.former);
+  }
+
+  /** The server refuses the viewer, or somebody else is signed in now. Cookies are shared by all tabs, tokens are not. */
+  #onRefused(): void {
+    const { value } = this.state;
+    if (this.identity === 'guest' && value.at === 'signedIn') this.#begin(value.chat.viewer);
+    else this.#leave(true);
+  }
+
+  /** `former` is the viewer who was signed in here until now. */
+  #begin(former?: PersonFragment): void {
     this.#close();
     this.#takeToken();
     const token = this.identity === 'jwt' ? findToken() : undefined;
@@ -68,9 +143,7 @@ export class Session {
     }
     this.state.set({ at: 'opening', failing: false });
     const { signal } = this.#stop;
-    const api = new Api({ token, onRefused: () => signal.aborted || this.#leave(true) });
-    this.#api = api;
-    this.#open(api, signal).catch((error: unknown) => {
+    this.#open({ token, onRefused: () => signal.aborted || this.#onRefused() }, signal, former).catch((error: unknown) => {
       if (signal.aborted) return;
       if (errorCode(error) === 'UNAUTHENTICATED') return this.#leave(true);
       // A fault of the page or of the server. The viewer stays signed in, for a reload.
@@ -79,25 +152,35 @@ export class Session {
     });
   }
 
-  async #open(api: Api, signal: AbortSignal): Promise<void> {
-    const { viewer } = await untilAnswered(() => api.query(ViewerDocument, {}), {
-      signal,
-      onFailure: () => this.state.set({ at: 'opening', failing: true }),
-    });
-    if (!viewer) return this.state.set({ at: 'signedOut', refused: false });
+  async #open(options: ApiOptions, signal: AbortSignal, former: PersonFragment | undefined): Promise<void> {
+    const viewer = await this.#askWho(options, signal);
+    if (!viewer) return former ? this.#leave(true) : this.state.set({ at: 'signedOut', refused: false });
+    if (former && former.id !== viewer.user.id) return this.state.set({ at: 'replaced', former, viewer: viewer.user });
     if (this.identity === 'guest') {
-      const before = local.get(lastGuestKey);
-      if (before !== undefined && before !== viewer.user.id) {
+      for (const before of [local.get(lastGuestKey), this.#inheritFrom]) {
+        if (before === undefined || before === viewer.user.id) continue;
         Outbox.inherit(before, viewer.user.id);
         inheritDrafts(before, viewer.user.id);
       }
+      this.#inheritFrom = undefined;
       local.set(lastGuestKey, viewer.user.id);
     }
-    this.state.set({ at: 'signedIn', chat: new SignedIn(viewer.user, api) });
+    this.#api = new Api({ ...options, viewerId: viewer.id });
+    this.state.set({ at: 'signedIn', chat: new SignedIn(viewer.user, this.#api) });
+  }
+
+  async #askWho(options: ApiOptions, signal: AbortSignal): Promise<ViewerQuery['viewer']> {
+    const api = new Api(options);
+    const onFailure = () => this.state.set({ at: 'opening', failing: true });
+    try {
+      return (await untilAnswered(() => api.query(ViewerDocument, {}), { signal, onFailure })).viewer;
+    } finally {
+      api.close();
+    }
   }
 
   #takeToken(): boolean {
-    const token = this.identity === 'jwt' ? takeTokenFromAddress() : undefined;
+    const token = this.identity === 'jwt' ? takeTokenFromAddress('token') : undefined;
     if (token !== undefined) keepToken(token);
     return token !== undefined;
   }
