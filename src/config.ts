@@ -1,6 +1,7 @@
 // Every setting of the server. The environment is read here and nowhere else.
 
 import { z } from 'zod';
+import { normalizeHost, normalizeOrigin } from './config/origins.ts';
 
 /** A setting is wrong or missing. The message is a sentence for the operator that names the variable. */
 export class ConfigError extends Error {}
@@ -14,8 +15,15 @@ export interface Config {
   /** Undefined: the bus is in process. */
   readonly redisUrl: string | undefined;
   readonly identity: IdentityConfig;
-  /** Origins other than the server's own that may call it from a browser, such as `https://app.example`. */
+  /** The path that everything is served under, such as `/chat`. Empty: the root. */
+  readonly basePath: string;
+  /** Origins other than the server's own that may call it from a browser, such as `https://app.example` or `https://*.app.example`. */
   readonly allowedOrigins: readonly string[];
+  /** Names that the server answers to, such as `chat.example`. Empty: depends on the address that it listens on. */
+  readonly allowedHosts: readonly string[];
+  /** Whether operations may select `__schema` and `__type`. */
+  readonly introspection: boolean;
+  readonly graphiql: boolean;
   /** Undefined: nothing is removed. */
   readonly retentionDays: number | undefined;
   /** How long a server that is shutting down keeps serving, so that balancers notice that it is not ready. */
@@ -49,9 +57,25 @@ const oneHost = z.string().refine((value) => !namesSeveralHosts(value), {
   error:
     'names several hosts, but only one is supported: use a name or address that follows the primary (DNS, a virtual IP, or a proxy such as HAProxy)',
 });
-const origin = z.string().refine((value) => URL.canParse(value) && new URL(value).origin === value, {
-  error: (issue) => `has "${issue.input}", which is not an origin such as https://app.example`,
-});
+/** A list, separated by commas. `normalize` returns undefined for an item that is wrong, and `problem` says why. */
+const list = (normalize: (item: string) => string | undefined, problem: string) =>
+  z
+    .string()
+    .transform((text) => text.split(',').flatMap((item) => item.trim() || []))
+    .pipe(
+      z.array(
+        z.string().transform((item, { addIssue }) => {
+          const normal = normalize(item);
+          if (normal === undefined) addIssue(`has "${item}", which ${problem}`);
+          return normal ?? z.NEVER;
+        }),
+      ),
+    )
+    .default([]);
+const onOrOff = z
+  .enum(['on', 'off'], 'must be on or off')
+  .default('on')
+  .transform((value) => value === 'on');
 
 const settings = z.object({
   PORT: whole(0, 65_535, 'a port').default(4000),
@@ -71,16 +95,17 @@ const settings = z.object({
   JWT_JWKS_URL: url(['https:', 'http:']).optional(),
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
-  ALLOWED_ORIGINS: z
+  BASE_PATH: z
     .string()
-    .transform((list) =>
-      list
-        .split(',')
-        .map((item) => item.trim())
-        .filter(Boolean),
-    )
-    .pipe(z.array(origin))
-    .default([]),
+    .regex(/^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+$/, 'must be a path such as /chat, without a slash at its end')
+    .default(''),
+  ALLOWED_ORIGINS: list(
+    normalizeOrigin,
+    'is not an origin such as https://app.example, https://*.app.example or capacitor://localhost: write no path and no slash after the host',
+  ),
+  ALLOWED_HOSTS: list(normalizeHost, 'is not the name of a host such as chat.example or *.chat.example: write neither a scheme nor a port'),
+  INTROSPECTION: onOrOff,
+  GRAPHIQL: onOrOff,
   RETENTION_DAYS: z.coerce
     .number('must be a number of days')
     .positive('must be more than 0')
@@ -111,7 +136,11 @@ export function readConfig(env: Record<string, string | undefined>): Config {
         : { databaseUrl: value.DATABASE_URL, poolSize: value.DATABASE_POOL_SIZE },
     redisUrl: value.REDIS_URL,
     identity: readIdentity(value),
+    basePath: value.BASE_PATH,
     allowedOrigins: value.ALLOWED_ORIGINS,
+    allowedHosts: value.ALLOWED_HOSTS,
+    introspection: value.INTROSPECTION,
+    graphiql: value.GRAPHIQL,
     retentionDays: value.RETENTION_DAYS,
     drainDelayMs: value.DRAIN_DELAY_MS,
   };
