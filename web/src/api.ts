@@ -2,6 +2,7 @@
 
 import { type AnyVariables, createClient, fetchExchange, type OperationResult, type TypedDocumentNode } from '@urql/core';
 import { errorCode, type Resumable, resumable } from 'gapless/client';
+import { endpoint } from './endpoint.ts';
 import { openStreams } from './streams.ts';
 
 /** The server answers within 5 seconds, so a request that takes longer than this is lost. */
@@ -24,7 +25,7 @@ export class Api {
   constructor({ token, onRefused }: ApiOptions) {
     this.#onRefused = onRefused;
     this.#client = createClient({
-      url: '/graphql',
+      url: endpoint,
       preferGetMethod: false,
       exchanges: [fetchExchange],
       fetchOptions: { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } },

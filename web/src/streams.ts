@@ -3,8 +3,8 @@
 import { eventStreams, type Sink, type Subscriber } from 'gapless/client';
 import { createClient } from 'graphql-ws/client';
 import type { ApiOptions } from './api.ts';
+import { endpoint } from './endpoint.ts';
 
-const path = '/graphql';
 const pingEveryMs = 10_000;
 const openWithinMs = 10_000;
 /** An unused socket closes after this time. */
@@ -21,7 +21,7 @@ export function openStreams({ token, onRefused }: ApiOptions): { subscriber: Sub
   let fallenBack = false;
 
   const sockets = createClient({
-    url: () => `${location.origin.replace('http', 'ws')}${path}`,
+    url: endpoint.replace('http', 'ws'),
     lazy: true,
     lazyCloseTimeout: idleMs,
     retryAttempts: 0,
@@ -41,7 +41,7 @@ export function openStreams({ token, onRefused }: ApiOptions): { subscriber: Sub
       },
     },
   });
-  const events = eventStreams({ url: path, token: () => token });
+  const events = eventStreams({ url: endpoint, token: () => token });
 
   async function countFailure(): Promise<void> {
     failures += 1;
@@ -49,7 +49,7 @@ export function openStreams({ token, onRefused }: ApiOptions): { subscriber: Sub
     if (httpWorks) fallenBack = true;
     if (failures < failuresBeforeFallback - 1 || fallenBack) return;
     const headers = { 'content-type': 'application/json' };
-    const answer = await fetch(path, { method: 'POST', headers, body: '{"query":"{ __typename }"}' }).catch(() => undefined);
+    const answer = await fetch(endpoint, { method: 'POST', headers, body: '{"query":"{ __typename }"}' }).catch(() => undefined);
     httpWorks = answer?.ok === true && !connected;
   }
 
