@@ -102,6 +102,11 @@ export class Connection {
     return this.#bytes === 0;
   }
 
+  /** Whether it is a WebSocket or an event stream, so that no request on it can be answered. */
+  get streams(): boolean {
+    return this.outlet !== this.#stream;
+  }
+
   /** Whether the client has never sent a byte. */
   get unused(): boolean {
     return this.#stream.bytesRead === 0;

@@ -46,7 +46,8 @@ export function writeSingleEvent(response: ServerResponse, result: ExecutionResu
   response.writeHead(200, headers).end(event('next', JSON.stringify(result)) + complete);
 }
 
-const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' };
+// A proxy that compressed the stream would hold events back.
+const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' };
 
 class EventStream implements Use, Sink<ExecutionResult> {
   readonly #response: ServerResponse;

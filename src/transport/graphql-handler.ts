@@ -15,19 +15,30 @@ import type { Connections } from './connections.ts';
 import { inTime } from './deadline.ts';
 import { findOperationType } from './documents.ts';
 import { completedId, writeEventStream, writeSingleEvent } from './event-stream.ts';
-import { allowOrigin, requireAllowedOrigin } from './origin.ts';
+import { allowOrigin, answerPreflight, Origins } from './origin.ts';
+import type { Pages } from './page.ts';
 import { Refusal, statusOf } from './refusal.ts';
 import { type Identified, identify, setCookieHeader } from './viewer.ts';
 import { createGraphQL, type Exchange } from './yoga.ts';
 
-export function createGraphQLHandler(config: Config, services: Services, connections: Connections) {
-  const yoga = createGraphQL();
+/** `pages` is undefined if they are not built. */
+export function createGraphQLHandler(config: Config, services: Services, connections: Connections, pages: Pages | undefined) {
+  const yoga = createGraphQL(config);
+  const origins = new Origins(config.allowedOrigins);
+  const cookiePath = config.basePath || '/';
 
-  return async (request: IncomingMessage, response: ServerResponse, target: URL): Promise<void> => {
-    requireAllowedOrigin(request, config.allowedOrigins);
+  return async (request: IncomingMessage, response: ServerResponse, target: URL, pipelined: boolean): Promise<void> => {
+    origins.require(request);
     allowOrigin(request, response);
     const { method, headers } = request;
-    if (method === 'OPTIONS') return void response.writeHead(204, { allow: 'GET, POST' }).end();
+    if (method === 'OPTIONS') return answerPreflight(request, response);
+    if (wantsPage(request)) {
+      if (config.graphiql && pages) return pages.answerGraphiQL(request, response);
+      if (!target.searchParams.has('query')) {
+        throw new Refusal(404, config.graphiql ? 'GraphiQL is not built: `npm run build` builds it.' : graphiqlIsOff);
+      }
+    }
+    response.setHeader('cache-control', 'no-store');
     const body = method === 'POST' ? await readBody(request) : undefined;
     const lastEventId = headers['last-event-id'];
     if (lastEventId === completedId) return void response.writeHead(204).end();
@@ -42,7 +53,7 @@ export function createGraphQLHandler(config: Config, services: Services, connect
 
     const execute = async (identifying: Promise<Identified>) => {
       const { viewer, staleCookie } = await identifying;
-      const setCookie = cookieSetter(request, response);
+      const setCookie = cookieSetter(request, response, cookiePath);
       if (staleCookie) setCookie(null);
       const context: Context = {
         ...{ ...services, viewer, setCookie, wanted: () => wanted },
@@ -50,7 +61,7 @@ export function createGraphQLHandler(config: Config, services: Services, connect
       };
       return { viewer, answered: await yoga.fetch(target.href, toFetch(request, body), { context, answer }) };
     };
-    const identifyViewer = () => identify(services.identity, headers);
+    const identifyViewer = () => identify(services.identity, origins.credentialsOf(request));
 
     // An EventSource does not reconnect after an error status, but does after a lost connection. So its request waits while the
     // database is away, and its connection is cut if the server fails or stops.
@@ -66,6 +77,7 @@ export function createGraphQLHandler(config: Config, services: Services, connect
     };
 
     const isEventSource = prefersEventStream(headers.accept) && operationTypeOf(target, body) === 'subscription';
+    if (isEventSource && pipelined) throw pipelinedStream();
     if (isEventSource && connections.ending) return void response.destroy();
     const pending = isEventSource ? executeWithRetries() : inTime(execute(identifyViewer()));
     const { viewer, answered } = await pending.catch((error: unknown) => {
@@ -77,19 +89,24 @@ export function createGraphQLHandler(config: Config, services: Services, connect
     if (isEventSource && answered.status >= 500) return void response.destroy();
 
     for (const [name, value] of answered.headers) if (name !== 'content-length') response.setHeader(name, value);
-    if (answer.source && answered.ok) return writeSource(response, answer.source, viewer);
+    if (answer.source && answered.ok) return writeSource(response, answer.source, viewer, pipelined);
     if (answer.single && answered.ok) return writeSingleEvent(response, answer.single);
     // A subscription whose client accepts no event stream is not read.
     answer.source?.stop();
     response.writeHead(answered.status).end(await answered.text());
   };
 
-  async function writeSource(response: ServerResponse, source: ResultSource, viewer: Viewer | undefined): Promise<void> {
+  async function writeSource(
+    response: ServerResponse,
+    source: ResultSource,
+    viewer: Viewer | undefined,
+    pipelined: boolean,
+  ): Promise<void> {
     const { socket } = response;
-    if (socket === null) {
+    // A client that pipelines requests may have sent more of them, which nobody could answer.
+    if (pipelined || socket === null) {
       source.stop();
-      // Events would wait in memory, uncounted, until the answers before them are written.
-      throw new Refusal(400, 'An event stream cannot be requested on a connection that still has other requests to answer.');
+      throw pipelinedStream();
     }
     if (connections.ending) {
       source.stop();
@@ -99,10 +116,18 @@ export function createGraphQLHandler(config: Config, services: Services, connect
   }
 }
 
+const pipelinedStream = () =>
+  new Refusal(400, 'An event stream cannot be requested on a connection that still has other requests to answer.');
+const graphiqlIsOff = 'GraphiQL is turned off on this server (GRAPHIQL=off).';
+
+/** Whether a browser opens the address, instead of a client that sends an operation to it. */
+const wantsPage = ({ method, headers }: IncomingMessage) =>
+  (method === 'GET' || method === 'HEAD') && (headers.accept?.includes('text/html') ?? false);
+
 /** Sets the cookie with the answer. A resolver that ends after the deadline is too late for that: the client signs in again. */
-function cookieSetter(request: IncomingMessage, response: ServerResponse): Context['setCookie'] {
+function cookieSetter(request: IncomingMessage, response: ServerResponse, path: string): Context['setCookie'] {
   return (token) => {
-    if (!response.headersSent) response.setHeader('set-cookie', setCookieHeader(request, token, guestTokenDays * 86_400));
+    if (!response.headersSent) response.setHeader('set-cookie', setCookieHeader(request, token, guestTokenDays * 86_400, path));
   };
 }
 

@@ -41,9 +41,9 @@ export async function identify(identity: Identity, { authorization, cookie }: Cr
   }
 }
 
-/** The Set-Cookie header that stores the token in the browser, or with null clears the cookie. */
-export function setCookieHeader(request: IncomingMessage, token: string | null, maxAgeSeconds: number): string {
+/** The Set-Cookie header that stores the token in the browser for the addresses below `path`, or with null clears the cookie. */
+export function setCookieHeader(request: IncomingMessage, token: string | null, maxAgeSeconds: number, path: string): string {
   const https = 'encrypted' in request.socket || /^https\b/i.test(String(request.headers['x-forwarded-proto'] ?? ''));
   const maxAge = token === null ? 0 : maxAgeSeconds;
-  return `${cookieName}=${token ?? ''}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax${https ? '; Secure' : ''}`;
+  return `${cookieName}=${token ?? ''}; Path=${path}; Max-Age=${maxAge}; HttpOnly; SameSite=Lax${https ? '; Secure' : ''}`;
 }

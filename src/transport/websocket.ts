@@ -10,8 +10,9 @@ import { GaplessError } from '../errors.ts';
 import type { Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import type { Connections } from './connections.ts';
+import type { Doors } from './http.ts';
 import { maxSocketMessageBytes } from './limits.ts';
-import { requireAllowedOrigin } from './origin.ts';
+import { Origins } from './origin.ts';
 import { Refusal, statusOf } from './refusal.ts';
 import { ClientSocket } from './socket.ts';
 import { createSocketProtocol } from './socket-protocol.ts';
@@ -30,14 +31,23 @@ export class WebSocketEndpoint {
   readonly #config: Config;
   readonly #services: Services;
   readonly #connections: Connections;
+  readonly #doors: Doors;
+  readonly #origins: Origins;
   readonly #server = new WebSocketServer(options);
   readonly #protocol: ReturnType<typeof createSocketProtocol>;
 
-  constructor(config: Config, services: Services, connections: Connections) {
+  constructor(config: Config, services: Services, connections: Connections, doors: Doors) {
     this.#config = config;
     this.#services = services;
     this.#connections = connections;
-    this.#protocol = createSocketProtocol(services);
+    this.#doors = doors;
+    this.#origins = new Origins(config.allowedOrigins);
+    this.#protocol = createSocketProtocol(services, config);
+  }
+
+  /** Whether an upgrade that a client asks for is made. Any other protocol is ignored, and the request is answered over HTTP. */
+  static wants({ headers }: IncomingMessage): boolean {
+    return headers.upgrade?.trim().toLowerCase() === 'websocket';
   }
 
   /** Handles an upgrade of the HTTP server. */
@@ -45,17 +55,20 @@ export class WebSocketEndpoint {
     stream.on('error', () => stream.destroy());
     const { identity, log } = this.#services;
     try {
-      if (targetOf(request).pathname !== graphqlPath) throw new Refusal(404, `WebSockets are at ${graphqlPath}.`);
-      requireAllowedOrigin(request, this.#config.allowedOrigins);
+      const { basePath } = this.#config;
+      if (targetOf(request, basePath).pathname !== graphqlPath) throw new Refusal(404, `WebSockets are at ${basePath}${graphqlPath}.`);
+      this.#doors.requireHost(request);
+      this.#origins.require(request);
       // Nothing can be answered within an event stream, and frames between its events could not be distinguished from them.
       if (this.#connections.of(stream).use !== undefined) return void stream.destroy();
-      const { viewer } = await identify(identity, request.headers);
+      const { viewer } = await identify(identity, this.#origins.credentialsOf(request));
       if (this.#connections.ending)
         throw new GaplessError('UNAVAILABLE', 'The server is shutting down. Retry to reach another node.', { retryAfterMs: 1000 });
       this.#server.handleUpgrade(request, stream, head, (socket) =>
         this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer, log)),
       );
     } catch (error) {
+      this.#doors.refusals.count(request, error);
       const clientError = toClientError(error, log);
       refuseUpgrade(stream, statusOf(error, clientError), JSON.stringify({ errors: [clientError] }));
     }
@@ -75,6 +88,11 @@ export class WebSocketEndpoint {
 function refuseUpgrade(stream: Duplex, status: number, body: string): void {
   // Otherwise a client could keep the connection half-open.
   stream.once('finish', () => stream.destroy());
-  const headers = ['Connection: close', 'Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`];
+  const headers = [
+    'Connection: close',
+    'Content-Type: application/json',
+    'X-Content-Type-Options: nosniff',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
   stream.end(`HTTP/1.1 ${status} Refused\r\n${headers.join('\r\n')}\r\n\r\n${body}`);
 }
