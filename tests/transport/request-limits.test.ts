@@ -111,9 +111,10 @@ describe('the headers of an answer', () => {
     }
   });
 
-  it('forbid caches to keep what GraphQL answers', async () => {
+  it('forbid caches to keep what GraphQL answers, and refusals', async () => {
     const query = `${server.url}?query={__typename}`;
-    for (const url of [query, `${server.url}?query={nothing}`, server.url]) {
+    const { origin } = new URL(server.url);
+    for (const url of [query, `${server.url}?query={nothing}`, server.url, `${origin}/assets/x.js`, `${origin}/health`]) {
       assert.equal((await fetch(url, { headers: { accept: 'application/json' } })).headers.get('cache-control'), 'no-store', url);
     }
     const post = await fetch(server.url, {
