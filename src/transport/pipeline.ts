@@ -10,12 +10,13 @@ const waiting = new WeakMap<Connection, number>();
 
 /**
  * Resolves when the earlier requests of the connection are answered: with true if there were any. Never resolves if the
- * connection closes first. Destroys the connection if too many requests wait, or if an event stream is open on it.
+ * connection closes first. Disconnects a client if too many requests wait, or if an event stream is open on it.
  */
 export async function waitForTurn({ socket }: IncomingMessage, response: ServerResponse, connection: Connection): Promise<boolean> {
   if (response.socket !== null) return false;
   const count = waiting.get(connection) ?? 0;
-  if (count === maxWaiting || connection.streams) socket.destroy();
+  // What was read together with the request that was too much is still passed on here.
+  if (!socket.destroyed && (count === maxWaiting || connection.streams)) connection.disconnectStalled();
   waiting.set(connection, count + 1);
   // Node assigns the socket to the response of the oldest request.
   await new Promise((resolve) => response.once('socket', resolve));
