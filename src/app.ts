@@ -1,7 +1,7 @@
 // The composition root: opens everything that a server consists of, and closes it in reverse order.
 
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIPv6 } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from './bus/bus.ts';
 import { MemoryBus } from './bus/memory-bus.ts';
@@ -23,7 +23,9 @@ import { DatabaseHealth } from './storage/health.ts';
 import type { Bounds } from './transport/connection.ts';
 import { Connections } from './transport/connections.ts';
 import { GoneViewers } from './transport/gone-viewers.ts';
+import { createHostCheck } from './transport/host.ts';
 import { createHttpHandler } from './transport/http.ts';
+import { RefusalLog } from './transport/refusal-log.ts';
 import { RevokedViewers } from './transport/revoked-viewers.ts';
 import { WebSocketEndpoint } from './transport/websocket.ts';
 
@@ -49,8 +51,20 @@ export interface App {
   close(options?: { now?: boolean }): Promise<void>;
 }
 
+/** How long a client may take to send a request. */
+export interface RequestLimits {
+  readonly headersMs: number;
+  /** From the first byte of the headers to the last one of the body. */
+  readonly requestMs: number;
+  /** How often the connections are checked. A client that is too slow gets 408, and its connection is closed. */
+  readonly checkMs: number;
+}
+
+export const requestLimits: RequestLimits = { headersMs: 10_000, requestMs: 30_000, checkMs: 1000 };
+
 /** Values that are constant in production and that tests change. */
 export interface AppOptions {
+  readonly requestLimits?: RequestLimits;
   /** Limits on the data that waits for slow clients. */
   readonly bounds?: Partial<Bounds>;
   /** Delays between the retries of feeds. */
@@ -60,7 +74,7 @@ export interface AppOptions {
 
 /** Opens a server. Throws ConfigError, whose message is a sentence for the operator, if a setting cannot be used. */
 export async function openApp(config: Config, log: Log, options: AppOptions = {}): Promise<App> {
-  const { bounds = {}, backoff, clock = realClock } = options;
+  const { bounds = {}, backoff, clock = realClock, requestLimits: times = requestLimits } = options;
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config.storage, log));
   const databaseId = config.redisUrl === undefined ? undefined : opened.use(await DatabaseIdentity.open(storage.feedDb, clock));
@@ -94,16 +108,24 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
       counts: { database: storage.connections.counts, redis: bus.counts, feed: liveRooms.counts, sockets: connections.counts },
     };
   };
-  const server = createServer(createHttpHandler(config, services, readiness, connections));
-  // Longer than balancers keep an idle connection, so that they do not send a request into one that is closing.
-  server.keepAliveTimeout = 65_000;
+  const server = createServer({
+    // Longer than balancers keep an idle connection, so that they do not send a request into one that is closing.
+    keepAliveTimeout: 65_000,
+    headersTimeout: times.headersMs,
+    requestTimeout: times.requestMs,
+    connectionsCheckingInterval: times.checkMs,
+    shouldUpgradeCallback: WebSocketEndpoint.wants,
+  });
+  const { address } = await listen(server, config);
+  // No connection is accepted before this turn of the event loop has ended.
+  const doors = { requireHost: createHostCheck(config, address), refusals: opened.use(new RefusalLog(log, clock)) };
+  server.on('request', createHttpHandler(config, services, readiness, connections, doors));
   server.on('connection', connections.add);
-  server.on('upgrade', new WebSocketEndpoint(config, services, connections).upgrade);
-  await listen(server, config);
+  server.on('upgrade', new WebSocketEndpoint(config, services, connections, doors).upgrade);
   const toClose = opened.move();
 
   return {
-    url: urlOf(server, config.host),
+    url: urlOf(server, config),
     storage,
     liveRooms,
     retention,
@@ -128,11 +150,13 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
 /** The code of why the database is away or refuses connections, such as 53300 or ECONNREFUSED. Its message may name hosts and roles. */
 const codeOf = (failure: unknown) => (failure === undefined ? undefined : ((failure as { code?: string }).code ?? 'unknown'));
 
-async function listen(server: Server, { port, host }: Config): Promise<void> {
+/** Returns the address that the server listens on. */
+async function listen(server: Server, { port, host }: Config): Promise<AddressInfo> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject).listen({ port, host }, resolve);
   try {
     await promise;
+    return server.address() as AddressInfo;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') throw new ConfigError(`PORT ${port} is in use by another program: stop that one, or set another PORT.`);
@@ -142,7 +166,10 @@ async function listen(server: Server, { port, host }: Config): Promise<void> {
   }
 }
 
-function urlOf(server: Server, host: string): string {
+/** An address at which a browser on this machine finds the server. */
+function urlOf(server: Server, { host, basePath }: Config): string {
   const { port } = server.address() as AddressInfo;
-  return `http://${host === '127.0.0.1' || host === '0.0.0.0' || host === '::' ? 'localhost' : host}:${port}`;
+  const { hostname } = URL.parse(`http://${isIPv6(host) ? `[${host}]` : host}`) ?? { hostname: host };
+  const name = ['127.0.0.1', '0.0.0.0', '[::]'].includes(hostname) ? 'localhost' : hostname;
+  return `http://${name}:${port}${basePath}`;
 }

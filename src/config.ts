@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { findProblem } from './config/database-url.ts';
 import { ConfigError } from './config/error.ts';
 import { findMisspelled, type Misspelled } from './config/misspelled.ts';
+import { normalizeHost, normalizeOrigin } from './config/origins.ts';
 import { rateLimitSettings, readLimits } from './config/rate-limits.ts';
 import { fileSetting, readSecretFiles } from './config/secret-files.ts';
 import type { LimitValues } from './rate-limits.ts';
@@ -21,8 +22,15 @@ export interface Config {
   /** Undefined: the bus is in process. */
   readonly redisUrl: string | undefined;
   readonly identity: IdentityConfig;
-  /** Origins other than the server's own that may call it from a browser, such as `https://app.example`. */
+  /** The path that everything is served under, such as `/chat`. Empty: the root. */
+  readonly basePath: string;
+  /** Origins other than the server's own that may call it from a browser, such as `https://app.example` or `https://*.app.example`. */
   readonly allowedOrigins: readonly string[];
+  /** Names that the server answers to, such as `chat.example`. Empty: depends on the address that it listens on. */
+  readonly allowedHosts: readonly string[];
+  /** Whether operations may select `__schema` and `__type`. */
+  readonly introspection: boolean;
+  readonly graphiql: boolean;
   /** Undefined: nothing is removed. */
   readonly retentionDays: number | undefined;
   /** Multiplies every limit on how often something may be done. Infinity: there are none. */
@@ -76,9 +84,6 @@ const schemaName = z
   .string()
   .refine((name) => Buffer.byteLength(name) <= 63 && !/\0/.test(name), 'must be a name of at most 63 bytes')
   .refine((name) => !/^(pg_|information_schema$)/.test(name), 'must not be a schema of PostgreSQL itself');
-const origin = z.string().refine((value) => URL.canParse(value) && new URL(value).origin === value, {
-  error: (issue) => `has "${issue.input}", which is not an origin such as https://app.example`,
-});
 const networksOf = (value: string) => value.split(',').map((network) => network.trim());
 const namedNetworks = ['loopback', 'linklocal', 'uniquelocal'];
 function isNetworkList(value: string): boolean {
@@ -93,6 +98,25 @@ function isNetworkList(value: string): boolean {
 }
 
 const jwtSecret = trimmed.refine((secret) => Buffer.byteLength(secret) >= 32, 'must be at least 32 bytes long');
+/** A list, separated by commas. `normalize` returns undefined for an item that is wrong, and `problem` says why. */
+const list = (normalize: (item: string) => string | undefined, problem: string) =>
+  z
+    .string()
+    .transform((text) => text.split(',').flatMap((item) => item.trim() || []))
+    .pipe(
+      z.array(
+        z.string().transform((item, { addIssue }) => {
+          const normal = normalize(item);
+          if (normal === undefined) addIssue(`has "${item}", which ${problem}`);
+          return normal ?? z.NEVER;
+        }),
+      ),
+    )
+    .default([]);
+const onOrOff = z
+  .enum(['on', 'off'], 'must be on or off')
+  .default('on')
+  .transform((value) => value === 'on');
 
 const settings = z.object({
   PORT: whole(0, 65_535, 'a port').default(4000),
@@ -112,16 +136,17 @@ const settings = z.object({
   JWT_JWKS_URL: url(['https:', 'http:']).optional(),
   JWT_ISSUER: claim.optional(),
   JWT_AUDIENCE: claim.optional(),
-  ALLOWED_ORIGINS: z
+  BASE_PATH: z
     .string()
-    .transform((list) =>
-      list
-        .split(',')
-        .map((item) => item.trim())
-        .filter(Boolean),
-    )
-    .pipe(z.array(origin))
-    .default([]),
+    .regex(/^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+$/, 'must be a path such as /chat, without a slash at its end')
+    .default(''),
+  ALLOWED_ORIGINS: list(
+    normalizeOrigin,
+    'is not an origin such as https://app.example, https://*.app.example or capacitor://localhost: write no path and no slash after the host',
+  ),
+  ALLOWED_HOSTS: list(normalizeHost, 'is not the name of a host such as chat.example or *.chat.example: write neither a scheme nor a port'),
+  INTROSPECTION: onOrOff,
+  GRAPHIQL: onOrOff,
   RETENTION_DAYS: z.coerce
     .number('must be a number of days')
     .positive('must be more than 0')
@@ -177,7 +202,11 @@ export function readConfig(env: Env): Config {
           },
     redisUrl: value.REDIS_URL,
     identity: readIdentity(value),
+    basePath: value.BASE_PATH,
     allowedOrigins: value.ALLOWED_ORIGINS,
+    allowedHosts: value.ALLOWED_HOSTS,
+    introspection: value.INTROSPECTION,
+    graphiql: value.GRAPHIQL,
     retentionDays: value.RETENTION_DAYS,
     rateLimits: value.RATE_LIMITS,
     limits,

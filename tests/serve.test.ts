@@ -124,6 +124,29 @@ describe('a start', () => {
   });
 });
 
+describe('the address that is printed', () => {
+  for (const [what, env, expected] of [
+    ['an IPv6 address', { HOST: '::1' }, /^http:\/\/\[::1\]:\d+\/graphql$/],
+    ['every IPv4 address', { HOST: '0.0.0.0' }, /^http:\/\/localhost:\d+\/graphql$/],
+    ['every address', { HOST: '::' }, /^http:\/\/localhost:\d+\/graphql$/],
+    ['a path', { BASE_PATH: '/chat' }, /^http:\/\/localhost:\d+\/chat\/graphql$/],
+  ] as const) {
+    it(`works: ${what}`, async () => {
+      await using place = await createPlace('PostgreSQL');
+      const program = launch({ ...place.env, DRAIN_DELAY_MS: '0', ...env });
+      try {
+        const url = await urlOf(program);
+        assert.match(url, expected);
+        const [, page = ''] = /the chat is at (\S+),/.exec(program.output()) ?? [];
+        assert.equal((await fetch(page)).status, 200);
+        await (await Guest.signIn(url)).createRoom();
+      } finally {
+        await program.stop();
+      }
+    });
+  }
+});
+
 describe('a stop', () => {
   async function launched(env: Record<string, string> = {}) {
     await using stack = new AsyncDisposableStack();

@@ -11,7 +11,8 @@ const server = process.env['GAPLESS_URL'] ?? 'http://localhost:4000';
 
 export default defineConfig({
   root: from('.'),
-  base: '/',
+  // Relative URLs, because the server may be served under a path.
+  base: './',
   plugins: [react()],
   resolve: {
     alias: [

@@ -38,6 +38,17 @@ export function introspectionRule(context: ValidationContext): ASTVisitor {
   };
 }
 
+/** A validation rule for a server whose introspection is turned off. `__typename` stays: clients need it. */
+export function noIntrospectionRule(context: ValidationContext): ASTVisitor {
+  return {
+    Field(node) {
+      const { value } = node.name;
+      if (value !== '__schema' && value !== '__type') return;
+      context.reportError(new GraphQLError(`${value} is not available: introspection is turned off on this server.`, { nodes: node }));
+    },
+  };
+}
+
 function standardOf(schema: GraphQLSchema): number {
   const known = standards.get(schema);
   if (known !== undefined) return known;

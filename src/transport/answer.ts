@@ -6,7 +6,8 @@ import { toClientError } from '../schema/error-code.ts';
 import { retryHeaders, statusOf } from './refusal.ts';
 
 export function answerJson(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body));
+  const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' };
+  response.writeHead(status, headers).end(JSON.stringify(body));
 }
 
 /** Answers with the error and its status. If an answer has begun already, the connection is destroyed instead. */

@@ -37,7 +37,7 @@ export interface NodeState {
   waitingBytes: number;
   /** How often subscriptions had to wait for a client. */
   backpressured: number;
-  /** How many clients were disconnected because they read nothing, or did not answer pings. */
+  /** How many clients were disconnected because they read nothing, did not answer pings, or sent requests without waiting. */
   stalled: number;
 }
 
@@ -114,6 +114,11 @@ export class Connection {
     return this.#bytes === 0;
   }
 
+  /** Whether it is a WebSocket or an event stream, so that no request on it can be answered. */
+  get streams(): boolean {
+    return this.outlet !== this.#stream;
+  }
+
   /** Whether the client has never sent a byte. */
   get unused(): boolean {
     return this.#stream.bytesRead === 0;
@@ -170,7 +175,7 @@ export class Connection {
     if (this.#checksWithoutProgress === checksToStall) this.disconnectStalled();
   }
 
-  /** Disconnects a client that reads no bytes, or does not answer pings. */
+  /** Disconnects a client that reads no bytes, does not answer pings, or sends requests without waiting for answers. */
   disconnectStalled(): void {
     this.#nodeState.stalled += 1;
     if (this.use?.stall) this.use.stall();

@@ -56,8 +56,10 @@ function parse(header: string): TokenCookie[] {
   });
 }
 
-/** The Set-Cookie header that stores the token. */
-export const setCookieHeader = (name: string, token: string, maxAgeSeconds: number): string =>
-  `${name}=${token}; Path=/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Lax${name.startsWith('__Host-') ? '; Secure' : ''}`;
+/** The Set-Cookie header that stores the token, for the addresses below `path`. Browsers require / for a __Host- cookie. */
+export function setCookieHeader(name: string, token: string, maxAgeSeconds: number, path: string): string {
+  const scope = name.startsWith('__Host-') ? 'Path=/; Secure' : `Path=${path}`;
+  return `${name}=${token}; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Lax; ${scope}`;
+}
 
-export const clearCookieHeader = (name: string): string => setCookieHeader(name, '', 0);
+export const clearCookieHeader = (name: string, path: string): string => setCookieHeader(name, '', 0, path);

@@ -5,7 +5,7 @@ import { type DocumentNode, type GraphQLError, getOperationAST, type OperationTy
 import { LRUCache } from 'lru-cache';
 import { sameFieldRule } from '../schema/aliases.ts';
 import { schema } from '../schema/index.ts';
-import { introspectionRule } from '../schema/introspection.ts';
+import { introspectionRule, noIntrospectionRule } from '../schema/introspection.ts';
 import { maxTokens } from './limits.ts';
 
 /** Valid documents, by text. */
@@ -16,15 +16,24 @@ const rules = [...specifiedRules, introspectionRule, sameFieldRule];
 /** The document of this text. Throws a GraphQLError if it does not parse. */
 export const parseDocument = (source: string): DocumentNode => cached.get(source) ?? parse(source, { maxTokens });
 
-/** The errors of a document that `parseDocument` gave. A valid document is cached. */
-export function validateDocument(document: DocumentNode): readonly GraphQLError[] {
+/** The errors of a document that `parseDocument` gave. A valid document is cached. `introspection`: whether it may ask for the schema. */
+export function validateDocument(
+  document: DocumentNode,
+  { introspection }: { readonly introspection: boolean } = { introspection: true },
+): readonly GraphQLError[] {
+  if (!introspection && asksForSchema(document)) return validate(schema, document, [noIntrospectionRule]);
   if (valid.has(document)) return [];
-  const errors = validate(schema, document, rules);
+  // Suggestions of similar names would tell the schema name by name.
+  const errors = validate(schema, document, rules, { hideSuggestions: !introspection });
   if (errors.length > 0) return errors;
   valid.add(document);
   cached.set(document.loc?.source.body as string, document);
   return errors;
 }
+
+/** The text is searched first, because few operations have these names in it. */
+const asksForSchema = (document: DocumentNode): boolean =>
+  /__schema|__type\b/.test(document.loc?.source.body ?? '') && validate(schema, document, [noIntrospectionRule]).length > 0;
 
 /** The type of the operation that would be executed. Undefined if there is none of this name; throws if the text does not parse. */
 export const findOperationType = (source: string, operationName?: string | null): OperationTypeNode | undefined =>

@@ -51,7 +51,8 @@ export function writePostponement(response: ServerResponse, retryAfterMs = retry
   response.writeHead(200, headers).end(`retry: ${retryAfterMs}\n\n`);
 }
 
-const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' };
+// A proxy that compressed the stream would hold events back.
+const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' };
 
 class EventStream implements Use, Sink<ExecutionResult> {
   readonly #response: ServerResponse;

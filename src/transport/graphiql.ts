@@ -1,8 +1,6 @@
-// GraphiQL, served from its package, with tabs that can be run in order. GraphiQL stores the tabs in the browser, so a second
-// window shows what was typed into the first. Its requests have a session of their own: who signs in here stays somebody else in
-// the chat.
+// The options of GraphiQL: tabs that can be run in order. GraphiQL stores the tabs in the browser, so a second window shows what
+// was typed into the first. Its requests have a session of their own: who signs in here stays somebody else in the chat.
 
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphiQLOptions } from 'graphql-yoga';
 
 const signIn = `# 1. Sign in: a cookie keeps the token,
@@ -50,7 +48,7 @@ mutation Send($roomId: ID!) {
 const roomId = 'room_…';
 const variablesOf = (variables: Record<string, unknown>) => JSON.stringify(variables, null, 2);
 
-export const graphiql: GraphiQLOptions = {
+export const graphiqlOptions: GraphiQLOptions = {
   title: 'Gapless',
   subscriptionsProtocol: 'WS',
   credentials: 'same-origin',
@@ -62,9 +60,3 @@ export const graphiql: GraphiQLOptions = {
     { query: send, variables: variablesOf({ roomId }) },
   ],
 };
-
-// GraphiQL 5 has draggable tabs. With several tabs at the start it treats each press as a drag, moves the tab from under the
-// pointer, and the click is lost.
-const stillTabs = '<style>.graphiql-tab { transform: none !important; }</style>';
-
-export const renderPage = (options: GraphiQLOptions): string => renderGraphiQL(options).replace('</head>', () => `${stillTabs}</head>`);

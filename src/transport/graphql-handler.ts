@@ -19,20 +19,31 @@ import { clientLeft, inTime } from './deadline.ts';
 import { findOperationType } from './documents.ts';
 import { completedId, writeEventStream, writePostponement, writeSingleEvent } from './event-stream.ts';
 import { Lifetime } from './lifetime.ts';
-import { allowOrigin, requireAllowedOrigin } from './origin.ts';
+import { allowOrigin, answerPreflight, Origins } from './origin.ts';
+import type { Pages } from './page.ts';
 import { Refusal, statusOf } from './refusal.ts';
-import { credentialsOf, type Identified, identify, requireIntendedViewer, sessionOf, viewerHeader } from './viewer.ts';
+import { type Identified, identify, requireIntendedViewer, sessionOf, viewerHeader } from './viewer.ts';
 import { createGraphQL, type Exchange } from './yoga.ts';
 
-export function createGraphQLHandler(config: Config, services: Services, connections: Connections) {
-  const yoga = createGraphQL();
+/** `pages` is undefined if they are not built. */
+export function createGraphQLHandler(config: Config, services: Services, connections: Connections, pages: Pages | undefined) {
+  const yoga = createGraphQL(config);
   const readAddress = addressReader(config.trustedProxies);
+  const origins = new Origins(config.allowedOrigins);
+  const cookiePath = config.basePath || '/';
 
-  return async (request: IncomingMessage, response: ServerResponse, target: URL): Promise<void> => {
-    requireAllowedOrigin(request, config.allowedOrigins);
+  return async (request: IncomingMessage, response: ServerResponse, target: URL, pipelined: boolean): Promise<void> => {
+    origins.require(request);
     allowOrigin(request, response);
     const { method, headers } = request;
-    if (method === 'OPTIONS') return void response.writeHead(204, { allow: 'GET, POST' }).end();
+    if (method === 'OPTIONS') return answerPreflight(request, response);
+    if (wantsPage(request)) {
+      if (config.graphiql && pages) return pages.answerGraphiQL(request, response);
+      if (!target.searchParams.has('query')) {
+        throw new Refusal(404, config.graphiql ? 'GraphiQL is not built: `npm run build` builds it.' : graphiqlIsOff);
+      }
+    }
+    response.setHeader('cache-control', 'no-store');
     const body = method === 'POST' ? await readBody(request) : undefined;
     const lastEventId = headers['last-event-id'];
     if (lastEventId === completedId) return void response.writeHead(204).end();
@@ -56,13 +67,13 @@ export function createGraphQLHandler(config: Config, services: Services, connect
       if (isEventSource && wanted) countStream(response, address, viewer);
       const setCookies = (cookies: string[]) => response.headersSent || response.setHeader('set-cookie', cookies);
       // An application that sets the shared name also clears it.
-      if (!viewer && cookie && cookie.name !== sharedName) setCookies([clearCookieHeader(cookie.name)]);
+      if (!viewer && cookie && cookie.name !== sharedName) setCookies([clearCookieHeader(cookie.name, cookiePath)]);
       requireIntendedViewer(viewer, headers[viewerHeader]);
       // A resolver that ends after the deadline is too late: the client signs in again.
       const setCookie: Context['setCookie'] = (token) => {
         const name = cookieNameOf(request, sessionOf(target));
-        if (token !== null) setCookies([setCookieHeader(name, token, guestTokenDays * 86_400)]);
-        else setCookies([...new Set([name, cookie?.name ?? name])].map(clearCookieHeader));
+        if (token !== null) setCookies([setCookieHeader(name, token, guestTokenDays * 86_400, cookiePath)]);
+        else setCookies([...new Set([name, cookie?.name ?? name])].map((each) => clearCookieHeader(each, cookiePath)));
       };
       const context: Context = {
         ...{ ...services, viewer, address, setCookie, wanted: () => wanted, ended: () => lifetime.signal },
@@ -70,7 +81,7 @@ export function createGraphQLHandler(config: Config, services: Services, connect
       };
       return { viewer, answered: await yoga.fetch(target.href, toFetch(request, body), { context, answer }) };
     };
-    const identifyViewer = () => identify(services.identity, credentialsOf(request, target));
+    const identifyViewer = () => identify(services.identity, origins.credentialsOf(request, target));
 
     // An EventSource does not reconnect after an error status, but does after a lost connection. So its request waits while the
     // database is away, and its connection is cut if the server fails or stops.
@@ -102,7 +113,7 @@ export function createGraphQLHandler(config: Config, services: Services, connect
     for (const [name, value] of answered.headers) if (name !== 'content-length') response.setHeader(name, value);
     if (answer.source && answered.ok) {
       if (!isEventSource) countStream(response, address, viewer);
-      return writeSource(response, answer.source, viewer);
+      return writeSource(response, answer.source, viewer, pipelined);
     }
     if (answer.single && answered.ok) return writeSingleEvent(response, answer.single);
     // A subscription whose client accepts no event stream is not read.
@@ -117,12 +128,17 @@ export function createGraphQLHandler(config: Config, services: Services, connect
     counted.belongTo(viewer?.userId);
   }
 
-  async function writeSource(response: ServerResponse, source: ResultSource, viewer: Viewer | undefined): Promise<void> {
+  async function writeSource(
+    response: ServerResponse,
+    source: ResultSource,
+    viewer: Viewer | undefined,
+    pipelined: boolean,
+  ): Promise<void> {
     const { socket } = response;
-    if (socket === null) {
+    // A client that pipelines requests may have sent more of them, which nobody could answer.
+    if (pipelined || socket === null) {
       source.stop();
-      // Events would wait in memory, uncounted, until the answers before them are written.
-      throw new Refusal(400, 'An event stream cannot be requested on a connection that still has other requests to answer.');
+      throw pipelinedStream();
     }
     if (connections.ending) {
       source.stop();
@@ -131,6 +147,14 @@ export function createGraphQLHandler(config: Config, services: Services, connect
     return writeEventStream(response, source, connections.of(socket), viewer);
   }
 }
+
+const pipelinedStream = () =>
+  new Refusal(400, 'An event stream cannot be requested on a connection that still has other requests to answer.');
+const graphiqlIsOff = 'GraphiQL is turned off on this server (GRAPHIQL=off).';
+
+/** Whether a browser opens the address, instead of a client that sends an operation to it. */
+const wantsPage = ({ method, headers }: IncomingMessage) =>
+  (method === 'GET' || method === 'HEAD') && (headers.accept?.includes('text/html') ?? false);
 
 function toFetch({ method = 'GET', headers }: IncomingMessage, body: string | undefined): RequestInit {
   const given = headers as Record<string, string>;

@@ -1,4 +1,5 @@
 // The routes of HTTP: /graphql for clients and GraphiQL, / for the web chat, /health, /ready and /ready/database for operators.
+// All are below BASE_PATH.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config.ts';
@@ -6,34 +7,52 @@ import type { Services } from '../schema/context.ts';
 import { refuse } from './answer.ts';
 import type { Connections } from './connections.ts';
 import { createGraphQLHandler } from './graphql-handler.ts';
-import { openPage } from './page.ts';
+import type { HostCheck } from './host.ts';
+import { openPages } from './page.ts';
+import { hasWaiting, waitForTurn } from './pipeline.ts';
 import { answerDatabase, answerHealth, answerReadiness, type Readiness } from './readiness.ts';
 import { Refusal } from './refusal.ts';
+import type { RefusalLog } from './refusal-log.ts';
 import { graphqlPath, targetOf } from './target.ts';
 
-export function createHttpHandler(config: Config, services: Services, readiness: Readiness, connections: Connections) {
-  const graphql = createGraphQLHandler(config, services, connections);
-  const page = openPage(config, services.log);
+/** What is checked of every request, over HTTP and WebSocket. */
+export interface Doors {
+  readonly requireHost: HostCheck;
+  readonly refusals: RefusalLog;
+}
 
-  async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const target = targetOf(request);
+export function createHttpHandler(config: Config, services: Services, readiness: Readiness, connections: Connections, doors: Doors) {
+  const pages = openPages(config, services.log);
+  const graphql = createGraphQLHandler(config, services, connections, pages);
+
+  async function route(request: IncomingMessage, response: ServerResponse, pipelined: boolean): Promise<void> {
+    const target = targetOf(request, config.basePath);
     const path = target.pathname;
-    if (path === graphqlPath) return graphql(request, response, target);
+    // A supervisor or balancer asks by address.
     if (path === '/health') return answerHealth(response);
     if (path === '/ready') return answerReadiness(response, readiness);
     if (path === '/ready/database') return answerDatabase(response, readiness);
-    if (page?.(request, response, path)) return;
-    if (path !== '/') throw new Refusal(404, `There is nothing at ${path}: GraphQL is at ${graphqlPath}.`);
-    response.writeHead(302, { location: graphqlPath }).end();
+    doors.requireHost(request);
+    if (path === graphqlPath) return graphql(request, response, target, pipelined);
+    if (isBasePath(request, config.basePath)) return void response.writeHead(308, { location: `${config.basePath}/` }).end();
+    if (pages?.answer(request, response, path)) return;
+    throw new Refusal(404, `There is nothing at ${config.basePath}${path}: GraphQL is at ${config.basePath}${graphqlPath}.`);
   }
 
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    // A client that kept its connection would send its next request to this node.
-    if (connections.draining) response.setHeader('connection', 'close');
+    const connection = connections.of(request.socket);
+    const pipelined = await waitForTurn(request, response, connection);
+    // A client that kept its connection would send its next request to this node. What it has sent already is answered.
+    if (connections.draining && !hasWaiting(connection)) response.setHeader('connection', 'close');
+    response.setHeader('x-content-type-options', 'nosniff');
     try {
-      await route(request, response);
+      await route(request, response, pipelined);
     } catch (error) {
+      doors.refusals.count(request, error);
       refuse(response, error, services.log);
     }
   };
 }
+
+/** Whether the slash is missing after the base path. Without it, the relative addresses in the page would lead elsewhere. */
+const isBasePath = ({ url = '' }: IncomingMessage, basePath: string) => basePath !== '' && url.split('?', 1)[0] === basePath;

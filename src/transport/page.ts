@@ -1,49 +1,71 @@
-// The web chat at `/`: the files that `npm run build` has written. They load nothing from other hosts.
+// The pages that `npm run build` has written into dist/web: the web chat at `/`, and GraphiQL. They load nothing from other hosts.
 
 import { existsSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import sirv from 'sirv';
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
+import { graphiqlOptions } from './graphiql.ts';
+import { answerFile, createFile, readHashedFiles, revalidated } from './static-files.ts';
 
 const built = join(import.meta.dirname, '../../dist/web');
-/** Their names contain a hash of their content, so browsers cache them forever. */
-const assets = '/assets/';
+const assetsPath = '/assets/';
 
-const headers = {
-  'content-security-policy': "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; object-src 'none'",
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
+const policy = {
+  'default-src': "'self'",
+  'base-uri': "'none'",
+  'form-action': "'none'",
+  'frame-ancestors': "'self'",
+  'object-src': "'none'",
 };
+// The editor of GraphiQL, Monaco, writes style attributes and style elements. Its font and icons are data: URLs in its CSS.
+const graphiqlPolicy = { ...policy, 'style-src': "'self' 'unsafe-inline'", 'font-src': "'self' data:", 'img-src': "'self' data:" };
 
-/** Answers a request for the page or its assets. False if the request is for something else. */
-export type Page = (request: IncomingMessage, response: ServerResponse, path: string) => boolean;
+export interface Pages {
+  /** Answers a request for the web chat or for an asset of a page. False if the request is for something else. */
+  answer(request: IncomingMessage, response: ServerResponse, path: string): boolean;
+  /** Answers with GraphiQL. */
+  answerGraphiQL(request: IncomingMessage, response: ServerResponse): void;
+}
 
-/** Serves the page in `folder`, with the identity mode written into it. Undefined if the page is not built. */
-export function openPage({ identity }: Pick<Config, 'identity'>, log: Log, folder = built): Page | undefined {
-  const index = join(folder, 'index.html');
-  if (!existsSync(index)) {
-    log.warn('the web chat is not built, so / redirects to GraphiQL: `npm run build` builds it');
+/** Reads the pages in `folder`, and writes into them what depends on the settings. Undefined if they are not built. */
+export function openPages(config: Pick<Config, 'identity' | 'graphiql'>, log: Log, folder = built): Pages | undefined {
+  if (!['index.html', 'graphiql.html'].every((name) => existsSync(join(folder, name)))) {
+    log.warn('the web chat and GraphiQL are not built, and are not served: `npm run build` builds them');
     return undefined;
   }
-  const html = readFileSync(index, 'utf8').replace('data-identity="guest"', `data-identity="${identity.mode}"`);
-  const serve = sirv(folder, { immutable: true, maxAge: 31_536_000, brotli: true, gzip: true, setHeaders: setHeadersOf });
-  return (request, response, path) => {
-    if (path === '/') {
-      setHeadersOf(response);
-      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache' }).end(html);
+  const read = (name: string) => readFileSync(join(folder, name), 'utf8');
+  const pageOf = (html: string) => createFile(html, 'text/html; charset=utf-8', revalidated);
+  const chat = pageOf(
+    read('index.html')
+      .replace('data-identity="guest"', `data-identity="${config.identity.mode}"`)
+      .replace('data-graphiql="on"', `data-graphiql="${config.graphiql ? 'on' : 'off'}"`),
+  );
+  const graphiql = pageOf(read('graphiql.html').replace('{}', () => toScript(graphiqlOptions)));
+  const assets = readHashedFiles(join(folder, assetsPath));
+  return {
+    answer(request, response, path) {
+      const asset = path.startsWith(assetsPath) ? assets.get(path.slice(assetsPath.length)) : undefined;
+      const file = path === '/' ? chat : asset;
+      if (!file) return false;
+      secure(response, policy);
+      answerFile(request, response, file);
       return true;
-    }
-    if (!path.startsWith(assets)) return false;
-    let found = true;
-    serve(request, response, () => {
-      found = false;
-    });
-    return found;
+    },
+    answerGraphiQL(request, response) {
+      // The address has GraphQL answers as well.
+      response.appendHeader('vary', 'accept');
+      secure(response, graphiqlPolicy);
+      answerFile(request, response, graphiql);
+    },
   };
 }
 
-function setHeadersOf(response: ServerResponse): void {
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+function secure(response: ServerResponse, directives: Record<string, string>): void {
+  const value = Object.entries(directives).map(([name, sources]) => `${name} ${sources}`);
+  response.setHeader('content-security-policy', value.join('; '));
+  response.setHeader('referrer-policy', 'no-referrer');
 }
+
+/** JSON that can stand in a script element. */
+const toScript = (value: unknown) => JSON.stringify(value).replaceAll('<', '\\u003c');

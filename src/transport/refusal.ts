@@ -3,12 +3,12 @@
 import type { GraphQLError } from 'graphql';
 import { errorCodes, GaplessError } from '../errors.ts';
 
-/** A request that is refused before GraphQL: too large, of another content type, or from a page of another origin. */
+/** A request that is refused before GraphQL: too large, of another content type, from a page of another origin, or to another host. */
 export class Refusal extends GaplessError {
   readonly status: number;
 
   constructor(status: number, message: string) {
-    super(status === 403 ? 'FORBIDDEN' : 'BAD_USER_INPUT', message);
+    super(status === 403 || status === 421 ? 'FORBIDDEN' : 'BAD_USER_INPUT', message);
     this.status = status;
   }
 }

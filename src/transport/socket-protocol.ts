@@ -4,6 +4,7 @@
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
 import { makeServer, type Context as Session } from 'graphql-ws';
 import type { Viewer } from '../chat/identity.ts';
+import type { Config } from '../config.ts';
 import { forbidden, GaplessError, isRateLimited, unavailable } from '../errors.ts';
 import type { Context, Services } from '../schema/context.ts';
 import { endsAsRestart, toClientError } from '../schema/error-code.ts';
@@ -35,7 +36,7 @@ type SocketSession = Session<Record<string, unknown>, ClientSocket>;
 type Results = ExecutionResult | AsyncIterable<ExecutionResult>;
 
 /** graphql-ws, with the execution of this project. */
-export function createSocketProtocol(services: Services) {
+export function createSocketProtocol(services: Services, config: Pick<Config, 'introspection'>) {
   const { log, identity } = services;
 
   /** The payload of connection_ack. False if the token is invalid, or if the socket is meant for another viewer: graphql-ws then closes the socket with 4403. */
@@ -77,7 +78,7 @@ export function createSocketProtocol(services: Services) {
     try {
       if (nestsTooDeeply(payload.variables) || nestsTooDeeply(payload.extensions)) return [refused(nestingMessage)];
       const document = parseDocument(payload.query);
-      const errors = validateDocument(document);
+      const errors = validateDocument(document, config);
       if (errors.length > 0) return errors.map((error) => toClientError(error, log));
       // graphql-ws keeps the text until the operation ends: let all keep the same string.
       payload.query = document.loc?.source.body as string;

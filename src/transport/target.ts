@@ -1,13 +1,19 @@
-// The path and query of a request. The Host header is ignored, because a proxy or a client may set it to any name.
+// The path and query of a request. The Host header has no part in it.
 
 import type { IncomingMessage } from 'node:http';
 import { Refusal } from './refusal.ts';
 
 export const graphqlPath = '/graphql';
 
-/** The path and query of a request. Throws 400 if its address cannot be parsed. */
-export function targetOf({ url = '/' }: IncomingMessage): URL {
+/**
+ * The path and query of a request, without the path that everything is served under. Throws 400 if the address cannot be parsed,
+ * and 404 if it is outside of that path.
+ */
+export function targetOf({ url = '/' }: IncomingMessage, basePath: string): URL {
   const { pathname, search } = (url.startsWith('/') ? URL.parse(`http://localhost${url}`) : URL.parse(url)) ?? {};
   if (pathname === undefined) throw new Refusal(400, 'The address cannot be parsed.');
-  return new URL(`http://localhost${pathname}${search}`);
+  if (basePath !== '' && pathname !== basePath && !pathname.startsWith(`${basePath}/`)) {
+    throw new Refusal(404, `There is nothing at ${pathname}: this server is at ${basePath}/.`);
+  }
+  return new URL(`http://localhost${pathname.slice(basePath.length)}${search}`);
 }

@@ -11,13 +11,14 @@ import type { Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import { addressReader, type ReadAddress } from './client-address.ts';
 import type { Connections } from './connections.ts';
+import type { Doors } from './http.ts';
 import { maxSocketMessageBytes } from './limits.ts';
-import { requireAllowedOrigin } from './origin.ts';
+import { Origins } from './origin.ts';
 import { Refusal, retryHeaders, statusOf } from './refusal.ts';
 import { ClientSocket } from './socket.ts';
 import { createSocketProtocol } from './socket-protocol.ts';
 import { graphqlPath, targetOf } from './target.ts';
-import { credentialsOf, identify, requireIntendedViewer, viewerHeader } from './viewer.ts';
+import { identify, requireIntendedViewer, viewerHeader } from './viewer.ts';
 
 const options = {
   noServer: true,
@@ -31,16 +32,25 @@ export class WebSocketEndpoint {
   readonly #config: Config;
   readonly #services: Services;
   readonly #connections: Connections;
+  readonly #doors: Doors;
+  readonly #origins: Origins;
   readonly #server = new WebSocketServer(options);
   readonly #protocol: ReturnType<typeof createSocketProtocol>;
   readonly #readAddress: ReadAddress;
 
-  constructor(config: Config, services: Services, connections: Connections) {
+  constructor(config: Config, services: Services, connections: Connections, doors: Doors) {
     this.#config = config;
     this.#services = services;
     this.#connections = connections;
-    this.#protocol = createSocketProtocol(services);
+    this.#doors = doors;
+    this.#origins = new Origins(config.allowedOrigins);
+    this.#protocol = createSocketProtocol(services, config);
     this.#readAddress = addressReader(config.trustedProxies);
+  }
+
+  /** Whether an upgrade that a client asks for is made. Any other protocol is ignored, and the request is answered over HTTP. */
+  static wants({ headers }: IncomingMessage): boolean {
+    return headers.upgrade?.trim().toLowerCase() === 'websocket';
   }
 
   /** Handles an upgrade of the HTTP server. */
@@ -48,14 +58,16 @@ export class WebSocketEndpoint {
     stream.on('error', () => stream.destroy());
     const { identity, limits, log } = this.#services;
     try {
-      const target = targetOf(request);
-      if (target.pathname !== graphqlPath) throw new Refusal(404, `WebSockets are at ${graphqlPath}.`);
-      requireAllowedOrigin(request, this.#config.allowedOrigins);
+      const { basePath } = this.#config;
+      const target = targetOf(request, basePath);
+      if (target.pathname !== graphqlPath) throw new Refusal(404, `WebSockets are at ${basePath}${graphqlPath}.`);
+      this.#doors.requireHost(request);
+      this.#origins.require(request);
       // Nothing can be answered within an event stream, and frames between its events could not be distinguished from them.
       if (this.#connections.of(stream).use !== undefined) return void stream.destroy();
       const openSocket = limits.sockets.open(this.#readAddress(request));
       stream.once('close', () => openSocket.close());
-      const { viewer } = await identify(identity, credentialsOf(request, target));
+      const { viewer } = await identify(identity, this.#origins.credentialsOf(request, target));
       requireIntendedViewer(viewer, request.headers[viewerHeader]);
       openSocket.belongTo(viewer?.userId);
       if (this.#connections.ending)
@@ -64,6 +76,7 @@ export class WebSocketEndpoint {
         this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer, log, openSocket)),
       );
     } catch (error) {
+      this.#doors.refusals.count(request, error);
       const clientError = toClientError(error, log);
       refuseUpgrade(stream, statusOf(error, clientError), retryHeaders(clientError), JSON.stringify({ errors: [clientError] }));
     }
@@ -83,7 +96,12 @@ export class WebSocketEndpoint {
 function refuseUpgrade(stream: Duplex, status: number, more: Record<string, string>, body: string): void {
   // Otherwise a client could keep the connection half-open.
   stream.once('finish', () => stream.destroy());
-  const headers = ['Connection: close', 'Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`];
+  const headers = [
+    'Connection: close',
+    'Content-Type: application/json',
+    'X-Content-Type-Options: nosniff',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
   for (const [name, value] of Object.entries(more)) headers.push(`${name}: ${value}`);
   stream.end(`HTTP/1.1 ${status} Refused\r\n${headers.join('\r\n')}\r\n\r\n${body}`);
 }

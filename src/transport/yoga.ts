@@ -1,8 +1,9 @@
-// Yoga, with its execution replaced by the one of this project. Event streams are written by event-stream.ts. No page loads
-// anything from a CDN.
+// Yoga, with its execution replaced by the one of this project. Event streams are written by event-stream.ts, and GraphiQL is
+// served by page.ts.
 
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type GraphQLParams, type Plugin } from 'graphql-yoga';
+import type { Config } from '../config.ts';
 import type { Context } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import { executeOperation, subscribeOperation } from '../schema/execute.ts';
@@ -11,7 +12,6 @@ import { isResultSource, type ResultSource } from '../schema/subscription.ts';
 import { acceptsEventStream, prefersEventStream } from './accept.ts';
 import { parseDocument, validateDocument } from './documents.ts';
 import { endedResults } from './ended-results.ts';
-import { graphiql, renderPage } from './graphiql.ts';
 import { nestingMessage, nestsTooDeeply } from './limits.ts';
 import { statusOf } from './refusal.ts';
 
@@ -26,12 +26,11 @@ export interface Exchange {
   };
 }
 
-export function createGraphQL() {
+export function createGraphQL(config: Pick<Config, 'introspection'>) {
   return createYoga<Exchange, Context>({
     schema,
     context: ({ context }) => context,
-    renderGraphiQL: renderPage,
-    graphiql,
+    graphiql: false,
     landingPage: false,
     logging: false,
     maskedErrors: false,
@@ -41,7 +40,7 @@ export function createGraphQL() {
     parserAndValidationCache: false,
     // body.ts limits it.
     maxRequestBodySize: false,
-    plugins: [limitedParams, ourExecution, ourResults],
+    plugins: [limitedParams, executionOf(config), ourResults],
   });
 }
 
@@ -75,9 +74,9 @@ function paramsOf(parameters: URLSearchParams): GraphQLParams {
 /** Yoga reads the status from `http`. */
 const badRequest = (message: string) => new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { status: 400 } } });
 
-const ourExecution: Plugin<Exchange> = {
+const executionOf = (config: Pick<Config, 'introspection'>): Plugin<Exchange> => ({
   onParse: ({ setParseFn }) => setParseFn((source) => parseDocument(String(source))),
-  onValidate: ({ setValidationFn }) => setValidationFn((_schema, document) => validateDocument(document)),
+  onValidate: ({ setValidationFn }) => setValidationFn((_schema, document) => validateDocument(document, config)),
   onExecute: ({ setExecuteFn }) => setExecuteFn(async (args) => withStatus(await executeOperation(args))),
   onSubscribe: ({ args, setSubscribeFn }) =>
     setSubscribeFn(async () => {
@@ -89,7 +88,7 @@ const ourExecution: Plugin<Exchange> = {
       if (!context.wanted()) opened.stop();
       return endedResults();
     }),
-};
+});
 
 /** A result without data is the refusal of the request. Its status is that of its error, except as application/json. */
 function withStatus(result: ExecutionResult): ExecutionResult {

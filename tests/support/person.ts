@@ -17,8 +17,14 @@ export class Person implements AsyncDisposable {
     this.page = page;
   }
 
-  /** Opens the page at `origin` in a new browser context, and signs in. */
-  static async arrive(browser: Browser, origin: string, name: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<Person> {
+  /** Opens the page at `origin` in a new browser context, and signs in. `path` is where the page is. */
+  static async arrive(
+    browser: Browser,
+    origin: string,
+    name: string,
+    options: Parameters<Browser['newContext']>[0] = {},
+    path = '/',
+  ): Promise<Person> {
     const context = await browser.newContext({ locale: 'en-GB', baseURL: origin, reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
     const person = new Person(name, context, page);
@@ -31,7 +37,7 @@ export class Person implements AsyncDisposable {
       if (/content.security.policy/i.test(message.text())) person.pageErrors.push(message.text());
     });
     context.on('weberror', (error) => person.pageErrors.push(String(error.error())));
-    await page.goto('/');
+    await page.goto(path);
     await page.getByRole('textbox', { name: 'Your name' }).fill(name);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByRole('navigation', { name: 'Rooms' }).waitFor();

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Config } from '../../src/config.ts';
-import { openPage } from '../../src/transport/page.ts';
+import { openPages } from '../../src/transport/page.ts';
 import { collectLog } from '../support/log.ts';
 import { createPlace, type Server, silentLog, startServer } from '../support/server.ts';
 
-const guests: Pick<Config, 'identity'> = { identity: { mode: 'guest' } };
+const guests: Pick<Config, 'identity' | 'graphiql'> = { identity: { mode: 'guest' }, graphiql: true };
 
 /** The compressed response, which fetch would decompress. */
 const getCompressed = (url: string, encoding: string): Promise<IncomingMessage> =>
@@ -25,7 +25,7 @@ describe('the page of the web chat', () => {
   after(() => server[Symbol.asyncDispose]());
 
   const page = () => fetch(origin);
-  const script = async () => /src="(\/assets\/[^"]+\.js)"/.exec(await (await page()).text())?.[1] as string;
+  const script = async () => /src="\.(\/assets\/[^"]+\.js)"/.exec(await (await page()).text())?.[1] as string;
 
   it('is at /, is revalidated each time, and loads nothing from other hosts', async () => {
     const answer = await page();
@@ -68,8 +68,12 @@ describe('the page of the web chat', () => {
       '/assets/',
       '/assets/nothing.js',
       '/assets/..%2findex.html',
+      '/assets/../index.html',
+      '/assets//index.html',
+      '/assets/__proto__',
       '/assets/%2e%2e%2f%2e%2e%2fsources',
       '/index.html',
+      '/graphiql.html',
       '/assets',
     ]) {
       const { status } = await fetch(origin + path);
@@ -80,9 +84,9 @@ describe('the page of the web chat', () => {
   it('is left out with a warning if it is not built', () => {
     const folder = mkdtempSync(join(tmpdir(), 'gapless-page-'));
     const { log, lines } = collectLog();
-    assert.equal(openPage(guests, log, join(folder, 'web')), undefined);
+    assert.equal(openPages(guests, log, join(folder, 'web')), undefined);
     assert.match(JSON.stringify(lines), /npm run build/);
-    assert.equal(openPage(guests, silentLog, folder), undefined);
+    assert.equal(openPages(guests, silentLog, folder), undefined);
     rmSync(folder, { recursive: true });
   });
 });

@@ -29,7 +29,7 @@ describe('an event stream', () => {
     const roomId = await ada.createRoom();
     using stream = await EventStream.watch(ada, { roomId });
     assert.match(stream.response.headers.get('content-type') ?? '', /^text\/event-stream/);
-    assert.equal(stream.response.headers.get('cache-control'), 'no-cache');
+    assert.equal(stream.response.headers.get('cache-control'), 'no-cache, no-transform');
     for (let number = 1; number <= 3; number += 1) {
       await ada.send(roomId, 'Hello');
       const { eventId, ...message } = await stream.nextMessage();

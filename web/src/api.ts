@@ -2,6 +2,7 @@
 
 import { type AnyVariables, createClient, fetchExchange, type OperationResult, type TypedDocumentNode } from '@urql/core';
 import { errorCode, type Resumable, resumable, retryAfterMs } from 'gapless/client';
+import { endpoint } from './endpoint.ts';
 import { pause } from './retry.ts';
 import { openStreams } from './streams.ts';
 
@@ -31,7 +32,7 @@ export class Api {
     const { token, viewerId, onRefused } = options;
     this.#onRefused = onRefused;
     this.#client = createClient({
-      url: '/graphql',
+      url: endpoint,
       preferGetMethod: false,
       exchanges: [fetchExchange],
       fetchOptions: {

@@ -3,8 +3,8 @@
 import { eventStreams, type Sink, type Subscriber } from 'gapless/client';
 import { createClient } from 'graphql-ws/client';
 import type { ApiOptions } from './api.ts';
+import { endpoint } from './endpoint.ts';
 
-const path = '/graphql';
 const pingEveryMs = 10_000;
 const openWithinMs = 10_000;
 /** An unused socket closes after this time. */
@@ -21,7 +21,7 @@ export function openStreams({ token, viewerId, onRefused }: ApiOptions): { subsc
   let fallenBack = false;
 
   const sockets = createClient({
-    url: () => `${location.origin.replace('http', 'ws')}${path}`,
+    url: endpoint.replace('http', 'ws'),
     lazy: true,
     lazyCloseTimeout: idleMs,
     retryAttempts: 0,
@@ -45,7 +45,7 @@ export function openStreams({ token, viewerId, onRefused }: ApiOptions): { subsc
     },
   });
   const headers: Record<string, string> = viewerId === undefined ? {} : { 'gapless-viewer': viewerId };
-  const events = eventStreams({ url: path, token: () => token, headers: () => headers });
+  const events = eventStreams({ url: endpoint, token: () => token, headers: () => headers });
 
   async function countFailure(): Promise<void> {
     failures += 1;
@@ -53,7 +53,7 @@ export function openStreams({ token, viewerId, onRefused }: ApiOptions): { subsc
     if (httpWorks) fallenBack = true;
     if (failures < failuresBeforeFallback - 1 || fallenBack) return;
     const headers = { 'content-type': 'application/json' };
-    const answer = await fetch(path, { method: 'POST', headers, body: '{"query":"{ __typename }"}' }).catch(() => undefined);
+    const answer = await fetch(endpoint, { method: 'POST', headers, body: '{"query":"{ __typename }"}' }).catch(() => undefined);
     httpWorks = answer?.ok === true && !connected;
   }
 

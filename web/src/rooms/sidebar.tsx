@@ -82,7 +82,7 @@ export function Sidebar({ session, roomId }: { session: Session; roomId: string 
         ) : null}
         {incomplete ? <p className="rooms-note">{words.searchForMore}</p> : null}
       </nav>
-      <a className="developers" href="/graphql">
+      <a className="developers" href="graphql">
         {words.developers}
       </a>
       {dialog === 'account' ? <Account session={session} onClose={() => setDialog(undefined)} /> : null}

@@ -53,7 +53,7 @@ export function SignIn({ session, refused }: { session: Session; refused: boolea
       <div className="sign-in-language">
         <LanguageChoice />
       </div>
-      <a className="developers" href="/graphql">
+      <a className="developers" href="graphql">
         {words.developers}
       </a>
     </main>
