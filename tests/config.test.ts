@@ -61,6 +61,10 @@ describe('the settings', () => {
     [{ ...postgres, IDENTITY: 'guest', DATABASE_POOL_SIZE: '2' }, { storage: { databaseUrl: postgres.DATABASE_URL, poolSize: 2 } }],
     [{ DATABASE_URL: 'postgres://ada:a,b@h/d', IDENTITY: 'guest' }, { storage: { databaseUrl: 'postgres://ada:a,b@h/d', poolSize: 10 } }],
     [{ ...postgres, IDENTITY: 'guest', DATA_DIR: 'unused' }, { storage: { databaseUrl: postgres.DATABASE_URL, poolSize: 10 } }],
+    [
+      { ...postgres, IDENTITY: 'guest', DATABASE_SCHEMA: 'My "Chat"', DATABASE_PREPARE: 'off' },
+      { storage: { databaseUrl: postgres.DATABASE_URL, poolSize: 10, schema: 'My "Chat"', preparesStatements: false } },
+    ],
     [{ ...postgres, IDENTITY: 'guest', REDIS_URL: 'rediss://r:1' }, { redisUrl: 'rediss://r:1' }],
     [{ ALLOWED_ORIGINS: 'https://a.example, http://localhost:3000,' }, { allowedOrigins: ['https://a.example', 'http://localhost:3000'] }],
     [{ ALLOWED_ORIGINS: 'HTTPS://App.Example:443' }, { allowedOrigins: ['https://app.example'] }],
@@ -113,6 +117,8 @@ describe('the settings', () => {
     LOG_LEVEL: ['loud', 'INFO'],
     DATABASE_URL: ['mysql://h/d', 'h', 'redis://h'],
     DATABASE_POOL_SIZE: ['1', '1001', 'ten', '2.5'],
+    DATABASE_SCHEMA: ['pg_chat', 'information_schema', 'x'.repeat(64), 'a\0b'],
+    DATABASE_PREPARE: ['on', 'OFF'],
     REDIS_URL: ['http://h', 'localhost:6379', 'redis'],
     IDENTITY: ['anyone', 'JWT'],
     JWT_SECRET: ['x'.repeat(31), 'short'],
@@ -255,6 +261,7 @@ describe('the identity that settings choose', () => {
     [{ IDENTITY: 'guest', JWT_ISSUER: 'https://id.example' }, ['IDENTITY', 'JWT_ISSUER']],
     [{ JWT_SECRET_PREVIOUS: secret }, ['JWT_SECRET_PREVIOUS', 'JWT_SECRET']],
     [{ REDIS_URL: 'redis://h' }, ['REDIS_URL', 'DATABASE_URL']],
+    [{ DATABASE_SCHEMA: 'chat' }, ['DATABASE_SCHEMA', 'DATABASE_URL']],
   ];
   for (const [env, names] of contradictions) {
     it(`refuses ${Object.keys(env).join(' and ')} alone with a sentence that names ${names.join(', ')}`, () => {
