@@ -6,7 +6,7 @@ import type { ExecutionResult } from 'graphql';
 const maxAnswerMiB = 8;
 export const maxAnswerBytes = maxAnswerMiB * 1024 * 1024;
 
-/** Whether the JSON of the result has more than `maxAnswerBytes`. Takes about a microsecond for a message. */
+/** Whether the JSON of the result has more than `maxAnswerBytes`. Takes one or two microseconds for a message. */
 export const isTooLarge = (result: ExecutionResult): boolean =>
   // Nearly every result is within the limit whatever its texts contain, and need not be measured exactly.
   exceedsLimit(result, mostBytesOf) && exceedsLimit(result, bytesOf);
