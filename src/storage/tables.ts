@@ -10,6 +10,8 @@ export type Trx = Transaction<Database>;
 export interface Database {
   users: UserTable;
   rooms: RoomTable;
+  /** The names of the OPEN rooms, for searches. A trigger keeps them. */
+  roomNames: { roomId: string; nameFolded: string };
   memberships: MembershipTable;
   messages: MessageTable;
   roomLog: RoomLogTable;
