@@ -132,6 +132,7 @@ export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter
 
   const part = filter.nameContains == null ? '' : fold(filter.nameContains);
   const isIndexed = part === '' || hasTrigram(part);
+  const named = db.selectFrom('roomNames').select('roomId').where(contains('room_names.name_folded', part));
   const openRooms = narrow(
     db
       .selectFrom('rooms')
@@ -139,7 +140,7 @@ export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter
       .where('kind', '=', 'OPEN')
       .$if(filter.joined === true, (qb) => qb.where(isMember(viewerId)))
       .$if(filter.joined === false, (qb) => qb.where((eb) => eb.not(isMember(viewerId))))
-      .$if(part !== '' && isIndexed, (qb) => qb.where(contains('rooms.name_folded', part))),
+      .$if(part !== '' && isIndexed, (qb) => qb.where('rooms.id', 'in', named)),
     isIndexed ? window.limit + 1 : maxRoomsSearched,
   );
   const open = isIndexed
@@ -172,7 +173,7 @@ export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter
 }
 
 /** Whether the folded name contains the folded text. With `like`, because the trigram index does not serve `strpos`. */
-const contains = (name: 'rooms.name_folded' | 'users.name_folded', part: string) =>
+const contains = (name: 'rooms.name_folded' | 'room_names.name_folded' | 'users.name_folded', part: string) =>
   sql<boolean>`${sql.raw(name)} like ${`%${part.replaceAll(/[\\%_]/g, '\\$&')}%`}`;
 
 /** The same for a room that is not OPEN. A DIRECT room has the name of the other member. */

@@ -10,6 +10,8 @@ export type Trx = Transaction<Database>;
 export interface Database {
   users: UserTable;
   rooms: RoomTable;
+  /** The names of the OPEN rooms, for searches. A trigger keeps them. */
+  roomNames: { roomId: string; nameFolded: string };
   memberships: MembershipTable;
   messages: MessageTable;
   roomLog: RoomLogTable;
@@ -26,6 +28,7 @@ export const tableNames = Object.keys({
   roomLog: true,
   secrets: true,
   revocations: true,
+  roomNames: true,
 } satisfies Record<keyof Database, true>) as (keyof Database)[];
 
 /** The name that a table has in the database. */

@@ -74,10 +74,11 @@ describe('lists of thousands on PostgreSQL', () => {
     await sql`insert into memberships (id, room_id, user_id, role, joined_at)
       select 'membership_' || i, ${roomId}, 'user_' || i, 'MEMBER', clock_timestamp() + i * interval '1 second'
       from generate_series(1, 5000) i`.execute(plain);
-    await sql`insert into rooms (id, kind, name, name_folded, subject, head_tag, floor_tag, created_at, last_active_at)
+    // Without the time limit of the pool.
+    await client.query(`insert into rooms (id, kind, name, name_folded, subject, head_tag, floor_tag, created_at, last_active_at)
       select 'room_' || i, case when i % 3 = 0 then 'PRIVATE' else 'OPEN' end, 'Room ' || i, 'ROOM ' || i,
         'trade:' || i, 0, 0, clock_timestamp() - i * interval '1 second', clock_timestamp() - i * interval '7 seconds'
-      from generate_series(1, 40000) i`.execute(plain);
+      from generate_series(1, 40000) i`);
     await sql`insert into memberships (id, room_id, user_id, role)
       select 'own_' || i, 'room_' || i, ${userId}, 'MEMBER' from generate_series(1, 60) i`.execute(plain);
     await sql`insert into memberships (id, room_id, user_id, role)
@@ -174,7 +175,7 @@ describe('lists of thousands on PostgreSQL', () => {
   it('finds rare names by the trigram index', async () => {
     const { plan } = (await explain(() => rooms('RECENTLY_ACTIVE', { nameContains: 'needle' })))[0] as { plan: Plan };
     assert.ok(
-      flat(plan).some((node) => node['Index Name'] === 'rooms_open_by_name_part'),
+      flat(plan).some((node) => node['Index Name'] === 'room_names_by_part'),
       JSON.stringify(plan, null, 1),
     );
   });

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { sendMessage } from '../../src/chat/messages.ts';
+import { updateRoom } from '../../src/chat/rooms.ts';
 import { openStorage } from '../../src/storage/database.ts';
 import { migrate } from '../../src/storage/migrate.ts';
 import { up as roomLog } from '../../src/storage/migrations/0001-room-log.ts';
@@ -107,8 +108,7 @@ for (const name of storages) {
 
 describe('the index for name search', () => {
   const indexes = async (db: Db) =>
-    (await sql<{ name: string }>`select indexname as name from pg_indexes where indexname = 'rooms_open_by_name_part'`.execute(db)).rows
-      .length;
+    (await sql<{ name: string }>`select indexname as name from pg_indexes where indexname = 'room_names_by_part'`.execute(db)).rows.length;
 
   it('is created where the role may create pg_trgm, in whatever schema that is', async () => {
     await using opened = await openTestStorage('PostgreSQL');
@@ -120,6 +120,24 @@ describe('the index for name search', () => {
     await client.end();
     await using storage = await openStorage({ databaseUrl: database.url, poolSize: 2 }, silentLog);
     assert.equal(await indexes(storage.db), 1);
+  });
+
+  it('follows the names of OPEN rooms, and is not written by a send', async () => {
+    await using opened = await openTestStorage('PostgreSQL');
+    const chat = chatOn(opened.db);
+    const { roomId, userId } = await createOwnedRoom(chat);
+    await createOwnedRoom(chat, 'PRIVATE');
+    const names = async () => (await sql`select room_id, name_folded, xmin::text from room_names`.execute(opened.db)).rows;
+    const found = async (nameContains: string) =>
+      (await listRooms(opened.db, userId, {}, { nameContains }, 'NAME')).rows.map(({ id }) => id);
+    const before = await names();
+    assert.equal(before.length, 1);
+    await sendMessage(chat, userId, { roomId, body: 'hello' });
+    assert.deepEqual(await names(), before);
+    await updateRoom(chat, userId, roomId, { name: 'Kitchen' });
+    assert.deepEqual([await found('oom'), await found('itche')], [[], [roomId]]);
+    await opened.db.deleteFrom('rooms').where('id', '=', roomId).execute();
+    assert.deepEqual(await names(), []);
   });
 
   it('is left out where the role may not, and names are found without it', async () => {
