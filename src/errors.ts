@@ -20,7 +20,11 @@ export const errorCodes = {
   FORBIDDEN: { isFinal: true, httpStatus: 403, description: 'The viewer may see the object, but may not do this.' },
   NOT_FOUND: { isFinal: true, httpStatus: 404, description: 'There is no such object, or the viewer may not see it.' },
   CONFLICT: { isFinal: true, httpStatus: 409, description: 'Conflicts with existing data.' },
-  RATE_LIMITED: { isFinal: false, httpStatus: 429, description: 'More at once than allowed: retry after retryAfterMs.' },
+  RATE_LIMITED: {
+    isFinal: false,
+    httpStatus: 429,
+    description: 'Done more often, or more at once, than allowed: retry after retryAfterMs.',
+  },
   CURSOR_INVALID: { isFinal: true, httpStatus: 400, description: 'The cursor is malformed, or belongs to another room or list.' },
   CURSOR_EXPIRED: {
     isFinal: true,

@@ -11,8 +11,8 @@ import { type Counter, memoryCounter, takeFrom } from './counter.ts';
 
 /** Maximum wait for Redis. The first points that a silent Redis leaves unanswered wait this long, and the next ones not at all. */
 const maxWaitMs = 50;
-/** How long Redis may take to become ready. ioredis would wait without limit. */
-const readyMs = 2000;
+/** How long Redis may leave a command unanswered before the connection is replaced. ioredis would wait without limit. */
+const silentMs = 2000;
 
 const late = Symbol('late');
 
@@ -20,7 +20,7 @@ export class RedisCounters implements AsyncDisposable {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #redis: Redis;
-  /** `down` from a failure of the connection until the next one is ready. */
+  /** `down`: the node counts in memory, until a late answer arrives or a new connection is ready. */
   #state: 'unknown' | 'up' | 'down' = 'unknown';
 
   constructor(url: string, log: Log, clock: Clock = realClock) {
@@ -31,17 +31,14 @@ export class RedisCounters implements AsyncDisposable {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       connectTimeout: 3000,
-      commandTimeout: readyMs,
+      commandTimeout: silentMs,
       retryStrategy: (attempt: number) => Math.min(100 * attempt, 1000) * (0.5 + Math.random() / 2),
       // What one turn of the event loop counts is sent together.
       enableAutoPipelining: true,
     });
     this.#redis.on('error', (error) => this.#failed(error));
     this.#redis.on('close', () => this.#failed());
-    this.#redis.on('ready', () => {
-      if (this.#state === 'down') this.#log.info('Redis answers again: rate limits are counted for the cluster');
-      this.#state = 'up';
-    });
+    this.#redis.on('ready', () => this.#answers());
   }
 
   /** The counter of one limit. `name` distinguishes its keys from those of other limits. */
@@ -59,10 +56,11 @@ export class RedisCounters implements AsyncDisposable {
     return {
       take: async (key) => {
         if (this.#state !== 'up') return memory.take(key);
+        const answer = takeFrom(limiter, key);
         try {
-          const waitMs = await this.#inTime(takeFrom(limiter, key));
+          const waitMs = await this.#inTime(answer);
           if (waitMs !== late) return waitMs;
-          this.#reconnect();
+          this.#awaitAnswer(answer);
         } catch (error) {
           // For example, Redis is out of memory, or still loads its data.
           logOccasionally(this.#log, 'warn', error, 'Redis failed to count a rate limit: this node counts by itself', this.#clock.now());
@@ -84,11 +82,21 @@ export class RedisCounters implements AsyncDisposable {
     return await Promise.race([answer, promise]);
   }
 
-  /** Only a new connection shows that a silent Redis answers again. The old one stays open until Redis closes it, or for 2 s. */
-  #reconnect(): void {
+  /** Counts in memory until a late answer arrives. If none arrives within `silentMs`, only a new connection can help. */
+  #awaitAnswer(answer: Promise<unknown>): void {
     if (this.#state !== 'up') return;
     this.#failed(new Error('Redis is silent'));
-    this.#redis.disconnect(true);
+    answer.then(
+      () => {
+        if (this.#redis.status === 'ready') this.#answers();
+      },
+      () => this.#redis.disconnect(true),
+    );
+  }
+
+  #answers(): void {
+    if (this.#state === 'down') this.#log.info('Redis answers again: rate limits are counted for the cluster');
+    this.#state = 'up';
   }
 
   #failed(error?: Error): void {

@@ -57,6 +57,9 @@ async function serve(answers: readonly Answer[]) {
 
 const unavailable = JSON.stringify({ errors: [{ message: 'Later.', extensions: { code: 'UNAVAILABLE', retryAfterMs: 1 } }] });
 
+const rateLimited = (retryAfterMs: number) =>
+  JSON.stringify({ errors: [{ message: 'Too many.', extensions: { code: 'RATE_LIMITED', retryAfterMs } }] });
+
 const failures: Record<string, Answer> = {
   'data that is no JSON': stream(`${eventOf(1)}event: next\ndata: {"data":\n\n${eventOf(3)}`),
   'data that is null': stream(`${eventOf(1)}event: next\ndata: null\n\n${eventOf(3)}`),
@@ -81,6 +84,7 @@ const refusals: Record<string, Answer> = {
   'an empty answer': (response) => response.writeHead(204).end(),
   'UNAVAILABLE with status 503': page(503, 'application/json', unavailable),
   'UNAVAILABLE with status 200': page(200, 'application/json', unavailable),
+  'RATE_LIMITED with status 429': page(429, 'application/json', rateLimited(1)),
   'a redirect to nowhere': (response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
 };
 
@@ -105,6 +109,14 @@ describe('a resumable subscription over event streams', () => {
       assert.deepEqual([watcher.numbers, watcher.ends], [[1, 2, 3], []]);
     });
   }
+
+  it('waits as long as a refusal by a rate limit asks', async () => {
+    await using server = await serve([page(429, 'application/json', rateLimited(400))]);
+    const startMs = performance.now();
+    using watcher = watch(server.url);
+    await until('all events arrive', () => watcher.numbers.length >= 3);
+    assert.ok(performance.now() - startMs >= 399);
+  });
 
   it('ends with the final code of a refusal, with status 200 too', async () => {
     for (const status of [200, 404]) {
