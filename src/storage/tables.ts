@@ -2,6 +2,7 @@
 
 import { type ColumnType, type Generated, type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { StoredEvent } from './entry-types.ts';
+import type { Revocation } from './revocations.ts';
 
 export type Db = Kysely<Database>;
 /** A handle inside a transaction. Functions that need a transaction have a parameter of this type. */
@@ -14,6 +15,8 @@ export interface Database {
   messages: MessageTable;
   roomLog: RoomLogTable;
   secrets: { name: string; value: string };
+  /** Read and written by text: see revocations.ts. */
+  revocations: Revocation;
 }
 
 /** A time that the database sets, so that all nodes share one clock. */

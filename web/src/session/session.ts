@@ -26,6 +26,8 @@ export class Session {
   readonly identity = document.documentElement.dataset['identity'] === 'jwt' ? 'jwt' : 'guest';
   #api: Api | undefined;
   #stop = new AbortController();
+  /** While the viewer signs out, the end of their own session is no refusal. */
+  #signingOut = false;
 
   constructor() {
     this.#begin();
@@ -44,7 +46,12 @@ export class Session {
   }
 
   async signOut(): Promise<void> {
-    if (this.identity === 'guest') await this.#anonymous().mutate(SignOutDocument, {});
+    this.#signingOut = true;
+    try {
+      if (this.identity === 'guest') await this.#anonymous().mutate(SignOutDocument, {});
+    } finally {
+      this.#signingOut = false;
+    }
     const { value } = this.state;
     if (value.at === 'signedIn') forgetDrafts(value.chat.viewer.id);
     // A guest who signs in later is a new user.
@@ -68,7 +75,7 @@ export class Session {
     }
     this.state.set({ at: 'opening', failing: false });
     const { signal } = this.#stop;
-    const api = new Api({ token, onRefused: () => signal.aborted || this.#leave(true) });
+    const api = new Api({ token, onRefused: () => signal.aborted || this.#signingOut || this.#leave(true) });
     this.#api = api;
     this.#open(api, signal).catch((error: unknown) => {
       if (signal.aborted) return;
