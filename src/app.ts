@@ -67,7 +67,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log, { clock }));
   const chat = openChat(storage.db, bus, clock);
   const retention = opened.use(new Retention(chat, config.retentionDays, log, clock));
-  const revocations = opened.use(await Revocations.open(storage, bus, log, clock));
+  const revocations = opened.use(await Revocations.open(storage.db, bus, log, clock));
   const identity = await openIdentity(config.identity, { storage, revocations, log, clock });
   const services = { storage, chat, liveRooms, identity, log };
 

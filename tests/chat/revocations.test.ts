@@ -17,10 +17,10 @@ const later = new Date(Date.now() + 3_600_000);
 for (const name of storages) {
   it(`are found by checks within 5 s, and within 1 s while the bus is not healthy, on ${name}`, async () => {
     await using opened = await openTestStorage(name);
-    const { storage, db } = opened;
+    const { db } = opened;
     await using bus = new FickleBus();
     const clock = new ManualClock();
-    using known = await Revocations.open(storage, bus, silentLog, clock);
+    using known = await Revocations.open(db, bus, silentLog, clock);
     for (const [healthy, withinMs] of [
       [true, 5000],
       [false, 1000],
@@ -37,10 +37,10 @@ for (const name of storages) {
 
   it(`are removed from the database an hour after they expire, and not read again, on ${name}`, async () => {
     await using opened = await openTestStorage(name);
-    const { storage, db } = opened;
+    const { db } = opened;
     await using bus = new FickleBus();
     const clock = new ManualClock();
-    using known = await Revocations.open(storage, bus, silentLog, clock);
+    using known = await Revocations.open(db, bus, silentLog, clock);
     await known.revoke(session('kept'), later);
     await known.revoke(session('expired'), new Date(Date.now() - 3_700_000));
     await known.revokeOthers({ session: session('mine'), keptSessionId: 'mine', aheadSeconds: 0, expiresAt: null });
@@ -56,7 +56,7 @@ for (const name of storages) {
 it('of all other sessions end those that were issued up to then, except the one that is kept last', async () => {
   await using opened = await openTestStorage('PostgreSQL');
   await using bus = new FickleBus();
-  using known = await Revocations.open(opened.storage, bus, silentLog, new ManualClock());
+  using known = await Revocations.open(opened.db, bus, silentLog, new ManualClock());
   const nowSeconds = Date.now() / 1000;
   const keep = (id: string, keptSessionId: string) =>
     known.revokeOthers({ session: session(id), keptSessionId, aheadSeconds: 0, expiresAt: null });
