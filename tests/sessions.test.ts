@@ -107,6 +107,29 @@ it('signOut over a socket is answered before the socket is closed', async () => 
   }
 });
 
+it('a client that does not read receives nothing that was sent after its session was signed out', async () => {
+  await using server = await startServer();
+  const [ada, bob] = [await Guest.signIn(server.url, 'Ada'), await Guest.signIn(server.url, 'Bob')];
+  const roomId = await bob.createRoom();
+  using ofAda = await open(ada, roomId);
+  ofAda.socket.pause();
+  await bob.send(roomId, 'before');
+  await ada.must(signOut);
+  let ended = '';
+  for (let event = await ofAda.stream.next(); event; event = await ofAda.stream.next()) ended += event.data ?? '';
+  await bob.send(roomId, 'after');
+  ofAda.socket.resume();
+  const bodies: string[] = [];
+  for (;;) {
+    const frame = await ofAda.socket.next().catch(() => undefined);
+    if (!frame) break;
+    bodies.push(frame.payload.data.roomEvents.message.body);
+  }
+  assert.deepEqual(bodies, ['before']);
+  assert.deepEqual(await ofAda.socket.closed, { code: 4403, reason: 'Signed out' });
+  assert.match(ended, /before.*SIGNED_OUT/);
+});
+
 it('signOut without a token only clears the cookie', async () => {
   await using server = await startServer();
   assert.deepEqual(await ask(server.url, undefined, signOut), { data: { signOut: { signedOut: true } } });

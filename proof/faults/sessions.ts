@@ -62,6 +62,8 @@ export function guestsSignOut(redis: keyof typeof impairments, { guests = 6, wat
       }
       await until('the streams of those who signed out have ended', () => ofLeaving.every(({ watcher }) => watcher.ended !== undefined));
       await crowd.seen(staying);
+      // The crowd goes on writing into their room.
+      for (const { watcher } of staying) watcher.stop();
       const ended = ofLeaving.filter(({ watcher }) => watcher.ended === 'error').length;
       crowd.leave([...ofLeaving, ...staying]);
       return { figure: 'streams that a sign-out ended', count: ended };

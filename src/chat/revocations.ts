@@ -21,13 +21,8 @@ import type { Db } from '../storage/tables.ts';
 
 const cleanMs = 3_600_000;
 
-interface Databases {
-  readonly db: Db;
-  readonly feedDb: Db;
-}
-
 export class Revocations implements Disposable {
-  readonly #db: Databases;
+  readonly #db: Db;
   readonly #bus: Bus;
   readonly #log: Log;
   readonly #clock: Clock;
@@ -39,7 +34,7 @@ export class Revocations implements Disposable {
   #reading: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  private constructor(db: Databases, bus: Bus, log: Log, clock: Clock) {
+  private constructor(db: Db, bus: Bus, log: Log, clock: Clock) {
     this.#db = db;
     this.#bus = bus;
     this.#log = log;
@@ -47,7 +42,7 @@ export class Revocations implements Disposable {
   }
 
   /** Resolves when every revocation that was committed before is known. */
-  static async open(db: Databases, bus: Bus, log: Log, clock: Clock = realClock): Promise<Revocations> {
+  static async open(db: Db, bus: Bus, log: Log, clock: Clock = realClock): Promise<Revocations> {
     const revocations = new Revocations(db, bus, log, clock);
     // Before the first read, so that nothing is committed between the two unnoticed.
     revocations.#cleanup.defer(bus.onWake('revocations', () => void revocations.#check()));
@@ -74,13 +69,13 @@ export class Revocations implements Disposable {
 
   /** Ends one session, on this node before it resolves, and on the others soon after. */
   async revoke(session: Session, expiresAt: Date): Promise<void> {
-    await this.#db.db.transaction().execute((trx) => revokeSession(trx, session, expiresAt));
+    await this.#db.transaction().execute((trx) => revokeSession(trx, session, expiresAt));
     await this.#announce();
   }
 
   /** Ends all sessions of the subject but one, in the same way. Throws UNAUTHENTICATED if the session that asks has ended itself. */
   async revokeOthers(others: OtherSessions): Promise<void> {
-    const isOpen = await this.#db.db.transaction().execute((trx) => revokeOtherSessions(trx, others));
+    const isOpen = await this.#db.transaction().execute((trx) => revokeOtherSessions(trx, others));
     await this.#announce();
     if (!isOpen) throw signedOut();
   }
@@ -115,7 +110,7 @@ export class Revocations implements Disposable {
   }
 
   async #readOnce(): Promise<void> {
-    const { revocations, place } = await readRevocations(this.#db.feedDb, this.#place);
+    const { revocations, place } = await readRevocations(this.#db, this.#place);
     this.#place = place;
     let isNew = false;
     for (const revocation of revocations) isNew = this.#apply(revocation) || isNew;
@@ -148,7 +143,7 @@ export class Revocations implements Disposable {
       if (ofSubject.size === 0) this.#known.delete(subject);
     }
     try {
-      await removeExpiredRevocations(this.#db.db);
+      await removeExpiredRevocations(this.#db);
     } catch (error) {
       this.#log.warn({ error }, 'expired revocations could not be removed; removing them is retried in an hour');
     }

@@ -59,6 +59,23 @@ for (const { name, open } of buses) {
     });
     afterEach(() => bus[Symbol.asyncDispose]());
 
+    it('wakes every listener of a topic until it stops listening', async () => {
+      const woken = [0, 0];
+      const stop = [0, 1].map((i) => bus.onWake('revocations', () => (woken[i] = (woken[i] as number) + 1)));
+      await until('both are woken', () => {
+        bus.wake('revocations');
+        return woken.every((times) => times > 0);
+      });
+      stop[0]?.();
+      const [first] = woken as [number];
+      const second = woken[1] as number;
+      await until('the other is woken again', () => {
+        bus.wake('revocations');
+        return (woken[1] as number) > second + 2;
+      });
+      assert.equal(woken[0], first);
+    });
+
     it('is healthy', () => {
       assert.equal(bus.healthy, true);
     });

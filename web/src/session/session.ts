@@ -40,6 +40,8 @@ export class Session {
   #stop = new AbortController();
   /** A former viewer of this tab, whose unsent messages and drafts the next one gets. */
   #inheritFrom: string | undefined;
+  /** While the viewer signs out, the end of their own session is no refusal. */
+  #signingOut = false;
 
   constructor() {
     if (this.identity === 'jwt') {
@@ -83,7 +85,12 @@ export class Session {
   }
 
   async signOut(): Promise<void> {
-    if (this.identity === 'guest') await this.#anonymous().mutate(SignOutDocument, {});
+    this.#signingOut = true;
+    try {
+      if (this.identity === 'guest') await this.#anonymous().mutate(SignOutDocument, {});
+    } finally {
+      this.#signingOut = false;
+    }
     const { value } = this.state;
     if (value.at === 'signedIn') forgetDrafts(value.chat.viewer.id);
     // A guest who signs in later is a new user.
@@ -143,13 +150,15 @@ export class Session {
     }
     this.state.set({ at: 'opening', failing: false });
     const { signal } = this.#stop;
-    this.#open({ token, onRefused: () => signal.aborted || this.#onRefused() }, signal, former).catch((error: unknown) => {
-      if (signal.aborted) return;
-      if (errorCode(error) === 'UNAUTHENTICATED') return this.#leave(true);
-      // A fault of the page or of the server. The viewer stays signed in, for a reload.
-      this.state.set({ at: 'opening', failing: true });
-      reportError(error);
-    });
+    this.#open({ token, onRefused: () => signal.aborted || this.#signingOut || this.#onRefused() }, signal, former).catch(
+      (error: unknown) => {
+        if (signal.aborted) return;
+        if (errorCode(error) === 'UNAUTHENTICATED') return this.#leave(true);
+        // A fault of the page or of the server. The viewer stays signed in, for a reload.
+        this.state.set({ at: 'opening', failing: true });
+        reportError(error);
+      },
+    );
   }
 
   async #open(options: ApiOptions, signal: AbortSignal, former: PersonFragment | undefined): Promise<void> {
