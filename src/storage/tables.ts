@@ -2,7 +2,6 @@
 
 import { type ColumnType, type Generated, type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { StoredEvent } from './entry-types.ts';
-import type { Revocation } from './revocations.ts';
 
 export type Db = Kysely<Database>;
 /** A handle inside a transaction. Functions that need a transaction have a parameter of this type. */
