@@ -199,7 +199,7 @@ describe('the users of a host application, by a shared secret', () => {
   });
 
   it('cannot open sessions', async () => {
-    const { errors } = await ask(server.url, await sign(), 'mutation { createSession(input: {}) { token } }');
+    const { errors } = await ask(server.url, await sign(good), 'mutation { createSession(input: {}) { token } }');
     assert.equal(errors?.[0]?.extensions.code, 'FORBIDDEN');
   });
 
