@@ -84,7 +84,7 @@ for (const storage of storages) {
     assert.deepEqual(await again.closed, { code: 4403, reason: 'Signed out' });
     const cookie = await fetch(server.url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', cookie: `gapless_token=${ada.token}` },
+      headers: { 'content-type': 'application/json', cookie: `gapless_token_${new URL(server.url).port}=${ada.token}` },
       body: JSON.stringify({ query: me }),
     });
     assert.deepEqual(await cookie.json(), { data: { viewer: null } });

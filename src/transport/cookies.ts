@@ -58,8 +58,8 @@ function parse(header: string): TokenCookie[] {
 
 /** The Set-Cookie header that stores the token, for the addresses below `path`. Browsers require / for a __Host- cookie. */
 export function setCookieHeader(name: string, token: string, maxAgeSeconds: number, path: string): string {
-  const scope = name.startsWith('__Host-') ? 'Path=/; Secure' : `Path=${path}`;
-  return `${name}=${token}; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Lax; ${scope}`;
+  const isHostOnly = name.startsWith('__Host-');
+  return `${name}=${token}; Path=${isHostOnly ? '/' : path}; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Lax${isHostOnly ? '; Secure' : ''}`;
 }
 
 export const clearCookieHeader = (name: string, path: string): string => setCookieHeader(name, '', 0, path);
