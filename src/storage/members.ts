@@ -19,6 +19,7 @@ import {
   roomColumns,
   selection,
   type Trx,
+  table,
 } from './tables.ts';
 
 export async function findMember(trx: Trx, roomId: string, userId: string): Promise<MembershipRow | undefined> {
@@ -52,8 +53,8 @@ const standings = statement<StandingRow, [viewerIds: readonly string[], roomIds:
       memberships.id as membership_id, memberships.role, memberships.joined_at
     from ${primary} left join (
       unnest(${viewerIds}::text[], ${roomIds}::text[]) with ordinality as view (viewer_id, room_id, place)
-      join rooms on rooms.id = view.room_id
-      left join memberships on memberships.user_id = view.viewer_id and memberships.room_id = rooms.id
+      join ${table('rooms')} on rooms.id = view.room_id
+      left join ${table('memberships')} on memberships.user_id = view.viewer_id and memberships.room_id = rooms.id
     ) on true
     where is_primary = 1`,
 );

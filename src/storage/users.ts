@@ -18,17 +18,19 @@ const suffixLength = 4;
 export async function createGuest(db: Db, name: string): Promise<UserRow> {
   const id = newId('user');
   const distinct = columnsOfName(withSuffix(name, ` #${id.slice(-suffixLength)}`));
-  const values = (await looksLikeAnother(db, name)) ? distinct : columnsOfName(name);
   // In a transaction, which makes the row durable before the guest gets a token.
-  const created = await db.transaction().execute((trx) =>
-    trx
+  const { user, isDistinct } = await db.transaction().execute(async (trx) => {
+    const isDistinct = await looksLikeAnother(trx, name);
+    const values = isDistinct ? distinct : columnsOfName(name);
+    const user = await trx
       .insertInto('users')
       .values({ id, ...values })
       .returning(userColumns)
-      .executeTakeFirstOrThrow(),
-  );
+      .executeTakeFirstOrThrow();
+    return { user, isDistinct };
+  });
   // Of two guests who are created at the same time, at least one sees the other here, because both are committed before they look.
-  if (values === distinct || !(await looksLikeAnother(db, name))) return created;
+  if (isDistinct || !(await looksLikeAnother(db, name))) return user;
   return db
     .transaction()
     .execute((trx) => trx.updateTable('users').set(distinct).where('id', '=', id).returning(userColumns).executeTakeFirstOrThrow());
@@ -93,5 +95,5 @@ export async function findUser(db: Db, id: string): Promise<UserRow | undefined>
 
 /** Keeps the users that exist from being deleted before the transaction ends. Waits for a deletion that is under way. */
 export async function lockUsers(trx: Trx, ids: readonly string[]): Promise<void> {
-  await sql`select id from users where id = any(${[...ids]}::text[]) order by id for key share`.execute(trx);
+  await sql`select id from ${table('users')} where id = any(${[...ids]}::text[]) order by id for key share`.execute(trx);
 }

@@ -96,6 +96,7 @@ export function createGraphQLHandler(config: Config, services: Services, connect
       }
     };
 
+    if (isEventSource && pipelined) throw pipelinedStream();
     if (isEventSource && connections.ending) return void response.destroy();
     const pending = isEventSource ? executeWithRetries() : inTime(execute(identifyViewer()), lifetime);
     const executed = await pending.catch((error: unknown) => {

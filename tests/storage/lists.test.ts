@@ -55,6 +55,8 @@ describe('lists of thousands on PostgreSQL', () => {
       oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format as 'text');
     const types = { getTypeParser } as pg.CustomTypesConfig;
     const pool = new pg.Pool({ connectionString: config.databaseUrl, types, Client: ServerClient });
+    // The end of the pool does not wait for its sockets: the drop of the database may end one of them first.
+    pool.on('error', () => {});
     db = new Kysely<Database>({
       dialect: new PostgresDialect({ pool }),
       plugins: [new CamelCasePlugin()],

@@ -86,7 +86,10 @@ describe('a schema of its own', { timeout: 120_000 }, () => {
     await using database = await createDatabase();
     await using _storage = await openStorage({ databaseUrl: database.url, poolSize: 2, schema }, silentLog);
     await using admin = await connectTo(database.url);
-    const paths = await admin.ask('select proconfig::text from pg_proc where pronamespace = to_regnamespace(quote_ident($1))', [schema]);
+    const paths = await admin.ask(
+      `select proconfig::text from pg_proc where proname like 'gapless%' and pronamespace = to_regnamespace(quote_ident($1))`,
+      [schema],
+    );
     assert.ok(paths.length > 0);
     for (const path of paths) assert.match(String(path), /search_path=.*My .*Chat.*, pg_temp/);
   });

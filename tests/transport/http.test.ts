@@ -264,6 +264,7 @@ describe('the HTTP endpoint', () => {
         closing: false,
         unknownEntryTypes: [],
         counts: {
+          database: { connectionsRefused: 0 },
           redis: {},
           feed: { gapsFound: 0, missedFound: 0, rollbacksFound: 0, reads: 0, retries: 0, stuck: 0 },
           sockets: { waitingBytes: 0, backpressured: 0, stalled: 0 },

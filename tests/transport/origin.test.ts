@@ -117,12 +117,13 @@ describe('the origin of a page', () => {
     const preflight = async (asked: string) =>
       (await ask({ origin: 'https://app.example', 'access-control-request-headers': asked }, 'OPTIONS')).headers;
     const answer = await preflight('X-Trace, apollo-require-preflight,authorization');
-    assert.equal(answer['access-control-allow-headers'], 'authorization, content-type, last-event-id, x-trace, apollo-require-preflight');
+    const allowed = 'authorization, content-type, last-event-id, gapless-viewer, x-trace, apollo-require-preflight';
+    assert.equal(answer['access-control-allow-headers'], allowed);
     assert.equal(answer['access-control-max-age'], '7200');
     assert.match(answer['vary'] ?? '', /origin, access-control-request-headers/);
     for (const wrong of ['x y', 'a:b', '"x"', 'x'.repeat(101), Array.from({ length: 51 }, (_, i) => `x-${i}`).join(), 'ö']) {
       const { 'access-control-allow-headers': headers } = await preflight(Buffer.from(wrong).toString('latin1'));
-      assert.equal(headers, 'authorization, content-type, last-event-id', wrong);
+      assert.equal(headers, 'authorization, content-type, last-event-id, gapless-viewer', wrong);
     }
   });
 });
