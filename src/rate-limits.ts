@@ -28,7 +28,7 @@ const hour = 3600;
 export const rateLimits = {
   send: { points: 30, seconds: 10, key: ['user'], what: 'messages' },
   sendInRoom: { points: 5, seconds: 1, key: ['user', 'room'], what: 'messages in this room' },
-  /** Every mutation by a user, except for sends. The limits below apply as well. */
+  /** Every mutation by a user, except for sends, signOut and renewToken. The limits below apply as well. */
   change: { points: 10, seconds: 1, key: ['user'], what: 'changes' },
   createRoom: { points: 10, seconds: hour, key: ['user'], what: 'new rooms' },
   joinOrLeave: { points: 10, seconds: 60, key: ['user', 'room'], what: 'joins and leaves of this room' },

@@ -83,6 +83,15 @@ describe('a server with the default rate limits', () => {
     assert.ok(retryAfterMs > 0);
   });
 
+  it('counts mutations that open and end sessions among the changes', async () => {
+    for (const field of ['createSession(input: {}) { token }', 'signOutEverywhere { token }']) {
+      const ada = await Guest.signIn(server.url);
+      const fields = range(1, 11).map((i) => `a${i}: ${field}`);
+      const codes = extensionsOf(await ada.ask(`mutation { ${fields.join('\n')} }`)).map(({ code }) => code);
+      assert.ok(codes.includes('RATE_LIMITED'), field);
+    }
+  });
+
   const join = 'mutation ($roomId: ID!) { joinRoom(input: { roomId: $roomId }) { membership { id } } }';
   const leave = 'mutation ($roomId: ID!) { leaveRoom(input: { roomId: $roomId }) { roomId } }';
   it('refuses the eleventh join or leave of a room in a minute, but not of another', async () => {

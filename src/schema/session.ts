@@ -2,7 +2,7 @@
 
 import { badInput } from '../errors.ts';
 import { builder } from './builder.ts';
-import { requireSession } from './context.ts';
+import { requireChanger, requireSession } from './context.ts';
 
 builder.relayMutationField(
   'signOut',
@@ -29,6 +29,7 @@ builder.relayMutationField(
     description:
       'Ends every other session of the viewer on every node within a second, or within 6 seconds while Redis is away: their sockets close with 4403, their tokens are refused. The old token of this session, and copies of it, end as well if it is issued anew.',
     resolve: async (_mutation, _args, context) => {
+      await requireChanger(context);
       const token = await context.identity.signOutEverywhere(requireSession(context));
       if (token !== null) {
         context.setCookie(token);

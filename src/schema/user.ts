@@ -3,7 +3,7 @@
 import { accountGone } from '../chat/gone-user.ts';
 import { viewerIdOf } from '../storage/id.ts';
 import { builder } from './builder.ts';
-import { requireViewer } from './context.ts';
+import { requireChanger } from './context.ts';
 import { limits, visibleName } from './input.ts';
 import { User } from './node.ts';
 
@@ -93,7 +93,7 @@ builder.relayMutationField(
     description:
       'Guest mode only: opens another session of the viewer, which signOut of the current one does not end. For a link with which a guest can come back: the token goes into its fragment, and the page calls createSession with that token. FORBIDDEN in jwt mode.',
     resolve: async (_mutation, { input }, context) => {
-      const { token, viewer } = await context.identity.createSession(requireViewer(context));
+      const { token, viewer } = await context.identity.createSession(await requireChanger(context));
       if (input.setsCookie) context.setCookie(token);
       return { token, viewer };
     },
