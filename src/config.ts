@@ -37,7 +37,7 @@ export interface Config {
   readonly rateLimits: number;
   /** The limits for each user and address, multiplied or set by themselves. */
   readonly limits: LimitValues;
-  /** Whose X-Forwarded-For is believed: this many proxies, or the proxies in these networks. */
+  /** Whose forwarded headers are believed: those of this many proxies, or of the proxies in these networks. */
   readonly trustedProxies: number | readonly string[];
   /** How long a server that is shutting down keeps serving, so that balancers notice that it is not ready. */
   readonly drainDelayMs: number;
