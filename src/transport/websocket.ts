@@ -11,7 +11,7 @@ import type { Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import { addressReader, type ReadAddress } from './client-address.ts';
 import type { Connections } from './connections.ts';
-import type { Doors } from './http.ts';
+import type { Doors } from './doors.ts';
 import { maxSocketMessageBytes } from './limits.ts';
 import { Origins } from './origin.ts';
 import { Refusal, retryHeaders, statusOf } from './refusal.ts';
@@ -76,7 +76,7 @@ export class WebSocketEndpoint {
         this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer, log, openSocket)),
       );
     } catch (error) {
-      this.#doors.refusals.count(request, error);
+      this.#doors.countRefusal(request, error);
       const clientError = toClientError(error, log);
       refuseUpgrade(stream, statusOf(error, clientError), retryHeaders(clientError), JSON.stringify({ errors: [clientError] }));
     }
