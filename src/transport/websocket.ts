@@ -68,12 +68,13 @@ export class WebSocketEndpoint {
       const openSocket = limits.sockets.open(this.#readAddress(request));
       stream.once('close', () => openSocket.close());
       const { viewer } = await identify(identity, this.#origins.credentialsOf(request, target));
-      requireIntendedViewer(viewer, request.headers[viewerHeader]);
+      const intendedId = request.headers[viewerHeader];
+      requireIntendedViewer(viewer, intendedId);
       openSocket.belongTo(viewer?.userId);
       if (this.#connections.ending)
         throw new GaplessError('UNAVAILABLE', 'The server is shutting down. Retry to reach another node.', { retryAfterMs: 1000 });
       this.#server.handleUpgrade(request, stream, head, (socket) =>
-        this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer, log, openSocket)),
+        this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer, log, openSocket, intendedId)),
       );
     } catch (error) {
       this.#doors.countRefusal(request, error);

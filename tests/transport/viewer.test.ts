@@ -375,6 +375,10 @@ describe('a request that names the viewer it is meant for', () => {
     assert.equal(await closes({}, { viewerId: ada.viewerId }), 4403);
     assert.equal(await closes({}, { authorization: `Bearer ${bob.token}`, viewerId: ada.viewerId }), 4403);
     for (const viewerId of [1, {}, '', [bob.viewerId]]) assert.equal(await closes({ cookie: cookieOf(bob) }, { viewerId }), 4403);
+    // The handshake was meant for Bob, and connection_init signs in as Ada.
+    const handshake = { cookie: cookieOf(bob), 'gapless-viewer': bob.viewerId };
+    assert.equal(await closes(handshake, { authorization: `Bearer ${ada.token}` }), 4403);
+    assert.equal(await closes(handshake, { authorization: `Bearer ${ada.token}`, viewerId: ada.viewerId }), 4403);
   });
 
   it('opens its socket if it is meant for this viewer, or for any', async () => {
