@@ -8,7 +8,7 @@ import { openBrowser } from '../support/browser.ts';
 import { EventStream } from '../support/event-stream.ts';
 import { Person } from '../support/person.ts';
 import { until } from '../support/process.ts';
-import { Guest, type Server, startServer } from '../support/server.ts';
+import { type Server, startServer } from '../support/server.ts';
 
 const cleanup = new AsyncDisposableStack();
 let server: Server;
@@ -28,8 +28,7 @@ interface Seen {
 }
 
 it('reconnects after the time that a postponed stream tells it, and after a restart, and receives each message once', async () => {
-  const [cookie] = await ada.context.cookies();
-  const guest = new Guest(server.url, cookie?.value as string, '');
+  const guest = await ada.guest(server.url);
   const roomId = await guest.createRoom();
   // The two that the user may have open. The page itself watches nothing yet.
   const streams = [await EventStream.watch(guest, { roomId }), await EventStream.watch(guest, { roomId })];
@@ -65,7 +64,7 @@ it('reconnects after the time that a postponed stream tells it, and after a rest
 });
 
 it('does not reconnect after its stream was completed, or was refused', async () => {
-  const guest = new Guest(server.url, (await ada.context.cookies())[0]?.value as string, '');
+  const guest = await ada.guest(server.url);
   const roomId = await guest.createRoom();
   const query = (id: string) => new URLSearchParams({ query: print(gql.MessageAddedDocument), variables: JSON.stringify({ roomId: id }) });
   const open = (id: string) =>

@@ -25,8 +25,7 @@ describe('a session of the web chat', { timeout: 300_000 }, () => {
 
   it('of a guest says that it was signed out on another device', async () => {
     await using ada = await Person.arrive(chat.browser, chat.origin, 'Ada of devices');
-    const [cookie] = await ada.context.cookies();
-    const device = new Guest(chat.server.url, cookie?.value as string, '');
+    const device = await ada.guest(chat.server.url);
     await ada.createRoom('Harbour');
     await device.must(signOut);
     await ada.page.getByRole('alert').filter({ hasText: elsewhere['en-GB'] }).waitFor();
