@@ -16,16 +16,16 @@ import { LiveRooms } from './feed/live-rooms.ts';
 import { logSourceOf } from './feed/log-reader.ts';
 import { Retry, type RetryOptions } from './feed/retry.ts';
 import { Limits } from './limits/limits.ts';
+import { RefusalLog } from './limits/refusal-log.ts';
 import type { Log } from './log.ts';
 import { openStorage, type Storage } from './storage/database.ts';
 import { DatabaseIdentity } from './storage/database-identity.ts';
 import { DatabaseHealth } from './storage/health.ts';
 import type { Bounds } from './transport/connection.ts';
 import { Connections } from './transport/connections.ts';
+import { openDoors } from './transport/doors.ts';
 import { GoneViewers } from './transport/gone-viewers.ts';
-import { createHostCheck } from './transport/host.ts';
 import { createHttpHandler } from './transport/http.ts';
-import { RefusalLog } from './transport/refusal-log.ts';
 import { RevokedViewers } from './transport/revoked-viewers.ts';
 import { WebSocketEndpoint } from './transport/websocket.ts';
 
@@ -77,10 +77,10 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const { bounds = {}, backoff, clock = realClock, requestLimits: times = requestLimits } = options;
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config.storage, log));
-  const databaseId = config.redisUrl === undefined ? undefined : opened.use(await DatabaseIdentity.open(storage.feedDb, clock));
-  const bus: Bus = opened.use(
-    config.redisUrl === undefined ? new MemoryBus() : new RedisBus(config.redisUrl, log, clock, () => databaseId?.id),
-  );
+  const { redisUrl } = config;
+  const identityOfDatabase = redisUrl === undefined ? undefined : opened.use(await DatabaseIdentity.open(storage.feedDb, clock));
+  const redis = redisUrl !== undefined && identityOfDatabase ? { url: redisUrl, databaseId: () => identityOfDatabase.id } : undefined;
+  const bus: Bus = opened.use(redis ? new RedisBus(redis, log, clock) : new MemoryBus());
   const health = opened.use(new DatabaseHealth(storage.probe, log, clock));
   const retry = new Retry({ log, isDatabaseAnswering: () => health.state === 'ok', backoff, clock });
   const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log, { clock }));
@@ -88,7 +88,8 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const retention = opened.use(new Retention(chat, config.retentionDays, log, clock));
   const revocations = opened.use(await Revocations.open(storage.db, bus, log, clock));
   const identity = await openIdentity(config.identity, { storage, revocations, log, clock });
-  const limits = opened.use(new Limits(config.limits, config.redisUrl, log, clock));
+  const refusals = opened.use(new RefusalLog(log, clock));
+  const limits = opened.use(new Limits(config.limits, redis, refusals, log, clock));
   const services = { storage, chat, liveRooms, identity, limits, log };
 
   const connections = opened.use(new Connections(log, bounds, clock, config.rateLimits));
@@ -102,7 +103,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
       ready: !closing,
       database: health.state,
       databaseFailure: codeOf(health.failure ?? storage.connections.refusal),
-      redis: config.redisUrl === undefined ? 'unused' : bus.healthy ? 'ok' : 'degraded',
+      redis: redis === undefined ? 'unused' : bus.healthy ? 'ok' : 'degraded',
       closing,
       unknownEntryTypes: liveRooms.unknownTypes,
       counts: { database: storage.connections.counts, redis: bus.counts, feed: liveRooms.counts, sockets: connections.counts },
@@ -118,7 +119,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   });
   const { address } = await listen(server, config);
   // No connection is accepted before this turn of the event loop has ended.
-  const doors = { requireHost: createHostCheck(config, address), refusals: opened.use(new RefusalLog(log, clock)) };
+  const doors = openDoors(config, address, refusals);
   server.on('request', createHttpHandler(config, services, readiness, connections, doors));
   server.on('connection', connections.add);
   server.on('upgrade', new WebSocketEndpoint(config, services, connections, doors).upgrade);

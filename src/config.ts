@@ -5,13 +5,14 @@ import proxyAddr from '@fastify/proxy-addr';
 import { z } from 'zod';
 import { findProblem } from './config/database-url.ts';
 import { ConfigError } from './config/error.ts';
+import { type IdentityConfig, readIdentity } from './config/identity.ts';
 import { findMisspelled, type Misspelled } from './config/misspelled.ts';
 import { normalizeHost, normalizeOrigin } from './config/origins.ts';
 import { rateLimitSettings, readLimits } from './config/rate-limits.ts';
 import { fileSetting, readSecretFiles } from './config/secret-files.ts';
 import type { LimitValues } from './rate-limits.ts';
 
-export { ConfigError };
+export { ConfigError, type IdentityConfig };
 
 export interface Config {
   readonly port: number;
@@ -37,7 +38,7 @@ export interface Config {
   readonly rateLimits: number;
   /** The limits for each user and address, multiplied or set by themselves. */
   readonly limits: LimitValues;
-  /** Whose X-Forwarded-For is believed: this many proxies, or the proxies in these networks. */
+  /** Whose forwarded headers are believed: those of this many proxies, or of the proxies in these networks. */
   readonly trustedProxies: number | readonly string[];
   /** How long a server that is shutting down keeps serving, so that balancers notice that it is not ready. */
   readonly drainDelayMs: number;
@@ -51,15 +52,6 @@ export interface ServerConfig {
   /** False: no statement is prepared under a name. */
   readonly preparesStatements?: boolean;
 }
-
-export type IdentityConfig =
-  | { readonly mode: 'guest' }
-  | {
-      readonly mode: 'jwt';
-      readonly key: { readonly secret: string; readonly previousSecret?: string } | { readonly jwksUrl: URL };
-      readonly issuer: string | undefined;
-      readonly audience: string | undefined;
-    };
 
 const whole = (min: number, max: number, what = 'a whole number') =>
   z
@@ -225,43 +217,4 @@ function requireEmbedded(env: Env, value: z.infer<typeof settings>): void {
   if (value.DATABASE_SCHEMA !== undefined) {
     throw new ConfigError('DATABASE_SCHEMA is set but DATABASE_URL is not: the embedded database has one schema.');
   }
-}
-
-function readIdentity(value: z.infer<typeof settings>): IdentityConfig {
-  const {
-    JWT_SECRET: secret,
-    JWT_SECRET_PREVIOUS: previousSecret,
-    JWT_JWKS_URL: jwksUrl,
-    JWT_ISSUER: issuer,
-    JWT_AUDIENCE: audience,
-  } = value;
-  if (secret !== undefined && jwksUrl !== undefined) throw new ConfigError('JWT_SECRET and JWT_JWKS_URL are both set: set one of them.');
-  if (previousSecret !== undefined && secret === undefined) {
-    throw new ConfigError('JWT_SECRET_PREVIOUS is set without JWT_SECRET: set the new secret as JWT_SECRET.');
-  }
-  const key =
-    secret !== undefined
-      ? { secret, ...(previousSecret === undefined ? {} : { previousSecret }) }
-      : jwksUrl !== undefined
-        ? { jwksUrl: new URL(jwksUrl) }
-        : undefined;
-
-  if (value.IDENTITY === 'guest') {
-    if (key) throw new ConfigError('IDENTITY is guest, but JWT_SECRET or JWT_JWKS_URL is set: remove one of the two.');
-    if (issuer !== undefined || audience !== undefined) {
-      throw new ConfigError('IDENTITY is guest, but JWT_ISSUER or JWT_AUDIENCE is set: remove one of the two.');
-    }
-    return { mode: 'guest' };
-  }
-  if (key) return { mode: 'jwt', key, issuer, audience };
-  if (value.IDENTITY === 'jwt') throw new ConfigError('IDENTITY is jwt: set JWT_SECRET or JWT_JWKS_URL as well.');
-  if (issuer !== undefined || audience !== undefined) {
-    throw new ConfigError('JWT_ISSUER or JWT_AUDIENCE is set without a key: set JWT_SECRET or JWT_JWKS_URL as well.');
-  }
-  if (value.DATABASE_URL !== undefined) {
-    throw new ConfigError(
-      'IDENTITY is not set: with DATABASE_URL, set JWT_SECRET or JWT_JWKS_URL, or IDENTITY=guest to let anyone in by name.',
-    );
-  }
-  return { mode: 'guest' };
 }

@@ -107,6 +107,21 @@ it('signOut over a socket is answered before the socket is closed', async () => 
   }
 });
 
+it('signOut answered as an event stream is answered before its session ends, and clears the cookie', async () => {
+  await using server = await startServer();
+  const ada = await Guest.signIn(server.url);
+  const roomId = await ada.createRoom();
+  using ofAda = await open(ada, roomId);
+  const response = await fetch(server.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'text/event-stream', authorization: `Bearer ${ada.token}` },
+    body: JSON.stringify({ query: signOut }),
+  });
+  assert.match(response.headers.get('set-cookie') ?? '', /Max-Age=0/);
+  assert.match(await response.text(), /\{"data":\{"signOut":\{"signedOut":true\}\}\}/);
+  await ends(ofAda);
+});
+
 it('a client that does not read receives nothing that was sent after its session was signed out', async () => {
   await using server = await startServer();
   const [ada, bob] = [await Guest.signIn(server.url, 'Ada'), await Guest.signIn(server.url, 'Bob')];

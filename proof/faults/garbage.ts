@@ -29,9 +29,9 @@ export const redisGarbage = ({ lastsMs = 20_000, everyMs = 50 } = {}): Fault => 
       using subscriber = await rig.connectRedis();
       subscriber.redis.on('pmessage', (_pattern, topic: string, text: string) => {
         // What is published below arrives here as well. An entry names the room of its topic, and a seq that is possible.
-        if (text.includes(`"${topic.slice('gapless:room:'.length)}"`) && seqOf(text) < farAhead) captured.push({ topic, text });
+        if (text.includes(`"${topic.slice(topic.lastIndexOf(':') + 1)}"`) && seqOf(text) < farAhead) captured.push({ topic, text });
       });
-      await subscriber.redis.psubscribe('gapless:room:*');
+      await subscriber.redis.psubscribe('gapless:*:room:*');
       await withRedis(context, (redis) =>
         repeatedly(lastsMs, everyMs, async () => {
           const all = await topics(redis);

@@ -1,10 +1,12 @@
 // The bus of a cluster: Redis pub/sub. A node subscribes once to the topic of each room that it watches. Redis may be away,
-// restart, forget or be silent: entries are lost then, `healthy` says so, and the bus recovers by itself.
+// restart, forget or be silent: entries are lost then, `healthy` says so, and the bus recovers by itself. In Redis, the name of a
+// topic begins with the id of the database, so that nodes of a copy of it hear nothing of the original.
 
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { type Clock, every, realClock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { redisPrefixOf, type SharedRedis } from '../storage/database-identity.ts';
 import type { LogEntry } from '../storage/room-log.ts';
 import type { Bus, Listener, WakeTopic } from './bus.ts';
 import { openEventTarget, type RedisEventTarget } from './event-target.ts';
@@ -20,31 +22,33 @@ const acknowledgeMs = 1000;
 /** Topics in one SUBSCRIBE when all are subscribed to again. */
 const topicsPerCommand = 500;
 
-const topicOf = (roomId: string) => `gapless:room:${roomId}`;
-const wakeTopicOf = (topic: WakeTopic) => `gapless:wake:${topic}`;
+const topicOf = (roomId: string) => `room:${roomId}`;
+const wakeTopicOf = (topic: WakeTopic) => `wake:${topic}`;
 
 export class RedisBus implements Bus {
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #databaseId: () => string | undefined;
+  readonly #databaseId: () => string;
   readonly #publisher: Redis;
   readonly #subscriber: Redis;
   readonly #target: RedisEventTarget;
   readonly #topics = new Set<string>();
   readonly #acknowledged = new Map<string, Promise<unknown>>();
-  readonly #probeTopic = `gapless:probe:${randomUUID()}`;
+  readonly #probeTopic = `probe:${randomUUID()}`;
   readonly #probeTimer: Disposable;
+  /** What the names of the topics begin with in Redis. */
+  #prefix: string;
   #missing = 0;
   #lastFailureAtMs = -Infinity;
   #state: 'unknown' | 'up' | 'down' = 'unknown';
   /** Counters for operators. publishFailed includes probes, and reconnects the first connection. */
-  readonly counts = { publishFailed: 0, unreadable: 0, foreign: 0, probesMissed: 0, reconnects: 0 };
+  readonly counts = { publishFailed: 0, unreadable: 0, probesMissed: 0, reconnects: 0 };
 
-  /** `databaseId` returns the id of the database of this node: entries of another one are dropped. */
-  constructor(url: string, log: Log, clock: Clock = realClock, databaseId: () => string | undefined = () => undefined) {
+  constructor({ url, databaseId }: SharedRedis, log: Log, clock: Clock = realClock) {
     this.#log = log;
     this.#clock = clock;
     this.#databaseId = databaseId;
+    this.#prefix = redisPrefixOf(databaseId());
     // A command that cannot be sent now fails now: an entry that is late is found in the log before Redis would bring it.
     const options = {
       enableOfflineQueue: false,
@@ -67,7 +71,11 @@ export class RedisBus implements Bus {
       publish: (topic, text) => this.#publish(topic, text),
       subscribe: (topic) => this.#add(topic),
       unsubscribe: (topic) => this.#remove(topic),
-      onMessage: (listener) => void this.#subscriber.on('message', listener),
+      onMessage: (listener) =>
+        void this.#subscriber.on('message', (name: string, text: string) => {
+          // Until the connection is replaced, messages arrive on the topics of the former id.
+          if (name.startsWith(this.#prefix)) listener(name.slice(this.#prefix.length), text);
+        }),
     });
     this.#target.listen(this.#probeTopic, () => this.#answered());
     this.#probeTimer = every(clock, probeIntervalMs, () => this.#probe());
@@ -78,15 +86,14 @@ export class RedisBus implements Bus {
   }
 
   publish(entry: LogEntry): void {
-    this.#target.publish(topicOf(entry.roomId), writeEntry(entry, this.#databaseId()));
+    this.#target.publish(topicOf(entry.roomId), writeEntry(entry));
   }
 
   async subscribe(roomId: string, listener: Listener): Promise<() => void> {
     const topic = topicOf(roomId);
     const stop = this.#target.listen(topic, (text) => {
-      const entry = readEntry(text, this.#databaseId());
-      if (entry === 'foreign') this.counts.foreign += 1;
-      else if (entry?.roomId === roomId) listener(entry);
+      const entry = readEntry(text);
+      if (entry?.roomId === roomId) listener(entry);
       else this.counts.unreadable += 1;
     });
     await this.#acknowledged.get(topic);
@@ -110,7 +117,7 @@ export class RedisBus implements Bus {
   }
 
   #publish(topic: string, text: string): void {
-    this.#publisher.publish(topic, text).catch((error: Error) => {
+    this.#publisher.publish(this.#prefix + topic, text).catch((error: Error) => {
       this.counts.publishFailed += 1;
       this.#failed('an entry could not be published', error);
     });
@@ -125,7 +132,7 @@ export class RedisBus implements Bus {
   #remove(topic: string): void {
     this.#topics.delete(topic);
     this.#acknowledged.delete(topic);
-    if (this.#subscriber.status === 'ready') this.#subscriber.unsubscribe(topic).catch(() => {});
+    if (this.#subscriber.status === 'ready') this.#subscriber.unsubscribe(this.#prefix + topic).catch(() => {});
   }
 
   async #resubscribe(): Promise<void> {
@@ -146,7 +153,7 @@ export class RedisBus implements Bus {
       this.#failed('Redis is slow to acknowledge a subscription');
       resolve();
     });
-    const acknowledged = this.#subscriber.subscribe(...topics).then(
+    const acknowledged = this.#subscriber.subscribe(...topics.map((topic) => this.#prefix + topic)).then(
       () => {},
       (error: Error) => {
         this.#failed('a room could not be subscribed to', error);
@@ -158,6 +165,7 @@ export class RedisBus implements Bus {
 
   // A Redis that is silent closes no connection and fails no command. Only messages that do not come back show it.
   #probe(): void {
+    this.#followDatabase();
     if (this.#missing >= maxMissing) {
       this.#missing = 0;
       this.counts.probesMissed += 1;
@@ -167,6 +175,15 @@ export class RedisBus implements Bus {
     }
     this.#missing += 1;
     if (this.#publisher.status === 'ready') this.#publish(this.#probeTopic, '1');
+  }
+
+  /** Subscribes to every topic by its new name after the id of the database was renewed. */
+  #followDatabase(): void {
+    const prefix = redisPrefixOf(this.#databaseId());
+    if (prefix === this.#prefix) return;
+    this.#prefix = prefix;
+    this.#failed('the id of the database was renewed');
+    if (this.#subscriber.status === 'ready') this.#subscriber.disconnect(true);
   }
 
   #answered(): void {

@@ -20,6 +20,13 @@ export function requireOwner({ membership }: Standing): void {
   if (membership?.role !== 'OWNER') throw forbidden('Only the owner of the room may do this.');
 }
 
+/** What only the owner of a room that is not DIRECT may do. Throws NOT_FOUND, BAD_USER_INPUT or FORBIDDEN. `instead`: see requireGroup. */
+export function requireOwnedGroup(standing: Standing | undefined, instead: string): void {
+  const readable = requireReadable(standing);
+  requireGroup(readable.row, instead);
+  requireOwner(readable);
+}
+
 /** Throws BAD_USER_INPUT for a DIRECT room. `instead` completes the sentence that says why. */
 export function requireGroup({ kind }: Pick<RoomRow, 'kind'>, instead: string): void {
   if (kind === 'DIRECT') throw badInput(`A DIRECT room ${instead}.`, 'roomId');

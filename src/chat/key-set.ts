@@ -54,8 +54,9 @@ export class KeySet {
     }
     const nowMs = this.#clock.now();
     if (nowMs - this.#fetchedAtMs < maxAgeMs || this.#isTooSoon(nowMs)) return this.#keys;
-    // While the host application does not answer, the keys that are known stay in use.
-    return this.#fetch().catch(() => this.#keys as Keys);
+    // While the host application does not answer, the keys that are known stay in use. Only the first fetch that fails is waited for.
+    const fetched = this.#fetch().catch(() => this.#keys as Keys);
+    return this.#failure ? this.#keys : fetched;
   }
 
   /** Undefined if there are no newer keys. Throws UNAVAILABLE if the last fetch failed, since the key may be a new one. */

@@ -6,7 +6,7 @@ import { deleteMember, findMember, findOldestMember, insertMembers, makeOwner } 
 import { addNotice } from '../storage/messages.ts';
 import type { MembershipRow, RoomRow } from '../storage/tables.ts';
 import { findUser } from '../storage/users.ts';
-import { requireGroup, requireOwner, requireReadable } from './access.ts';
+import { requireGroup, requireOwnedGroup, requireReadable } from './access.ts';
 import { type Chat, changeRoom, type RoomChange } from './chat.ts';
 import { endRoom } from './rooms.ts';
 
@@ -24,9 +24,7 @@ export async function addMember(chat: Chat, viewerId: string, roomId: string, us
   const change: RoomChange<MembershipRow> = {
     users: [userId],
     check(standing) {
-      const readable = requireReadable(standing);
-      requireGroup(readable.row, 'always has two members: nobody can be added');
-      requireOwner(readable);
+      requireOwnedGroup(standing, 'always has two members: nobody can be added');
       return undefined;
     },
     async work(room) {
@@ -42,9 +40,7 @@ export async function removeMember(chat: Chat, viewerId: string, roomId: string,
   return changeRoom(chat, viewerId, roomId, {
     users: [userId],
     check(standing) {
-      const readable = requireReadable(standing);
-      requireGroup(readable.row, 'always has two members: nobody can be removed');
-      requireOwner(readable);
+      requireOwnedGroup(standing, 'always has two members: nobody can be removed');
       if (userId === viewerId) throw badInput('An owner cannot remove themselves: use leaveRoom.', 'userId');
       return undefined;
     },

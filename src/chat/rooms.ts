@@ -6,7 +6,7 @@ import { insertMembers } from '../storage/members.ts';
 import { findDirectRoom, insertRoom, type NewRoom } from '../storage/rooms.ts';
 import { fold, now, type RoomRow, type Trx } from '../storage/tables.ts';
 import { findUsers, lockUsers } from '../storage/users.ts';
-import { requireGroup, requireOwner, requireReadable } from './access.ts';
+import { requireOwnedGroup, requireOwner, requireReadable } from './access.ts';
 import { type Chat, changeRoom } from './chat.ts';
 import { accountGone, requireUsers } from './gone-user.ts';
 
@@ -77,9 +77,7 @@ export async function updateRoom(
 ): Promise<RoomRow> {
   return changeRoom(chat, viewerId, roomId, {
     check(standing) {
-      const readable = requireReadable(standing);
-      requireGroup(readable.row, 'cannot be changed');
-      requireOwner(readable);
+      requireOwnedGroup(standing, 'cannot be changed');
       return undefined;
     },
     async work(room) {

@@ -1,7 +1,7 @@
 // `gapless/client`: the imports of a frontend, for every GraphQL library.
 
 export type { Backoff } from './backoff.ts';
-export { errorCode, retryAfterMs } from './error-code.ts';
+export { errorCode, isSignedOut, retryAfterMs } from './error-code.ts';
 export type { ErrorCode } from './error-codes.ts';
 export { type EventStreamOptions, eventStreams } from './event-streams.ts';
 export { type Resumable, resumable } from './resumable.ts';

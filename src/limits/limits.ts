@@ -5,10 +5,11 @@ import { type Clock, realClock } from '../clock.ts';
 import { rateLimited } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type Allowance, type LimitValues, namesOf, type RateLimitName, rateLimits } from '../rate-limits.ts';
+import type { SharedRedis } from '../storage/database-identity.ts';
 import { type Counter, memoryCounter } from './counter.ts';
 import { OpenSockets } from './open-sockets.ts';
 import { RedisCounters } from './redis-counters.ts';
-import { RefusalLog } from './refusal-log.ts';
+import type { RefusalLog } from './refusal-log.ts';
 
 /** Whose points are taken. An undefined address is not limited. */
 type KeyOf<Name extends RateLimitName> = Readonly<Record<(typeof rateLimits)[Name]['key'][number], string | undefined>>;
@@ -20,16 +21,15 @@ export class Limits implements AsyncDisposable {
   readonly #refusals: RefusalLog;
   readonly sockets: OpenSockets;
 
-  /** Counts in Redis, or without `redisUrl` in memory. */
-  constructor({ rates, open }: LimitValues, redisUrl: string | undefined, log: Log, clock: Clock = realClock) {
+  /** Counts in Redis, or without `redis` in memory. */
+  constructor({ rates, open }: LimitValues, redis: SharedRedis | undefined, refusals: RefusalLog, log: Log, clock: Clock = realClock) {
     this.#values = rates;
     const set = namesOf(rateLimits).flatMap((name) => (rates[name] === undefined ? [] : [[name, rates[name]] as const]));
-    const redis = redisUrl === undefined || set.length === 0 ? undefined : new RedisCounters(redisUrl, log, clock);
-    const counterOf = (name: RateLimitName, allowance: Allowance) => redis?.counter(name, allowance) ?? memoryCounter(allowance);
+    this.#redis = redis === undefined || set.length === 0 ? undefined : new RedisCounters(redis, log, clock);
+    const counterOf = (name: RateLimitName, allowance: Allowance) => this.#redis?.counter(name, allowance) ?? memoryCounter(allowance);
     this.#counters = Object.fromEntries(set.map(([name, allowance]) => [name, counterOf(name, allowance)]));
-    this.#redis = redis;
-    this.#refusals = new RefusalLog(log, clock);
-    this.sockets = new OpenSockets(open, this.#refusals);
+    this.#refusals = refusals;
+    this.sockets = new OpenSockets(open, refusals);
   }
 
   /** Takes a point. Throws RATE_LIMITED with retryAfterMs if none is left. A point is not given back, whatever the work ends with. */
@@ -41,13 +41,12 @@ export class Limits implements AsyncDisposable {
     if (who === undefined) return;
     const waitMs = await counter.take(parts.join(' '));
     if (waitMs === 0) return;
-    this.#refusals.add(name, who);
+    this.#refusals.add(who, { limit: name });
     const { points, seconds } = this.#values[name] as Allowance;
     throw rateLimited(`Too many ${rateLimits[name].what}: ${points} are allowed in ${seconds} s. Retry after retryAfterMs.`, waitMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#refusals[Symbol.dispose]();
     await this.#redis?.[Symbol.asyncDispose]();
   }
 }

@@ -34,7 +34,7 @@ export class OpenSockets {
     const counted = `${name} ${key}`;
     const count = this.#counts.get(counted) ?? 0;
     if (count >= most) {
-      this.#refusals.add(name, key);
+      this.#refusals.add(key, { limit: name });
       throw rateLimited(`At most ${most} WebSockets and event streams may be open at once: close one first.`, retryAfterMs);
     }
     this.#counts.set(counted, count + 1);

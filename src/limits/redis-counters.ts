@@ -7,6 +7,7 @@ import { type Clock, realClock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { logOccasionally } from '../log-occasionally.ts';
 import type { Allowance } from '../rate-limits.ts';
+import { redisPrefixOf, type SharedRedis } from '../storage/database-identity.ts';
 import { type Counter, memoryCounter, takeFrom } from './counter.ts';
 
 /** Maximum wait for Redis. The first points that a silent Redis leaves unanswered wait this long, and the next ones not at all. */
@@ -19,12 +20,14 @@ const late = Symbol('late');
 export class RedisCounters implements AsyncDisposable {
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #databaseId: () => string;
   readonly #redis: Redis;
   /** `down`: the node counts in memory, until a late answer arrives or a new connection is ready. */
   #state: 'unknown' | 'up' | 'down' = 'unknown';
 
-  constructor(url: string, log: Log, clock: Clock = realClock) {
+  constructor({ url, databaseId }: SharedRedis, log: Log, clock: Clock = realClock) {
     this.#log = log;
+    this.#databaseId = databaseId;
     this.#clock = clock;
     this.#redis = new Redis(url, {
       // Points that cannot be sent now are counted in memory now.
@@ -47,7 +50,8 @@ export class RedisCounters implements AsyncDisposable {
     const memory = memoryCounter(allowance);
     const limiter = new RateLimiterRedis({
       storeClient: this.#redis,
-      keyPrefix: `gapless:limit:${name}`,
+      // The key has all of it, because the id of the database may be renewed.
+      keyPrefix: '',
       points,
       duration: seconds,
       // While a key has no points left, Redis is not asked.
@@ -56,7 +60,7 @@ export class RedisCounters implements AsyncDisposable {
     return {
       take: async (key) => {
         if (this.#state !== 'up') return memory.take(key);
-        const answer = takeFrom(limiter, key);
+        const answer = takeFrom(limiter, `${redisPrefixOf(this.#databaseId())}limit:${name}:${key}`);
         try {
           const waitMs = await this.#inTime(answer);
           if (waitMs !== late) return waitMs;

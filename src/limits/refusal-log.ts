@@ -1,4 +1,5 @@
-// Logs refusals: for each user or address and limit the first one at once, and after that their number once a minute.
+// Logs refusals: for each user or address and limit the first one at once, and after that their number once a minute, so that a
+// client that repeats them does not fill the log.
 
 import { type Clock, every, realClock } from '../clock.ts';
 import type { Log } from '../log.ts';
@@ -8,11 +9,16 @@ const everyMs = 60_000;
 const maxRemembered = 1000;
 const others = 'others';
 
-interface Refused {
-  readonly limit: string;
+/** What a user or an address is refused for: a rate limit, or a rule that the message of the error names. */
+export interface Refusal {
+  readonly limit?: string;
+  readonly reason?: string;
+}
+
+interface Refused extends Refusal {
   readonly who: string;
   /** Refusals that have not been logged yet. */
-  count: number;
+  readonly count: number;
 }
 
 export class RefusalLog implements Disposable {
@@ -25,15 +31,15 @@ export class RefusalLog implements Disposable {
     this.#timer = every(clock, everyMs, () => this.#report());
   }
 
-  /** Counts a refusal by `limit`. `who` is the id of a user, or an address. */
-  add(limit: string, who: string): void {
-    const key = `${limit} ${who}`;
+  /** Counts a refusal. `who` is the id of a user, or an address. Refusals without a limit count together, with the latest reason. */
+  add(who: string, refusal: Refusal): void {
+    const key = `${refusal.limit ?? ''} ${who}`;
     const known = this.#refused.get(key);
-    if (known) known.count += 1;
-    else if (who !== others && this.#refused.size >= maxRemembered) this.add(limit, others);
+    if (known) this.#refused.set(key, { ...refusal, who, count: known.count + 1 });
+    else if (who !== others && this.#refused.size >= maxRemembered) this.add(others, refusal);
     else {
-      this.#refused.set(key, { limit, who, count: 0 });
-      this.#write({ limit, who, count: 1 });
+      this.#refused.set(key, { ...refusal, who, count: 0 });
+      this.#write({ ...refusal, who, count: 1 });
     }
   }
 
@@ -45,12 +51,14 @@ export class RefusalLog implements Disposable {
   #report(): void {
     for (const [key, refused] of this.#refused) {
       if (refused.count === 0) this.#refused.delete(key);
-      else this.#write(refused);
-      refused.count = 0;
+      else {
+        this.#write(refused);
+        this.#refused.set(key, { ...refused, count: 0 });
+      }
     }
   }
 
-  #write({ limit, who, count }: Refused): void {
-    this.#log.warn({ limit, who, count }, 'refused: over the rate limit');
+  #write(refused: Refused): void {
+    this.#log.warn(refused, 'requests were refused');
   }
 }

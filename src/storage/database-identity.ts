@@ -1,11 +1,21 @@
-// Which database this is: a random id in the database, renewed when the database turns out to be a copy. Nodes of a copy that
-// share a Redis with the original, as a staging system may, recognise by it what is not theirs.
+// Which database this is: a random id in the database, renewed when the database turns out to be a copy. What nodes
+// keep and publish in Redis is named by it, so that a copy may share a Redis with the original, as a staging system may.
 
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { type Clock, every, realClock } from '../clock.ts';
 import { DatabaseFailure } from './failure.ts';
 import type { Db } from './tables.ts';
+
+/** A Redis that several databases may share. */
+export interface SharedRedis {
+  readonly url: string;
+  /** The id of the database of this node. It changes where it is renewed. */
+  readonly databaseId: () => string;
+}
+
+/** What the names of all keys and topics of a database in Redis begin with. */
+export const redisPrefixOf = (databaseId: string): string => `gapless:${databaseId}:`;
 
 /** How often a node reads the id again, because another node may have renewed it. */
 const intervalMs = 5000;

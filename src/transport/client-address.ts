@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import proxyAddr from '@fastify/proxy-addr';
 import ipaddr from 'ipaddr.js';
 
-/** Whose X-Forwarded-For is believed: this many proxies, or these networks. */
+/** Whose forwarded headers are believed: those of this many proxies, or of the proxies in these networks. */
 export type TrustedProxies = number | readonly string[];
 
 /**
@@ -15,7 +15,7 @@ export type TrustedProxies = number | readonly string[];
 export type ReadAddress = (request: IncomingMessage) => string | undefined;
 
 export function addressReader(trusted: TrustedProxies): ReadAddress {
-  const trust = typeof trusted === 'number' ? (_address: string, index: number) => index < trusted : proxyAddr.compile([...trusted]);
+  const trust = trustIn(trusted);
   return (request) => {
     const peer = request.socket.remoteAddress ?? '127.0.0.1';
     const claimed = withoutPort(proxyAddr(request, trust));
@@ -24,6 +24,18 @@ export function addressReader(trusted: TrustedProxies): ReadAddress {
     if (isLoopback(peer) && isLoopback(address)) return undefined;
     return networkOf(address);
   };
+}
+
+/** Whether the proxy at an address is believed. Index 0 is the proxy that this node is connected to, 1 the one before it. */
+type Trust = (address: string, index: number) => boolean;
+
+const trustIn = (trusted: TrustedProxies): Trust =>
+  typeof trusted === 'number' ? (_address, index) => index < trusted : proxyAddr.compile([...trusted]);
+
+/** Returns a function that says whether the forwarded headers of a request are those of a proxy that is believed. */
+export function proxyCheck(trusted: TrustedProxies): (request: Pick<IncomingMessage, 'socket'>) => boolean {
+  const trust = trustIn(trusted);
+  return ({ socket: { remoteAddress } }) => remoteAddress !== undefined && trust(remoteAddress, 0);
 }
 
 /** Some proxies add the port: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */

@@ -1,7 +1,7 @@
 // The cookies that hold the token of a browser. A browser sends the cookies of a host to every port of it, so the name contains
 // the port: servers on one host do not sign each other out. Of two cookies with the same name, none is believed.
 
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 
 /** Which session of the browser a request belongs to: that of the web chat and other pages, or GraphiQL's own. */
 export type CookieSession = 'page' | 'graphiql';
@@ -9,26 +9,11 @@ export type CookieSession = 'page' | 'graphiql';
 /** The name without a port, which an application may set for its own pages. It is read and never written. */
 export const sharedName = 'gapless_token';
 
-type Request = Pick<IncomingMessage, 'headers' | 'socket'>;
-
 /** The name under which this server stores the token of a request's browser. */
-export function cookieNameOf(request: Request, session: CookieSession): string {
-  return nameOf(request.headers, session, usesHttps(request));
-}
-
-function nameOf({ host }: IncomingHttpHeaders, session: CookieSession, https: boolean): string {
+export function cookieNameOf({ host }: IncomingHttpHeaders, session: CookieSession, https: boolean): string {
   const base = session === 'page' ? sharedName : `${sharedName}_${session}`;
   // Another host cannot set a cookie whose name begins with __Host-, nor can a page without https.
   return `${https ? '__Host-' : ''}${base}_${/:(\d+)$/.exec(host ?? '')?.[1] ?? (https ? 443 : 80)}`;
-}
-
-/**
- * Whether the browser uses https: by the connection, by what a proxy says, or because the page does, which its browser then
- * requires of this server too. Whoever forges one of the headers only loses their own cookie.
- */
-function usesHttps({ headers, socket }: Request): boolean {
-  const { origin, host } = headers;
-  return 'encrypted' in socket || /^https\b/i.test(String(headers['x-forwarded-proto'] ?? '')) || origin === `https://${host}`;
 }
 
 export interface TokenCookie {
@@ -36,17 +21,29 @@ export interface TokenCookie {
   readonly token: string;
 }
 
-/** The cookie with the token. A request without Origin does not say whether it came over https, so both names are looked for. */
-export function findTokenCookie({ headers }: Pick<Request, 'headers'>, session: CookieSession): TokenCookie | undefined {
-  const names = [nameOf(headers, session, true), nameOf(headers, session, false), ...(session === 'page' ? [sharedName] : [])];
+/** The names of cookies that are looked for, the first one first. Not every request says whether its browser uses https. */
+const namesOf = (headers: IncomingHttpHeaders, session: CookieSession): string[] => [
+  cookieNameOf(headers, session, true),
+  cookieNameOf(headers, session, false),
+  ...(session === 'page' ? [sharedName] : []),
+];
+
+/** The cookie with the token. */
+export function findTokenCookie(headers: IncomingHttpHeaders, session: CookieSession): TokenCookie | undefined {
   const cookies = parse(headers.cookie ?? '');
-  for (const name of names) {
+  for (const name of namesOf(headers, session)) {
     const [token, ...more] = cookies.filter((cookie) => cookie.name === name).map((cookie) => cookie.token);
     // Somebody else has set one of the two, such as another host of the same domain.
     if (more.length > 0) return undefined;
     if (token !== undefined) return { name, token };
   }
   return undefined;
+}
+
+/** The names of all cookies with a token in the request, whether they are believed or not. */
+export function tokenCookieNames(headers: IncomingHttpHeaders, session: CookieSession): string[] {
+  const names = new Set(parse(headers.cookie ?? '').map(({ name }) => name));
+  return namesOf(headers, session).filter((name) => names.has(name));
 }
 
 function parse(header: string): TokenCookie[] {

@@ -14,10 +14,11 @@ import { readBody } from './body.ts';
 import { addressReader } from './client-address.ts';
 import type { Use } from './connection.ts';
 import type { Connections } from './connections.ts';
-import { clearCookieHeader, cookieNameOf, setCookieHeader, sharedName } from './cookies.ts';
+import { clearCookieHeader, cookieNameOf, setCookieHeader, sharedName, tokenCookieNames } from './cookies.ts';
 import { clientLeft, inTime } from './deadline.ts';
 import { findOperationType } from './documents.ts';
 import { completedId, writeEventStream, writePostponement, writeSingleEvent } from './event-stream.ts';
+import { httpsCheck } from './https.ts';
 import { Lifetime } from './lifetime.ts';
 import { allowOrigin, answerPreflight, Origins } from './origin.ts';
 import type { Pages } from './page.ts';
@@ -29,6 +30,7 @@ import { createGraphQL, type Exchange } from './yoga.ts';
 export function createGraphQLHandler(config: Config, services: Services, connections: Connections, pages: Pages | undefined) {
   const yoga = createGraphQL(config);
   const readAddress = addressReader(config.trustedProxies);
+  const usesHttps = httpsCheck(config.trustedProxies);
   const origins = new Origins(config.allowedOrigins);
   const cookiePath = config.basePath || '/';
 
@@ -66,14 +68,17 @@ export function createGraphQLHandler(config: Config, services: Services, connect
       const { viewer, cookie } = await identifying;
       if (isEventSource && wanted) countStream(response, address, viewer);
       const setCookies = (cookies: string[]) => response.headersSent || response.setHeader('set-cookie', cookies);
-      // An application that sets the shared name also clears it.
-      if (!viewer && cookie && cookie.name !== sharedName) setCookies([clearCookieHeader(cookie.name, cookiePath)]);
+      if (!viewer && cookie && isOurs(cookie.name)) setCookies([clearCookieHeader(cookie.name, cookiePath)]);
       requireIntendedViewer(viewer, headers[viewerHeader]);
       // A resolver that ends after the deadline is too late: the client signs in again.
       const setCookie: Context['setCookie'] = (token) => {
-        const name = cookieNameOf(request, sessionOf(target));
-        if (token !== null) setCookies([setCookieHeader(name, token, guestTokenDays * 86_400, cookiePath)]);
-        else setCookies([...new Set([name, cookie?.name ?? name])].map((each) => clearCookieHeader(each, cookiePath)));
+        const session = sessionOf(target);
+        const name = cookieNameOf(headers, session, usesHttps(request));
+        const clear = (names: readonly string[]) => names.map((each) => clearCookieHeader(each, cookiePath));
+        const others = tokenCookieNames(headers, session).filter((other) => other !== name);
+        if (token === null) setCookies(clear([name, ...others]));
+        // Another one of this server could take precedence over the new one.
+        else setCookies([setCookieHeader(name, token, guestTokenDays * 86_400, cookiePath), ...clear(others.filter(isOurs))]);
       };
       const context: Context = {
         ...{ ...services, viewer, address, setCookie, wanted: () => wanted, ended: () => lifetime.signal },
@@ -151,6 +156,8 @@ export function createGraphQLHandler(config: Config, services: Services, connect
 
 const pipelinedStream = () =>
   new Refusal(400, 'An event stream cannot be requested on a connection that still has other requests to answer.');
+/** Whether this server set the cookie. An application that sets the shared name also clears it. */
+const isOurs = (cookieName: string) => cookieName !== sharedName;
 const graphiqlIsOff = 'GraphiQL is turned off on this server (GRAPHIQL=off).';
 
 /** Whether a browser opens the address, instead of a client that sends an operation to it. */

@@ -6,20 +6,13 @@ import type { Config } from '../config.ts';
 import type { Services } from '../schema/context.ts';
 import { refuse } from './answer.ts';
 import type { Connections } from './connections.ts';
+import type { Doors } from './doors.ts';
 import { createGraphQLHandler } from './graphql-handler.ts';
-import type { HostCheck } from './host.ts';
 import { openPages } from './page.ts';
 import { hasWaiting, waitForTurn } from './pipeline.ts';
 import { answerDatabase, answerHealth, answerReadiness, type Readiness } from './readiness.ts';
 import { Refusal } from './refusal.ts';
-import type { RefusalLog } from './refusal-log.ts';
 import { graphqlPath, targetOf } from './target.ts';
-
-/** What is checked of every request, over HTTP and WebSocket. */
-export interface Doors {
-  readonly requireHost: HostCheck;
-  readonly refusals: RefusalLog;
-}
 
 export function createHttpHandler(config: Config, services: Services, readiness: Readiness, connections: Connections, doors: Doors) {
   const pages = openPages(config, services.log);
@@ -48,7 +41,7 @@ export function createHttpHandler(config: Config, services: Services, readiness:
     try {
       await route(request, response, pipelined);
     } catch (error) {
-      doors.refusals.count(request, error);
+      doors.countRefusal(request, error);
       refuse(response, error, services.log);
     }
   };

@@ -52,7 +52,7 @@ export function createSocketProtocol(services: Services, config: Pick<Config, 'i
         socket.openSocket.belongTo(viewer?.userId);
         socket.viewer = viewer;
       }
-      requireIntendedViewer(socket.viewer, connectionParams?.['viewerId'] ?? undefined);
+      for (const id of [socket.intendedViewerId, connectionParams?.['viewerId'] ?? undefined]) requireIntendedViewer(socket.viewer, id);
     } catch (error) {
       // Closed so that the client retries later. An answer of false would close with 4403, which is final.
       if (isRateLimited(error)) {

@@ -52,10 +52,20 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
   viewer: Viewer | undefined;
   /** What limits know of it. */
   readonly openSocket: OpenSocket;
+  /** The Viewer.id that the handshake was meant for, if it named one. */
+  readonly intendedViewerId: unknown;
 
-  constructor(socket: WebSocket, connection: Connection, viewer: Viewer | undefined, log: Log, openSocket: OpenSocket) {
+  constructor(
+    socket: WebSocket,
+    connection: Connection,
+    viewer: Viewer | undefined,
+    log: Log,
+    openSocket: OpenSocket,
+    intendedViewerId?: unknown,
+  ) {
     this.#socket = socket;
     this.openSocket = openSocket;
+    this.intendedViewerId = intendedViewerId;
     this.connection = connection;
     this.viewer = viewer;
     this.rate = new MessageRate(connection.bounds, connection.clock);

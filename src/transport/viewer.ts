@@ -25,7 +25,7 @@ export const sessionOf = ({ searchParams }: URL): CookieSession => (searchParams
 
 export const credentialsOf = (request: IncomingMessage, target: URL): Credentials => ({
   authorization: request.headers.authorization,
-  cookie: findTokenCookie(request, sessionOf(target)),
+  cookie: findTokenCookie(request.headers, sessionOf(target)),
 });
 
 /**

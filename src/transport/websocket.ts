@@ -11,7 +11,7 @@ import type { Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import { addressReader, type ReadAddress } from './client-address.ts';
 import type { Connections } from './connections.ts';
-import type { Doors } from './http.ts';
+import type { Doors } from './doors.ts';
 import { maxSocketMessageBytes } from './limits.ts';
 import { Origins } from './origin.ts';
 import { Refusal, retryHeaders, statusOf } from './refusal.ts';
@@ -68,15 +68,16 @@ export class WebSocketEndpoint {
       const openSocket = limits.sockets.open(this.#readAddress(request));
       stream.once('close', () => openSocket.close());
       const { viewer } = await identify(identity, this.#origins.credentialsOf(request, target));
-      requireIntendedViewer(viewer, request.headers[viewerHeader]);
+      const intendedId = request.headers[viewerHeader];
+      requireIntendedViewer(viewer, intendedId);
       openSocket.belongTo(viewer?.userId);
       if (this.#connections.ending)
         throw new GaplessError('UNAVAILABLE', 'The server is shutting down. Retry to reach another node.', { retryAfterMs: 1000 });
       this.#server.handleUpgrade(request, stream, head, (socket) =>
-        this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer, log, openSocket)),
+        this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer, log, openSocket, intendedId)),
       );
     } catch (error) {
-      this.#doors.refusals.count(request, error);
+      this.#doors.countRefusal(request, error);
       const clientError = toClientError(error, log);
       refuseUpgrade(stream, statusOf(error, clientError), retryHeaders(clientError), JSON.stringify({ errors: [clientError] }));
     }

@@ -14,7 +14,7 @@ import type { LogEntry } from '../../src/storage/room-log.ts';
 import type { UnknownEntry } from '../../src/storage/unknown-entry.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { until } from '../support/process.ts';
-import { type RedisServer, startRedis } from '../support/redis.ts';
+import { type RedisServer, sharedRedis, startRedis } from '../support/redis.ts';
 import { silentLog } from '../support/server.ts';
 import { range } from '../support/storage.ts';
 
@@ -47,7 +47,7 @@ async function untilReceived(publisher: Bus, roomId: string, received: (LogEntry
 
 const buses = [
   { name: 'in process', open: () => new MemoryBus() },
-  { name: 'on Redis', open: () => new RedisBus(process.env['REDIS_URL'] as string, silentLog) },
+  { name: 'on Redis', open: () => new RedisBus(sharedRedis(process.env['REDIS_URL'] as string), silentLog) },
 ];
 
 for (const { name, open } of buses) {
@@ -151,15 +151,6 @@ describe('an entry that is published through Redis', () => {
   }
 });
 
-it('an entry names its database: one of another is foreign, and one that names none is not', () => {
-  const entry = entryOf(newId('room'));
-  assert.deepStrictEqual(readEntry(writeEntry(entry, 'ours'), 'ours'), entry);
-  assert.equal(readEntry(writeEntry(entry, 'theirs'), 'ours'), 'foreign');
-  // Nodes of earlier versions.
-  assert.deepStrictEqual(readEntry(JSON.stringify(entry), 'ours'), entry);
-  assert.deepStrictEqual(readEntry(writeEntry(entry, 'ours')), entry);
-});
-
 const junk = {
   'no JSON': 'not json{',
   nothing: '',
@@ -185,7 +176,7 @@ describe('the bus on a Redis that fails', () => {
     process.on('unhandledRejection', onRejection);
     redis = await startRedis();
     clock = new ManualClock();
-    bus = new RedisBus(redis.url, silentLog, clock);
+    bus = new RedisBus(sharedRedis(redis.url), silentLog, clock);
   });
   afterEach(async () => {
     await bus[Symbol.asyncDispose]();
@@ -212,7 +203,7 @@ describe('the bus on a Redis that fails', () => {
       await untilReceived(bus, roomId, received, tick);
       received.length = 0;
       await using client = disposable(new Redis(redis.url));
-      await client.redis.publish(`gapless:room:${roomId}`, text);
+      await client.redis.publish(`gapless:a-database:room:${roomId}`, text);
       await until('it is counted', () => bus.counts.unreadable === 1);
       bus.publish(entryOf(roomId));
       await until('the next is received', () => received.some(({ seq }) => seq === 1));
@@ -220,10 +211,50 @@ describe('the bus on a Redis that fails', () => {
     });
   }
 
+  it('hears nothing of another database, neither entries nor wakes', async () => {
+    await using copy = disposableBus(new RedisBus(sharedRedis(redis.url, 'copy'), silentLog, clock));
+    await using other = disposableBus(new RedisBus(sharedRedis(redis.url, 'copy'), silentLog, clock));
+    const roomId = newId('room');
+    const [ours, theirs] = [await listen(bus, roomId), await listen(copy.bus, roomId)];
+    let wakes = 0;
+    copy.bus.onWake('revocations', () => (wakes += 1));
+    await untilReceived(bus, roomId, ours.received, tick);
+    await untilReceived(other.bus, roomId, theirs.received, tick);
+    bus.publish(entryOf(roomId, 5));
+    bus.wake('revocations');
+    await until('the own node receives it', () => ours.received.some(({ seq }) => seq === 5));
+    other.bus.publish(entryOf(roomId, 6));
+    await until('the copy receives its own', () => theirs.received.some(({ seq }) => seq === 6));
+    assert.ok(theirs.received.every(({ seq }) => seq !== 5));
+    assert.deepEqual([wakes, copy.bus.counts.unreadable], [0, 0]);
+  });
+
+  it('follows the id of its database, which another node may have renewed', async () => {
+    let databaseId = 'original';
+    await using moving = disposableBus(new RedisBus({ url: redis.url, databaseId: () => databaseId }, silentLog, clock));
+    await using copy = disposableBus(new RedisBus(sharedRedis(redis.url, 'copy'), silentLog, clock));
+    await using original = disposableBus(new RedisBus(sharedRedis(redis.url, 'original'), silentLog, clock));
+    const roomId = newId('room');
+    const { received } = await listen(moving.bus, roomId);
+    await untilReceived(original.bus, roomId, received, tick);
+    await using client = disposable(new Redis(redis.url));
+    const topics = () => client.redis.pubsub('CHANNELS', '*:room:*');
+    assert.deepEqual(await topics(), [`gapless:original:room:${roomId}`]);
+    databaseId = 'copy';
+    await until('the topic has its new name', async () => {
+      await tick();
+      return (await topics()).toString() === `gapless:copy:room:${roomId}`;
+    });
+    received.length = 0;
+    original.bus.publish(entryOf(roomId, 7));
+    await untilReceived(copy.bus, roomId, received, tick);
+    assert.ok(received.every(({ seq }) => seq !== 7));
+  });
+
   // The trap: redis-event-target awaits and catches neither SUBSCRIBE nor PUBLISH.
   it('works without a Redis at the start, and recovers when there is one', async () => {
     await redis.stop();
-    await using late = disposableBus(new RedisBus(redis.url, silentLog, clock));
+    await using late = disposableBus(new RedisBus(sharedRedis(redis.url), silentLog, clock));
     const roomId = newId('room');
     const { received } = await listen(late.bus, roomId);
     late.bus.publish(entryOf(roomId));
@@ -319,7 +350,7 @@ describe('the bus on a Redis that fails', () => {
 
   it('notices within 5 s that Redis has vanished behind a connection that stays open, and recovers', async () => {
     await using link = await Link.open({ port: redis.port });
-    await using far = disposableBus(new RedisBus(`redis://127.0.0.1:${link.port}`, silentLog, clock));
+    await using far = disposableBus(new RedisBus(sharedRedis(`redis://127.0.0.1:${link.port}`), silentLog, clock));
     const roomId = newId('room');
     const { received } = await listen(far.bus, roomId);
     await untilHealthy(far.bus);
@@ -335,7 +366,7 @@ describe('the bus on a Redis that fails', () => {
   it('drops connections that were accepted and never answered, and recovers when others answer', async () => {
     await using link = await Link.open({ port: redis.port });
     link.impair({ droppingAll: true });
-    await using stuck = disposableBus(new RedisBus(`redis://127.0.0.1:${link.port}`, silentLog, clock));
+    await using stuck = disposableBus(new RedisBus(sharedRedis(`redis://127.0.0.1:${link.port}`), silentLog, clock));
     const roomId = newId('room');
     const { received } = await listen(stuck.bus, roomId);
     await until('connections lead nowhere', () => link.counts.connections >= 2);

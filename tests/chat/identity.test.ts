@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
@@ -6,6 +7,7 @@ import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, type 
 import { sql } from 'kysely';
 import type { Clock } from '../../src/clock.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { until } from '../support/process.ts';
 import { ask, createPlace, Guest, type Server, startServer } from '../support/server.ts';
 
 const secret = 'a secret of at least thirty-two bytes';
@@ -73,11 +75,19 @@ describe('the users of a host application, by a shared secret', () => {
   after(() => server[Symbol.asyncDispose]());
   const good = { iss: 'https://id.example', aud: 'chat' };
 
+  /** A signed token with claims that JSON.stringify cannot write. */
+  const forge = (claims: string): string => {
+    const known = JSON.stringify({ ...good, sub: 'ada', exp: inAnHour() }).slice(0, -1);
+    const signed = `${encode({ alg: 'HS256' })}.${Buffer.from(`${known},${claims}}`).toString('base64url')}`;
+    return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  };
   const refused: [string, () => Promise<string> | string][] = [
     ['has expired', () => sign({ ...good, exp: inSeconds(-6) })],
     ['is not valid yet, by more than the clocks may differ', () => sign({ ...good, nbf: inSeconds(8) })],
     ['was issued in the future', () => sign({ ...good, iat: inSeconds(8) })],
     ['was issued at a time that is not a number', () => sign({ ...good, iat: 'today' })],
+    ['was issued infinitely late', () => forge('"iat":1e400')],
+    ['never becomes valid', () => forge('"nbf":1e400')],
     ['never expires', () => sign({ ...good, exp: undefined })],
     ['expires at a time that is not a number', () => sign({ ...good, exp: 'tomorrow' })],
     ['is not valid yet', () => sign({ ...good, nbf: inAnHour() })],
@@ -112,6 +122,10 @@ describe('the users of a host application, by a shared secret', () => {
     ['is not valid yet', () => ({ nbf: inSeconds(4) })],
     ['was issued in the future', () => ({ iat: inSeconds(4) })],
     ['has a jti that is not a string', () => ({ jti: 42 })],
+    ['has a jti that is too long', () => ({ jti: 'x'.repeat(256) })],
+    ['has a jti with NUL', () => ({ jti: 'a\0b' })],
+    ['has a time of issue with a fraction', () => ({ iat: inSeconds(-1) + 0.25 })],
+    ['has a time of issue before 1970', () => ({ iat: -1 })],
   ] as const) {
     it(`are accepted if the token ${what}, within the tolerance`, async () => {
       const token = await sign({ ...good, ...claims() });
@@ -119,6 +133,16 @@ describe('the users of a host application, by a shared secret', () => {
       for (let i = 0; i < 2; i += 1) assert.equal((await whoIs(server.url, token)).name, 'ada');
     });
   }
+
+  it('are accepted and can sign out if the token was issued infinitely early, or never expires', async () => {
+    for (const claims of ['"iat":-1e400', '"exp":1e400', '"iat":-1e400,"exp":1e400']) {
+      const token = forge(`${claims},"jti":${JSON.stringify(claims)}`);
+      assert.equal((await whoIs(server.url, token)).name, 'ada');
+      const { data } = await ask(server.url, token, 'mutation { signOut { signedOut } }');
+      assert.deepEqual(data, { signOut: { signedOut: true } });
+      assert.equal(await refusal(server.url, `Bearer ${token}`), '401 UNAUTHENTICATED');
+    }
+  });
 
   for (const authorization of ['', 'Bearer', 'Bearer ', 'Basic YTpi', 'Bearer a b', 'Token abc']) {
     it(`are refused with 401 if the header is ${JSON.stringify(authorization)}`, async () => {
@@ -211,9 +235,10 @@ describe('the users of a host application, by a shared secret', () => {
 
 /** A key server like that of an identity provider. */
 async function startKeyServer() {
-  const state = { keys: [] as JWK[], status: 200, asked: 0 };
+  const state = { keys: [] as JWK[], status: 200, asked: 0, silent: false };
   const server = createServer((_request, response) => {
     state.asked += 1;
+    if (state.silent) return;
     response.writeHead(state.status, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: state.keys }));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -306,6 +331,33 @@ describe('the users of a host application, by a key set', () => {
     // Its key may be a new one.
     assert.equal(await refusal(server.url, `Bearer ${await next.sign()}`), '503 UNAVAILABLE');
     assert.equal(keys.asked, 2);
+  });
+
+  it('wait once for a key set that does not answer, and are accepted with the known keys after that without delay', async () => {
+    const clock = new ManualClock();
+    await using keys = await startKeyServer();
+    const rsa = await createKey('rsa');
+    keys.silent = true;
+    await using server = await startHost({ JWT_JWKS_URL: keys.url }, clock);
+    assert.equal(await refusal(server.url, `Bearer ${await rsa.sign()}`), '503 UNAVAILABLE');
+    Object.assign(keys, { silent: false, keys: [rsa.jwk] });
+    await clock.advance(250);
+    assert.equal((await whoIs(server.url, await rsa.sign())).name, 'ada');
+    keys.silent = true;
+    const durations: number[] = [];
+    for (let i = 0; i < 4; i += 1) {
+      await clock.advance(30_000);
+      const startMs = performance.now();
+      assert.equal((await whoIs(server.url, await rsa.sign({ jti: String(i) }))).name, 'ada');
+      durations.push(performance.now() - startMs);
+    }
+    assert.ok(durations.filter((ms) => ms > 1500).length <= 1, durations.join());
+    // It recovers by itself.
+    Object.assign(keys, { silent: false, keys: [] });
+    await until('the withdrawn key is refused', async () => {
+      await clock.advance(30_000);
+      return (await refusal(server.url, `Bearer ${await rsa.sign({ jti: String(Math.random()) })}`)) === '401 UNAUTHENTICATED';
+    });
   });
 
   it('are refused if the public key is used as a secret, or the token contains its own key or is not signed', async () => {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { sql } from 'kysely';
 import type { Chat } from '../../src/chat/chat.ts';
 import { addMember, joinRoom, leaveRoom, removeMember } from '../../src/chat/members.ts';
 import { deleteMessage, editMessage, sendMessage } from '../../src/chat/messages.ts';
@@ -109,4 +110,88 @@ describe('a change of a room', () => {
       await changing;
     });
   }
+
+  it('without the right, or that changes nothing, does not wait for the lane of the room', async () => {
+    for (const kind of Object.keys(rooms) as (keyof typeof rooms)[]) {
+      const ids = rooms[kind];
+      await using lock = await Lock.take(url, 'select 1 from rooms where id = $1 for update', [ids.roomId]);
+      // Occupies the lane until the lock is released.
+      const occupying = editMessage(chat, people.owner, ids.messageId, 'edited meanwhile');
+      await until('the lane is occupied', async () => (await lock.waiting()) === 1);
+      for (const [name, person, , expected] of cases.filter((each) => each[2] === kind)) {
+        assert.equal(await outcomeOf((changes[name] as Change)(chat, people[person], ids)), expected, `${name} of ${person}`);
+      }
+      assert.equal(await lock.waiting(), 1);
+      await lock.release();
+      await occupying;
+    }
+  });
+
+  it('is refused if its right ended while it waited in the lane', async () => {
+    const { id: roomId } = await createRoom(chat, people.owner, { kind: 'PRIVATE', name: 'Before', memberIds: [people.member] });
+    await using lock = await Lock.take(url, 'select 1 from rooms where id = $1 for update', [roomId]);
+    const changing = outcomeOf(updateRoom(chat, people.owner, roomId, { name: 'After' }));
+    await until('it waits under the check that was passed', async () => (await lock.waiting()) === 1);
+    const ofOwner = opened.db.updateTable('memberships').set({ role: 'MEMBER' }).where('roomId', '=', roomId);
+    await ofOwner.where('userId', '=', people.owner).execute();
+    await lock.release();
+    assert.equal(await changing, 'FORBIDDEN');
+    assert.deepEqual(await readAll(opened.db, roomId), []);
+  });
+
+  /** Two new users, in the order in which their rows are locked. */
+  const newPair = async (): Promise<[string, string]> => {
+    const ids = [(await createGuest(opened.db, 'One')).id, (await createGuest(opened.db, 'Two')).id];
+    return ids.sort() as [string, string];
+  };
+  const creations: Record<string, (viewerId: string, otherId: string) => Promise<unknown>> = {
+    createRoom: (viewerId, otherId) => createRoom(chat, viewerId, { kind: 'PRIVATE', name: 'Room', memberIds: [otherId] }),
+    openDirectRoom: (viewerId, otherId) => openDirectRoom(chat, viewerId, otherId, null),
+  };
+  for (const [name, create] of Object.entries(creations)) {
+    it(`by ${name} locks its users in the order of their ids, whoever creates the room`, async () => {
+      for (const isViewerFirst of [true, false]) {
+        const [first, second] = await newPair();
+        // A deletion of both that has locked the first one.
+        await using lock = await Lock.take(url, 'select 1 from users where id = $1 for update', [first]);
+        const creating = isViewerFirst ? create(first, second) : create(second, first);
+        await until('it waits for the first one', async () => (await lock.waiting()) > 0);
+        await lock.ask('select 1 from users where id = $1 for update nowait', [second]);
+        await lock.release();
+        await creating;
+      }
+    });
+  }
+
+  it('that creates rooms does not deadlock with others that name the same users, nor with their deletion', async () => {
+    const deadlocks = async () => {
+      // Each backend reports its counters when it is idle.
+      const { rows } = await sql<{
+        deadlocks: number;
+      }>`select deadlocks::int from pg_stat_database where datname = current_database()`.execute(opened.db);
+      return rows[0]?.deadlocks;
+    };
+    const before = await deadlocks();
+    const outcomes = new Set<string>();
+    for (const _ of range(1, 10)) {
+      const pairs = await Promise.all(range(1, 4).map(newPair));
+      const users = pairs.flat().sort();
+      const room = (viewerId: string, memberIds: string[]) => createRoom(chat, viewerId, { kind: 'PRIVATE', name: 'Room', memberIds });
+      const creating = [
+        ...users.map((viewerId) => room(viewerId, users)),
+        ...users.map((viewerId) => room(viewerId, users.toReversed())),
+        ...pairs.flatMap(([one, two]) => [openDirectRoom(chat, one, two, null), openDirectRoom(chat, two, one, null)]),
+      ].map(outcomeOf);
+      const deleting = opened.db.transaction().execute(async (trx) => {
+        for (const id of users.slice(0, 2)) await trx.deleteFrom('users').where('id', '=', id).execute();
+      });
+      const deleted = outcomeOf(deleting);
+      for (const outcome of await Promise.all([...creating, deleted])) outcomes.add(outcome);
+    }
+    assert.deepEqual(
+      [...outcomes].filter((outcome) => !['done', 'NOT_FOUND', 'UNAUTHENTICATED'].includes(outcome)),
+      [],
+    );
+    assert.equal(await deadlocks(), before);
+  });
 });

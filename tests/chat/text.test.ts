@@ -97,6 +97,15 @@ describe('a normalised name', () => {
     'Malayalam that ends with a joiner': 'ന്‍',
     Hebrew: 'שָׁלוֹם',
     Korean: '홍길동',
+    'Korean that is written as single letters': 'ㅎㅅ'.normalize('NFKC'),
+    'Arabic with vowel marks': 'مُحَمَّد'.normalize('NFKC'),
+    'Bengali with a joiner': 'র‍্য',
+    Thai: 'นก',
+    Vietnamese: 'Nguyễn',
+    'a flag of two letters': '🇰🇷',
+    'a symbol shown as text': '❤︎',
+    'several marks on one letter': 'q̣̇',
+    'a character that no version of Unicode knows yet': 'a\u0378',
     'an apostrophe and a hyphen': "Anne-Marie O'Neil",
   };
   for (const [what, name] of Object.entries(same)) {
@@ -119,6 +128,11 @@ describe('a normalised name', () => {
     ['escape sequences', '\u001b[31mAda', '[31mAda'],
     ['a variation selector after a letter', 'A\ufe0fda', 'Ada'],
     ['a second joiner', '👩\u200d\u200d👧', '👩👧'],
+    ['decomposed Korean', '\u1112\u1169\u11bc', '홍'],
+    ['tags that make no known flag', '🏴\u{e0075}\u{e0073}\u{e007a}\u{e007a}\u{e007f}', '🏴'],
+    ['a mark of direction in Arabic', '\u061cمحمد\u200f', 'محمد'],
+    ['a joiner between letters that do not join', 'A\u200cd\u200da', 'Ada'],
+    ['a second variation selector', '❤\ufe0f\ufe0e', '❤\ufe0f'],
   ];
   for (const [what, text, name] of changed) {
     it(`changes ${what}`, () => assert.equal(normalizeName(text), name));

@@ -8,14 +8,18 @@ import { pino } from 'pino';
 import { readConfig } from '../../src/config.ts';
 import type { GaplessError } from '../../src/errors.ts';
 import { Limits } from '../../src/limits/limits.ts';
+import { RefusalLog } from '../../src/limits/refusal-log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { until } from '../support/process.ts';
-import { type RedisServer, startRedis } from '../support/redis.ts';
+import { type RedisServer, sharedRedis, startRedis } from '../support/redis.ts';
 import { silentLog } from '../support/server.ts';
 import { range } from '../support/storage.ts';
 
 type Env = Record<string, string>;
-const limitsOf = (env: Env, redisUrl?: string) => new Limits(readConfig(env).limits, redisUrl, silentLog);
+const limitsOf = (env: Env, redisUrl?: string, databaseId?: string) => {
+  const redis = redisUrl === undefined ? undefined : sharedRedis(redisUrl, databaseId);
+  return new Limits(readConfig(env).limits, redis, new RefusalLog(silentLog), silentLog);
+};
 
 /** The outcomes of takes that start at once: undefined, or the error. */
 const takeAll = async (limits: Limits, count: number, user = 'user_1'): Promise<(GaplessError | undefined)[]> =>
@@ -119,6 +123,19 @@ describe('a rate limit in Redis', { timeout: 60_000 }, () => {
     for (const { retryAfterMs } of refusals.flat()) assert.ok(Number(retryAfterMs) > 5000);
   });
 
+  it('is counted for each database by itself, as for a copy of it on the same Redis', async () => {
+    await using a = limitsOf({}, redis.url, 'original');
+    await using b = limitsOf({}, redis.url, 'original');
+    await using copy = limitsOf({}, redis.url, 'copy');
+    await using copied = limitsOf({}, redis.url, 'copy');
+    await untilShared(a, b);
+    await untilShared(copy, copied);
+    const user = newUser();
+    assert.equal((await refusedOf(a, 31, user)).length, 1);
+    assert.equal((await refusedOf(b, 1, user)).length, 1);
+    assert.deepEqual(await refusedOf(copy, 30, user), []);
+  });
+
   it('leaves nothing in Redis once the windows have passed', async () => {
     await using a = limitsOf({ RATE_LIMIT_SEND: '3/s' }, redis.url);
     await using b = limitsOf({ RATE_LIMIT_SEND: '3/s' }, redis.url);
@@ -175,7 +192,8 @@ describe('the log of refusals', () => {
     const lines: { limit?: string; who?: string; count?: number }[] = [];
     const log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) });
     const clock = new ManualClock();
-    await using limits = new Limits(readConfig({ RATE_LIMIT_SEND: '1/h' }).limits, undefined, log, clock);
+    using refusals = new RefusalLog(log, clock);
+    await using limits = new Limits(readConfig({ RATE_LIMIT_SEND: '1/h' }).limits, undefined, refusals, log, clock);
     const logged = () => lines.splice(0).map(({ limit, who, count }) => [limit, who, count]);
     await takeAll(limits, 4, 'user_1');
     await takeAll(limits, 2, 'user_2');

@@ -6,7 +6,8 @@ import { GraphQLError } from 'graphql';
 import { isTooLarge, maxAnswerBytes } from '../../src/schema/answer-size.ts';
 import { EventStream } from '../support/event-stream.ts';
 import { until } from '../support/process.ts';
-import { ask, Guest, type Server, startServer } from '../support/server.ts';
+import { request } from '../support/request.ts';
+import { ask, type Guest, type Server, startRoom } from '../support/server.ts';
 import { type FrameError, RawSocket } from '../support/socket.ts';
 import { range } from '../support/storage.ts';
 
@@ -49,9 +50,7 @@ describe('an answer', () => {
   let ada: Guest;
   let roomId: string;
   before(async () => {
-    server = await startServer();
-    ada = await Guest.signIn(server.url);
-    roomId = await ada.createRoom();
+    ({ server, ada, roomId } = await startRoom());
     await Promise.all(range(1, 100).map(() => ada.send(roomId, '界'.repeat(4000))));
   });
   after(() => server[Symbol.asyncDispose]());
@@ -86,13 +85,9 @@ describe('an answer', () => {
   });
 
   it('of a query that is too large is refused with status 400, as JSON, as an event stream and by GET', async () => {
-    const headers = { 'content-type': 'application/json', authorization: `Bearer ${ada.token}` };
-    const url = new URL(server.url);
-    url.searchParams.set('query', queryOf(9));
-    url.searchParams.set('variables', JSON.stringify({ roomId }));
     for (const accept of ['application/graphql-response+json', 'text/event-stream']) {
-      const post = { method: 'POST', headers: { ...headers, accept }, body: JSON.stringify({ query: queryOf(9), variables: { roomId } }) };
-      for (const response of [await fetch(server.url, post), await fetch(url, { headers: { ...headers, accept } })]) {
+      for (const method of ['GET', 'POST'] as const) {
+        const response = await request(ada, { query: queryOf(9), variables: { roomId } }, { method, accept });
         assert.equal(response.status, 400);
         assertTooLarge(((await response.json()) as { errors: FrameError[] }).errors[0]);
       }

@@ -1,6 +1,7 @@
 // A person who uses the web chat in a browser: their actions, and what they see.
 
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import { Guest } from './server.ts';
 
 export class Person implements AsyncDisposable {
   readonly name: string;
@@ -42,6 +43,14 @@ export class Person implements AsyncDisposable {
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByRole('navigation', { name: 'Rooms' }).waitFor();
     return person;
+  }
+
+  /** The same person as a client of the API, with the token of the page. */
+  async guest(url: string): Promise<Guest> {
+    const cookies = await this.context.cookies();
+    const token = cookies.find(({ name }) => name.startsWith('gapless_token'))?.value;
+    if (token === undefined) throw new Error('The page has no token.');
+    return new Guest(url, token, '');
   }
 
   async createRoom(name: string): Promise<void> {

@@ -1,6 +1,7 @@
 // Finds programs that tests need and npm does not provide: on the PATH, or in a Debian package that root may install.
 
 import { accessSync, constants } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { run } from './process.ts';
 
@@ -11,8 +12,9 @@ export async function findProgram(names: readonly string[], debianPackage: strin
   if (found !== undefined) return found;
   if (process.getuid?.() === 0 && onPath('apt-get') !== undefined) {
     console.log(`${names[0]} is not installed: installing Debian’s package ${debianPackage}.`);
-    await run('apt-get', ['update']);
-    await run('apt-get', ['install', '--yes', '--no-install-recommends', debianPackage], {
+    // Test files run in parallel, and apt fails while another process holds its locks.
+    const install = 'apt-get update && apt-get install --yes --no-install-recommends "$1"';
+    await run('flock', [join(tmpdir(), 'gapless-apt.lock'), 'sh', '-c', install, 'sh', debianPackage], {
       // A package may start a server of its own, on the port that everyone uses.
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
     });

@@ -1,6 +1,7 @@
 // A Redis server for tests, on a free port: redis-server or valkey-server, from the PATH or from Debian's package.
 
 import { connect } from 'node:net';
+import type { SharedRedis } from '../../src/storage/database-identity.ts';
 import { freePort, type Program, start, until } from './process.ts';
 import { findProgram } from './programs.ts';
 
@@ -45,6 +46,9 @@ export async function startRedis(): Promise<RedisServer> {
   await redis.start();
   return redis;
 }
+
+/** How a node of one of several databases uses a Redis. */
+export const sharedRedis = (url: string, databaseId = 'a-database'): SharedRedis => ({ url, databaseId: () => databaseId });
 
 async function accepts(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1');

@@ -159,3 +159,10 @@ async function must<Data>(answering: Promise<Answer<Data>>): Promise<Data> {
   if (errors || data == null) throw new Error(`The server answered ${JSON.stringify(errors)}.`);
   return data;
 }
+
+/** Opens a server with a guest, Ada, and a room of hers. */
+export async function startRoom(): Promise<{ server: Server; ada: Guest; roomId: string }> {
+  const server = await startServer();
+  const ada = await Guest.signIn(server.url);
+  return { server, ada, roomId: await ada.createRoom() };
+}

@@ -2,31 +2,18 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Guest, type Server, startServer } from '../support/server.ts';
+import { type Operation, request } from '../support/request.ts';
+import { type Guest, type Server, startRoom } from '../support/server.ts';
 import { type FrameError, RawSocket } from '../support/socket.ts';
 import { range } from '../support/storage.ts';
 
-interface Request {
-  readonly query: string;
-  readonly variables?: object;
-}
-
 /** The code of the refusal. Throws if the answer has data. */
-type Door = (guest: Guest, request: Request) => Promise<{ status: number; code: string | undefined }>;
+type Door = (guest: Guest, operation: Operation) => Promise<{ status: number; code: string | undefined }>;
 
 const overHttp =
   (method: 'GET' | 'POST', accept: string): Door =>
-  async ({ url, token }, { query, variables }) => {
-    const target = new URL(url);
-    if (method === 'GET') {
-      target.searchParams.set('query', query);
-      target.searchParams.set('variables', JSON.stringify(variables ?? {}));
-    }
-    const response = await fetch(target, {
-      method,
-      headers: { accept, authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      ...(method === 'POST' ? { body: JSON.stringify({ query, variables }) } : {}),
-    });
+  async (guest, operation) => {
+    const response = await request(guest, operation, { method, accept });
     const { data, errors } = (await response.json()) as { data?: unknown; errors?: FrameError[] };
     assert.equal(data, undefined);
     return { status: response.status, code: errors?.[0]?.extensions.code };
@@ -81,9 +68,7 @@ describe('an operation beyond a limit', () => {
   let ada: Guest;
   let roomId: string;
   before(async () => {
-    server = await startServer();
-    ada = await Guest.signIn(server.url);
-    roomId = await ada.createRoom();
+    ({ server, ada, roomId } = await startRoom());
   });
   after(() => server[Symbol.asyncDispose]());
 

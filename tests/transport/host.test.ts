@@ -112,25 +112,40 @@ describe('a server on the loopback address', () => {
   });
 
   it('logs refusals once a minute for an address, with their number', async () => {
-    const refused = () => lines.filter(({ msg }) => msg === 'requests were refused').map(({ address, count }) => ({ address, count }));
+    const refused = () => lines.filter(({ msg }) => msg === 'requests were refused').map(({ who, count }) => ({ who, count }));
     // What the tests before this one have caused.
     await clock.advance(60_000);
     await clock.advance(60_000);
     lines.length = 0;
     await ask('/', 'evil.example');
-    assert.deepEqual(refused(), [{ address: '127.0.0.1', count: 1 }]);
+    assert.deepEqual(refused(), [{ who: 'loopback', count: 1 }]);
     for (let more = 0; more < 5; more += 1) await ask('/', 'localhost', {});
     for (let more = 0; more < 5; more += 1) await ask('/graphql', 'localhost', { origin: `https://${more}.example` });
     assert.equal(refused().length, 1);
     await clock.advance(60_000);
     assert.deepEqual(refused(), [
-      { address: '127.0.0.1', count: 1 },
-      { address: '127.0.0.1', count: 5 },
+      { who: 'loopback', count: 1 },
+      { who: 'loopback', count: 5 },
     ]);
     await clock.advance(60_000);
     await clock.advance(60_000);
     assert.equal(refused().length, 2);
     await ask('/', 'evil.example');
     assert.equal(refused().length, 3);
+  });
+
+  it('logs the address of the client and not that of a proxy that is trusted', async () => {
+    const written = collectLog();
+    await using proxied = await startServer({ env: { TRUST_PROXY: '1' }, log: written.log });
+    const clients = ['192.0.2.1', '198.51.100.7, 192.0.2.2', '2001:db8:1:2::3'];
+    for (const client of clients) {
+      const headers = { origin: 'https://evil.example', 'x-forwarded-for': client };
+      assert.equal((await fetch(proxied.url, { headers })).status, 403);
+      await assert.rejects(RawSocket.open(proxied.url, { headers }), /403/);
+    }
+    assert.deepEqual(
+      written.lines.filter(({ msg }) => msg === 'requests were refused').map(({ who }) => who),
+      ['192.0.2.1', '192.0.2.2', '2001:db8:1:2::/64'],
+    );
   });
 });

@@ -6,7 +6,7 @@ import { queryObjects } from 'node:v8';
 import { maxKeptBytes, maxOperations } from '../../src/transport/limits.ts';
 import { Operation } from '../../src/transport/operation.ts';
 import { until } from '../support/process.ts';
-import { Guest, type Server, startServer } from '../support/server.ts';
+import { type Guest, type Server, startRoom } from '../support/server.ts';
 import { type Frame, RawSocket } from '../support/socket.ts';
 import { range } from '../support/storage.ts';
 
@@ -18,9 +18,7 @@ describe('the operations of a socket', { timeout: 60_000 }, () => {
   let ada: Guest;
   let roomId: string;
   before(async () => {
-    server = await startServer();
-    ada = await Guest.signIn(server.url);
-    roomId = await ada.createRoom();
+    ({ server, ada, roomId } = await startRoom());
   });
   after(() => server[Symbol.asyncDispose]());
 

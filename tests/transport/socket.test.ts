@@ -10,6 +10,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../../src/chat/identity.ts';
 import { readConfig } from '../../src/config.ts';
 import { Limits } from '../../src/limits/limits.ts';
+import { RefusalLog } from '../../src/limits/refusal-log.ts';
 import type { ResultSource } from '../../src/schema/subscription.ts';
 import { Connections } from '../../src/transport/connections.ts';
 import { writeEventStream } from '../../src/transport/event-stream.ts';
@@ -26,7 +27,7 @@ async function openNode(expiresAt = new Date(Date.now() + 1e9)) {
   const clock = new ManualClock();
   const viewerAt = (path = '/') => (path === '/' ? undefined : viewerOf(path.slice(1), expiresAt));
   const connections = new Connections(silentLog, { pingMs }, clock);
-  const limits = new Limits(readConfig({}).limits, undefined, silentLog, clock);
+  const limits = new Limits(readConfig({}).limits, undefined, new RefusalLog(silentLog, clock), silentLog, clock);
   const server = createServer((request, response) => void stream(connections, viewerAt(request.url), response));
   const webSockets = new WebSocketServer({ noServer: true });
   const sockets: ClientSocket[] = [];

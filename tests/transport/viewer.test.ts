@@ -168,11 +168,57 @@ describe('a token', () => {
     assert.deepEqual((await post(graphiql, me, { cookie: `${cookieName}=${ada.token}` })).body, { data: { viewer: null } });
   });
 
-  it('is set as a secure cookie if a proxy says that the browser uses https', async () => {
-    for (const proto of ['https', 'https,http', 'HTTPS']) {
-      assert.match((await post(server.url, signIn, { 'x-forwarded-proto': proto })).setCookie ?? '', /; Secure$/);
+  it('is set as a secure cookie if a proxy that is trusted says that the browser uses https, and nobody else', async () => {
+    const trusting = await startServer({ env: { TRUST_PROXY: '1' } });
+    await using _trusting = trusting;
+    await using network = await startServer({ env: { TRUST_PROXY: '127.0.0.1,10.0.0.0/8' } });
+    await using elsewhere = await startServer({ env: { TRUST_PROXY: '10.0.0.0/8' } });
+    for (const proto of ['https', 'https,http', 'HTTPS', ' https , https']) {
+      const secure = async (url: string) => /; Secure$/.test((await post(url, signIn, { 'x-forwarded-proto': proto })).setCookie ?? '');
+      assert.deepEqual(
+        await Promise.all([server, elsewhere, trusting, network].map(({ url }) => secure(url))),
+        [false, false, true, true],
+        proto,
+      );
     }
-    assert.doesNotMatch((await post(server.url, signIn, { 'x-forwarded-proto': 'http' })).setCookie ?? '', /Secure/);
+    for (const proto of ['http', 'http,https', 'httpsx', '']) {
+      assert.doesNotMatch((await post(trusting.url, signIn, { 'x-forwarded-proto': proto })).setCookie ?? '', /Secure/, proto);
+    }
+    // What the proxy says counts, whatever the page claims.
+    const origin = `https://${new URL(trusting.url).host}`;
+    assert.doesNotMatch((await post(trusting.url, signIn, { origin, 'x-forwarded-proto': 'http' })).setCookie ?? '', /Secure/);
+    assert.match((await post(trusting.url, signIn, { origin })).setCookie ?? '', /Secure/);
+  });
+
+  it('works in a cookie without __Host- behind a proxy that ends TLS and is not trusted', async () => {
+    await using named = await startServer({ env: { ALLOWED_ORIGINS: 'https://app.example' } });
+    const { setCookie, body } = await post(named.url, signIn, { origin: 'https://app.example', 'x-forwarded-proto': 'https' });
+    assert.equal(setCookie, `${cookieNameOf(named.url)}=${body.data?.signIn?.token}; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax`);
+    const cookie = setCookie?.split(';')[0] as string;
+    for (const origin of ['https://app.example', `https://${new URL(named.url).host}`]) {
+      assert.ok((await post(named.url, me, { cookie, origin })).body.data?.viewer);
+    }
+  });
+
+  it('of a new sign-in replaces each cookie of this server, and signOut clears each of them', async () => {
+    const { host } = new URL(server.url);
+    for (const headers of [{}, { origin: `https://${host}` }]) {
+      const ours = [`__Host-${cookieName}`, cookieName];
+      const cookie = [...ours, 'gapless_token'].map((name) => `${name}=${ada.token}`).join('; ');
+      const { setCookies, body } = await post(server.url, signIn, { cookie, ...headers });
+      const kept = setCookies.filter((each) => !/Max-Age=0/.test(each)).map((each) => each.split(';')[0] as string);
+      assert.deepEqual([kept.length, setCookies.length], [1, 2]);
+      assert.ok(kept[0]?.endsWith(`=${body.data?.signIn?.token}`));
+      // Another guest, so that the tests after this one keep their session.
+      const cleared = await post(server.url, signOut, {
+        cookie: cookie.replaceAll(ada.token, body.data?.signIn?.token as string),
+        ...headers,
+      });
+      assert.deepEqual(
+        cleared.setCookies.map((each) => /^([^=]+)=; .*Max-Age=0/.exec(each)?.[1]).sort(),
+        [...ours, 'gapless_token'].sort(),
+      );
+    }
   });
 
   it('is taken from the header, for POST and GET, whatever the case of Bearer', async () => {
@@ -329,6 +375,10 @@ describe('a request that names the viewer it is meant for', () => {
     assert.equal(await closes({}, { viewerId: ada.viewerId }), 4403);
     assert.equal(await closes({}, { authorization: `Bearer ${bob.token}`, viewerId: ada.viewerId }), 4403);
     for (const viewerId of [1, {}, '', [bob.viewerId]]) assert.equal(await closes({ cookie: cookieOf(bob) }, { viewerId }), 4403);
+    // The handshake was meant for Bob, and connection_init signs in as Ada.
+    const handshake = { cookie: cookieOf(bob), 'gapless-viewer': bob.viewerId };
+    assert.equal(await closes(handshake, { authorization: `Bearer ${ada.token}` }), 4403);
+    assert.equal(await closes(handshake, { authorization: `Bearer ${ada.token}`, viewerId: ada.viewerId }), 4403);
   });
 
   it('opens its socket if it is meant for this viewer, or for any', async () => {

@@ -6,7 +6,6 @@ import type { Browser } from 'playwright-core';
 import { openWebChat, type WebChat } from '../support/browser.ts';
 import { Person } from '../support/person.ts';
 import { until } from '../support/process.ts';
-import { Guest } from '../support/server.ts';
 import { range } from '../support/storage.ts';
 
 describe('the web chat within its rate limits', { timeout: 240_000 }, () => {
@@ -52,9 +51,7 @@ describe('the web chat within its rate limits', { timeout: 240_000 }, () => {
 
   it('says when another room can be created', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
-    const cookies = await ada.context.cookies();
-    const token = cookies.find(({ name }) => name.startsWith('gapless_token'))?.value as string;
-    const guest = new Guest(opened.server.url, token, '');
+    const guest = await ada.guest(opened.server.url);
     for (const i of range(1, 10)) await guest.createRoom({ name: `Room ${i}` });
     await ada.page.getByRole('button', { name: 'New room' }).click();
     const dialog = ada.page.getByRole('dialog');
@@ -67,14 +64,13 @@ describe('the web chat within its rate limits', { timeout: 240_000 }, () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await ada.createRoom('Revolving door');
     await using bob = await Person.arrive(browser, origin, 'Bob');
-    const cookies = await bob.context.cookies();
-    const token = cookies.find(({ name }) => name.startsWith('gapless_token'))?.value as string;
+    const guest = await bob.guest(opened.server.url);
     await bob.openRoom('Revolving door');
     // The changes of this second are used up. The next one waits for the next second.
     const noRoom = 'mutation { deleteRoom(input: { roomId: "room_" }) { deletedRoomId } }';
     const join = bob.page.getByRole('button', { name: 'Join', exact: true });
     await join.waitFor();
-    await Promise.all(range(1, 10).map(() => new Guest(opened.server.url, token, '').ask(noRoom)));
+    await Promise.all(range(1, 10).map(() => guest.ask(noRoom)));
     await join.click();
     await bob.composer.waitFor();
   });

@@ -16,15 +16,15 @@ export interface ApiOptions {
   readonly token: string | undefined;
   /** The `Viewer.id` that each request is meant for. Undefined until it is known: another tab may sign in as somebody else. */
   readonly viewerId?: string | undefined;
-  /** Called when the server answers UNAUTHENTICATED. */
-  readonly onRefused: () => void;
+  /** Called when the server answers UNAUTHENTICATED, with the error or the close event of the socket. */
+  readonly onRefused: (error: unknown) => void;
 }
 
 export class Api {
   /** Subscriptions that resume after a break. */
   readonly streams: Resumable;
   readonly #client: ReturnType<typeof createClient>;
-  readonly #onRefused: () => void;
+  readonly #onRefused: (error: unknown) => void;
   readonly #closeStreams: () => void;
   readonly #closed = new AbortController();
 
@@ -81,7 +81,7 @@ export class Api {
 
   /** Calls `onRefused` if the error is UNAUTHENTICATED. */
   reportRefusal(error: unknown): void {
-    if (errorCode(error) === 'UNAUTHENTICATED') this.#onRefused();
+    if (errorCode(error) === 'UNAUTHENTICATED') this.#onRefused(error);
   }
 
   close(): void {

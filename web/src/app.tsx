@@ -22,7 +22,7 @@ export function App({ session }: { session: Session }) {
       </main>
     );
   }
-  if (state.at === 'signedOut') return <SignIn session={session} refused={state.refused} />;
+  if (state.at === 'signedOut') return <SignIn session={session} ended={state.ended} />;
   if (state.at === 'recovering') return <Recover session={session} viewer={state.viewer} onConfirm={state.confirm} />;
   if (state.at === 'replaced') return <Replaced session={session} former={state.former} viewer={state.viewer} />;
   return (

@@ -38,7 +38,7 @@ export function openStreams({ token, viewerId, onRefused }: ApiOptions): { subsc
         httpWorks = false;
       },
       closed: (event) => {
-        if ((event as CloseEvent).code === forbidden) onRefused();
+        if ((event as CloseEvent).code === forbidden) onRefused(event);
         else if (!connected) void countFailure();
         connected = false;
       },

@@ -14,8 +14,16 @@ const en = {
   nameHint: 'No password, no account: a name is enough.',
   token: 'Token',
   tokenHint: 'Your application gives you a token.',
-  refused: 'You were signed out. Sign in again. Nothing that you wrote is lost.',
-  refusedToken: 'Your token was refused or has expired. Enter a new one. Nothing that you wrote is lost.',
+  ended: {
+    guest: {
+      refused: 'You were signed out. Sign in again. Nothing that you wrote is lost.',
+      signedOut: 'You signed out in another tab or on another device.',
+    },
+    jwt: {
+      refused: 'Your token was refused or has expired. Enter a new one. Nothing that you wrote is lost.',
+      signedOut: 'You signed out in another tab or on another device. To come back, enter a new token.',
+    },
+  },
   replaced: (name: string) => `${name} is signed in now`,
   replacedHint: (former: string, name: string) =>
     `This tab was opened as ${former}. Then ${name} signed in in another tab of this browser. Nothing that was written here was sent as ${name}.`,
@@ -136,13 +144,15 @@ const en = {
   },
 };
 
-export type Words = {
-  readonly [Key in keyof typeof en]: (typeof en)[Key] extends string
+type TextsOf<Texts> = {
+  readonly [Key in keyof Texts]: Texts[Key] extends string
     ? string
-    : (typeof en)[Key] extends (...args: infer Args) => string
+    : Texts[Key] extends (...args: infer Args) => string
       ? (...args: Args) => string
-      : { readonly [Inner in keyof (typeof en)[Key]]: string };
+      : TextsOf<Texts[Key]>;
 };
+
+export type Words = TextsOf<typeof en>;
 
 const ko: Words = {
   languageName: '한국어',
@@ -155,8 +165,16 @@ const ko: Words = {
   nameHint: '비밀번호도 계정도 필요 없습니다. 이름이면 충분합니다.',
   token: '토큰',
   tokenHint: '이용 중인 애플리케이션에서 받을 수 있습니다.',
-  refused: '로그인이 만료되었습니다. 다시 로그인해 주세요. 작성한 내용은 그대로 있습니다.',
-  refusedToken: '토큰이 거부되었거나 만료되었습니다. 새 토큰을 입력해 주세요. 작성한 내용은 그대로 있습니다.',
+  ended: {
+    guest: {
+      refused: '로그인이 만료되었습니다. 다시 로그인해 주세요. 작성한 내용은 그대로 있습니다.',
+      signedOut: '다른 탭이나 다른 기기에서 로그아웃했습니다.',
+    },
+    jwt: {
+      refused: '토큰이 거부되었거나 만료되었습니다. 새 토큰을 입력해 주세요. 작성한 내용은 그대로 있습니다.',
+      signedOut: '다른 탭이나 다른 기기에서 로그아웃했습니다. 다시 들어오려면 새 토큰을 입력해 주세요.',
+    },
+  },
   replaced: (name) => `지금은 ${name}님으로 로그인되어 있습니다`,
   replacedHint: (former, name) =>
     `이 탭은 ${former}님으로 열렸지만, 이 브라우저의 다른 탭에서 ${name}님이 로그인했습니다. 여기에 쓴 내용은 ${name}님 이름으로 보내지 않았습니다.`,

@@ -1,7 +1,7 @@
 // The session of the viewer. It begins by asking the server who the viewer is. Every later request names that viewer, so nothing
 // is sent as somebody else who signs in in another tab. If the server refuses, the session asks again who is signed in.
 
-import { errorCode } from 'gapless/client';
+import { errorCode, isSignedOut } from 'gapless/client';
 import { Api, type ApiOptions } from '../api.ts';
 import {
   CreateSessionDocument,
@@ -19,10 +19,13 @@ import { Store } from '../store.ts';
 import { SignedIn } from './signed-in.ts';
 import { findToken, forgetToken, keepToken, recoveryLink, takeTokenFromAddress } from './token.ts';
 
+/** Why a session has ended by itself: the server refused it, or it was signed out in another tab or on another device. */
+export type End = 'refused' | 'signedOut';
+
 export type SessionState =
   | { readonly at: 'opening'; readonly failing: boolean }
-  /** `refused`: the viewer was signed in, and the server does not accept the session any more. */
-  | { readonly at: 'signedOut'; readonly refused: boolean }
+  /** Without `ended`, the viewer has not signed in, or has signed out here. */
+  | { readonly at: 'signedOut'; readonly ended: End | undefined }
   | { readonly at: 'signedIn'; readonly chat: SignedIn }
   /** A recovery link was opened. Without a viewer, it does not work any more. */
   | { readonly at: 'recovering'; readonly viewer: PersonFragment | undefined; readonly confirm: () => Promise<void> }
@@ -87,7 +90,10 @@ export class Session {
   async signOut(): Promise<void> {
     this.#signingOut = true;
     try {
-      if (this.identity === 'guest') await this.#anonymous().mutate(SignOutDocument, {});
+      await this.#anonymous().mutate(SignOutDocument, {});
+    } catch (error) {
+      // A token that does not count any more is forgotten. The cookie may be that of somebody else by now.
+      if (errorCode(error) !== 'UNAUTHENTICATED' || this.identity === 'guest') throw error;
     } finally {
       this.#signingOut = false;
     }
@@ -96,7 +102,7 @@ export class Session {
     // A guest who signs in later is a new user.
     if (value.at === 'signedIn' && this.identity === 'guest') value.chat.forget();
     local.remove(lastGuestKey);
-    this.#leave(false);
+    this.#leave(undefined);
   }
 
   #anonymous(): Api {
@@ -128,42 +134,42 @@ export class Session {
   /** Another tab has signed in or out. */
   #check(): void {
     const { value } = this.state;
-    if (value.at === 'signedIn' && local.get(lastGuestKey) !== value.chat.viewer.id) this.#begin(value.chat.viewer);
+    if (value.at === 'signedIn' && local.get(lastGuestKey) !== value.chat.viewer.id) this.#begin(value.chat.viewer, 'signedOut');
     if (value.at === 'replaced') this.#begin(value.former);
   }
 
   /** The server refuses the viewer, or somebody else is signed in now. Cookies are shared by all tabs, tokens are not. */
-  #onRefused(): void {
+  #onRefused(error: unknown): void {
     const { value } = this.state;
-    if (this.identity === 'guest' && value.at === 'signedIn') this.#begin(value.chat.viewer);
-    else this.#leave(true);
+    const ended = isSignedOut(error) ? 'signedOut' : 'refused';
+    if (this.identity === 'guest' && value.at === 'signedIn') this.#begin(value.chat.viewer, ended);
+    else this.#leave(ended);
   }
 
-  /** `former` is the viewer who was signed in here until now. */
-  #begin(former?: PersonFragment): void {
+  /** `former` is the viewer who was signed in here until now. If nobody is signed in any more, `ended` says why. */
+  #begin(former?: PersonFragment, ended: End = 'refused'): void {
     this.#close();
     this.#takeToken();
     const token = this.identity === 'jwt' ? findToken() : undefined;
     if (this.identity === 'jwt' && token === undefined) {
-      this.state.set({ at: 'signedOut', refused: false });
+      this.state.set({ at: 'signedOut', ended: undefined });
       return;
     }
     this.state.set({ at: 'opening', failing: false });
     const { signal } = this.#stop;
-    this.#open({ token, onRefused: () => signal.aborted || this.#signingOut || this.#onRefused() }, signal, former).catch(
-      (error: unknown) => {
-        if (signal.aborted) return;
-        if (errorCode(error) === 'UNAUTHENTICATED') return this.#leave(true);
-        // A fault of the page or of the server. The viewer stays signed in, for a reload.
-        this.state.set({ at: 'opening', failing: true });
-        reportError(error);
-      },
-    );
+    const onRefused = (error: unknown) => signal.aborted || this.#signingOut || this.#onRefused(error);
+    this.#open({ token, onRefused }, signal, former, ended).catch((error: unknown) => {
+      if (signal.aborted) return;
+      if (errorCode(error) === 'UNAUTHENTICATED') return this.#leave(isSignedOut(error) ? 'signedOut' : 'refused');
+      // A fault of the page or of the server. The viewer stays signed in, for a reload.
+      this.state.set({ at: 'opening', failing: true });
+      reportError(error);
+    });
   }
 
-  async #open(options: ApiOptions, signal: AbortSignal, former: PersonFragment | undefined): Promise<void> {
+  async #open(options: ApiOptions, signal: AbortSignal, former: PersonFragment | undefined, ended: End): Promise<void> {
     const viewer = await this.#askWho(options, signal);
-    if (!viewer) return former ? this.#leave(true) : this.state.set({ at: 'signedOut', refused: false });
+    if (!viewer) return former ? this.#leave(ended) : this.state.set({ at: 'signedOut', ended: undefined });
     if (former && former.id !== viewer.user.id) return this.state.set({ at: 'replaced', former, viewer: viewer.user });
     if (this.identity === 'guest') {
       for (const before of [local.get(lastGuestKey), this.#inheritFrom]) {
@@ -194,10 +200,10 @@ export class Session {
     return token !== undefined;
   }
 
-  #leave(refused: boolean): void {
+  #leave(ended: End | undefined): void {
     this.#close();
     forgetToken();
-    this.state.set({ at: 'signedOut', refused });
+    this.state.set({ at: 'signedOut', ended });
   }
 
   #close(): void {

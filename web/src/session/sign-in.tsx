@@ -5,9 +5,9 @@ import { useWords } from '../language.ts';
 import { useAction } from '../parts/action.ts';
 import { LanguageChoice } from '../parts/language-choice.tsx';
 import { Problem } from '../parts/problem.tsx';
-import type { Session } from './session.ts';
+import type { End, Session } from './session.ts';
 
-export function SignIn({ session, refused }: { session: Session; refused: boolean }) {
+export function SignIn({ session, ended }: { session: Session; ended: End | undefined }) {
   const words = useWords();
   const [text, setText] = useState('');
   const { run, busy, problem } = useAction();
@@ -23,9 +23,9 @@ export function SignIn({ session, refused }: { session: Session; refused: boolea
       <form className="sign-in-card" onSubmit={submit}>
         <h1>Gapless</h1>
         <p className="quiet">{words.tagline}</p>
-        {refused ? (
+        {ended !== undefined ? (
           <p className="problem" role="alert">
-            {guest ? words.refused : words.refusedToken}
+            {words.ended[session.identity][ended]}
           </p>
         ) : null}
         <label className="field">
