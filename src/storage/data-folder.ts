@@ -1,8 +1,8 @@
 // Checks the data folder before the embedded database opens it: PGlite reports a folder that it cannot use late, without a
 // reason, or by writing into it.
 
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { closeSync, existsSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { ConfigError } from '../config.ts';
 
 /** The major version of PostgreSQL that PGlite is. */
@@ -20,7 +20,7 @@ export const unusable = (dataDir: string, reason: string) => new ConfigError(`DA
 
 /** Creates the folder if there is none. Throws ConfigError if it cannot be used. */
 export function requireDataFolder(dataDir: string): void {
-  attempt(dataDir, () => mkdirSync(dataDir, { recursive: true }));
+  attempt(dataDir, () => createFolder(resolve(dataDir)));
   if (existsSync(join(dataDir, 'PG_VERSION'))) throw unusable(dataDir, 'it belongs to a PostgreSQL server: name another folder');
   const database = databaseIn(dataDir);
   const isNew = !existsSync(database) || isEmpty(dataDir, database);
@@ -31,6 +31,15 @@ export function requireDataFolder(dataDir: string): void {
   }
   // Last, because it creates the file.
   attempt(dataDir, () => closeSync(openSync(lockIn(dataDir), 'a')));
+}
+
+/** Creates the folders above it, too. With `recursive`, mkdir never returns where the system has no folder but refuses with ENOENT, as in /proc. */
+function createFolder(path: string): void {
+  if (existsSync(path)) {
+    if (statSync(path).isDirectory()) return;
+  } else if (!existsSync(dirname(path))) createFolder(dirname(path));
+  else if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) throw new Error('it is a link that leads nowhere');
+  mkdirSync(path);
 }
 
 function attempt(dataDir: string, work: () => void): void {
@@ -93,6 +102,8 @@ const reasons: Record<string, string> = {
   EEXIST: 'it is a file: name a folder',
   EISDIR: 'lock in it is a folder: name another folder',
   ENOTDIR: 'a part of the path is a file: name a folder',
+  ENOENT: 'no folder can be created there: name another one',
+  ENAMETOOLONG: 'its name is too long',
   EACCES: 'this user may not write to it',
   EPERM: 'this user may not write to it',
   EROFS: 'it is on a read-only file system',

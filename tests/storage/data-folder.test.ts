@@ -2,7 +2,18 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -47,6 +58,15 @@ describe('a data folder', { timeout: 240_000 }, () => {
     writeFileSync(file, '');
     await requireRefused(file, /it is a file: name a folder/);
     await requireRefused(join(file, 'data'), /a part of the path is a file/);
+  });
+
+  it('is refused where no folder can be created', async () => {
+    await requireRefused('/proc/gapless/data', /no folder can be created there/);
+    const link = join(folder, 'dangling');
+    symlinkSync(join(folder, 'nowhere'), link);
+    await requireRefused(link, /it is a link that leads nowhere/);
+    await requireRefused(join(link, 'data'), /it is a link that leads nowhere/);
+    await requireRefused(join(folder, 'x'.repeat(300)), /its name is too long/);
   });
 
   it('is named in full, whatever the working directory is', async () => {
