@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -107,6 +108,20 @@ describe('a data folder', { timeout: 240_000 }, () => {
     const lock = create('lock');
     writeFileSync(join(lock, 'lock'), 'x'.repeat(4096));
     await requireRefused(lock, /its file lock is not one of Gapless/);
+  });
+
+  it('begins anew if the creation of its database was interrupted, and only then', async () => {
+    const path = create('interrupted');
+    const creation = `${databaseIn(path)}.creating`;
+    writeFileSync(creation, '');
+    mkdirSync(databaseIn(path));
+    writeFileSync(join(databaseIn(path), 'part'), '');
+    await (await openStorage({ dataDir: path }, silentLog))[Symbol.asyncDispose]();
+    assert.ok(!existsSync(creation));
+    assert.ok(!existsSync(join(databaseIn(path), 'part')));
+    writeFileSync(join(databaseIn(path), 'kept'), '');
+    await (await openStorage({ dataDir: path }, silentLog))[Symbol.asyncDispose]();
+    assert.ok(existsSync(join(databaseIn(path), 'kept')));
   });
 
   it('has the format that this version reads, and is refused in any other', async () => {
