@@ -89,6 +89,7 @@ const claim = trimmed.pipe(z.string().min(1, 'must not be blank'));
 const schemaName = z
   .string()
   .refine((name) => Buffer.byteLength(name) <= 63 && !/\0/.test(name), 'must be a name of at most 63 bytes')
+  .refine((name) => name === name.trim(), 'must not begin or end with white space')
   .refine((name) => !/^(pg_|information_schema$)/.test(name), 'must not be a schema of PostgreSQL itself');
 const networksOf = (value: string) => value.split(',').map((network) => network.trim());
 const namedNetworks = ['loopback', 'linklocal', 'uniquelocal'];

@@ -119,7 +119,7 @@ describe('the settings', () => {
     LOG_LEVEL: ['loud', 'INFO'],
     DATABASE_URL: ['mysql://h/d', 'h', 'redis://h'],
     DATABASE_POOL_SIZE: ['1', '1001', 'ten', '2.5'],
-    DATABASE_SCHEMA: ['pg_chat', 'information_schema', 'x'.repeat(64), 'a\0b'],
+    DATABASE_SCHEMA: [' ', 'chat ', '\tchat', 'pg_chat', 'information_schema', 'x'.repeat(64), 'a\0b'],
     DATABASE_PREPARE: ['on', 'OFF'],
     REDIS_URL: [
       ...['http://h', 'localhost:6379', 'redis', 'redis:h', 'redis://', 'redis:///socket', '//h', '/tmp/redis.sock'],
