@@ -159,12 +159,16 @@ async function listen(server: Server, { port, host }: Config): Promise<AddressIn
     await promise;
     return server.address() as AddressInfo;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE') throw new ConfigError(`PORT ${port} is in use by another program: stop that one, or set another PORT.`);
-    if (code === 'EACCES') throw new ConfigError(`PORT ${port} may not be opened by this user: set a PORT of 1024 or more.`);
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new ConfigError(`HOST ${host} is not an address of this machine.`);
-    throw error;
+    throw refusalToListen(error as NodeJS.ErrnoException, port, host);
   }
+}
+
+function refusalToListen({ code, message }: NodeJS.ErrnoException, port: number, host: string): ConfigError {
+  if (code === 'EADDRINUSE') return new ConfigError(`PORT ${port} is in use by another program: stop that one, or set another PORT.`);
+  if (code === 'EACCES') return new ConfigError(`PORT ${port} may not be opened by this user: set a PORT of 1024 or more.`);
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return new ConfigError(`HOST ${host} is not an address of this machine.`);
+  const hint = code === 'EINVAL' && /^fe80:/i.test(host) ? `: add the interface to it, as in ${host}%eth0` : '';
+  return new ConfigError(`HOST ${host} and PORT ${port} cannot be listened on: ${message}${hint}.`);
 }
 
 /** An address at which a browser on this machine finds the server. */

@@ -9,6 +9,7 @@ import { type IdentityConfig, readIdentity } from './config/identity.ts';
 import { findMisspelled, type Misspelled } from './config/misspelled.ts';
 import { normalizeHost, normalizeOrigin } from './config/origins.ts';
 import { rateLimitSettings, readLimits } from './config/rate-limits.ts';
+import { findRedisProblem } from './config/redis-url.ts';
 import { fileSetting, readSecretFiles } from './config/secret-files.ts';
 import type { LimitValues } from './rate-limits.ts';
 
@@ -58,23 +59,29 @@ const whole = (min: number, max: number, what = 'a whole number') =>
     .string()
     .refine((value) => /^\d+$/.test(value) && Number(value) >= min && Number(value) <= max, `must be ${what} from ${min} to ${max}`)
     .transform(Number);
-const url = (protocols: string[]) =>
-  z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
-    error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
-  });
-const databaseUrl = z
-  .string()
-  .trim()
-  .superRefine((value, context) => {
-    const problem = findProblem(value);
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
-  });
+/** The URL of the keys. `fetch` sends no user and password of a URL. */
+function findKeysProblem(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:\/\//i.test(text)) return 'must be a URL that starts with https:// or http://';
+  if (url.username !== '' || url.password !== '') return 'must not contain a user or password';
+  return undefined;
+}
+/** `find` returns why a value cannot be used: the rest of a sentence that begins with the name of the setting. */
+const checkedBy = (find: (value: string) => string | undefined) =>
+  z
+    .string()
+    .trim()
+    .superRefine((value, context) => {
+      const problem = find(value);
+      if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+    });
 /** White space at the end, such as the line break of a file, is not part of it. */
 const trimmed = z.string().transform((value) => value.trimEnd());
 const claim = trimmed.pipe(z.string().min(1, 'must not be blank'));
 const schemaName = z
   .string()
   .refine((name) => Buffer.byteLength(name) <= 63 && !/\0/.test(name), 'must be a name of at most 63 bytes')
+  .refine((name) => name === name.trim(), 'must not begin or end with white space')
   .refine((name) => !/^(pg_|information_schema$)/.test(name), 'must not be a schema of PostgreSQL itself');
 const networksOf = (value: string) => value.split(',').map((network) => network.trim());
 const namedNetworks = ['loopback', 'linklocal', 'uniquelocal'];
@@ -117,15 +124,15 @@ const settings = z.object({
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
     .default('info'),
   DATA_DIR: z.string().default('data'),
-  DATABASE_URL: databaseUrl.optional(),
+  DATABASE_URL: checkedBy(findProblem).optional(),
   DATABASE_POOL_SIZE: whole(2, 1000).default(10),
   DATABASE_SCHEMA: schemaName.optional(),
   DATABASE_PREPARE: z.enum(['auto', 'off'], 'must be auto or off').default('auto'),
-  REDIS_URL: trimmed.pipe(url(['redis:', 'rediss:'])).optional(),
+  REDIS_URL: checkedBy(findRedisProblem).optional(),
   IDENTITY: z.enum(['guest', 'jwt'], 'must be guest or jwt').optional(),
   JWT_SECRET: jwtSecret.optional(),
   JWT_SECRET_PREVIOUS: jwtSecret.optional(),
-  JWT_JWKS_URL: url(['https:', 'http:']).optional(),
+  JWT_JWKS_URL: checkedBy(findKeysProblem).optional(),
   JWT_ISSUER: claim.optional(),
   JWT_AUDIENCE: claim.optional(),
   BASE_PATH: z

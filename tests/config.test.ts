@@ -66,6 +66,8 @@ describe('the settings', () => {
       { storage: { databaseUrl: postgres.DATABASE_URL, poolSize: 10, schema: 'My "Chat"', preparesStatements: false } },
     ],
     [{ ...postgres, IDENTITY: 'guest', REDIS_URL: 'rediss://r:1' }, { redisUrl: 'rediss://r:1' }],
+    [{ ...postgres, IDENTITY: 'guest', REDIS_URL: 'redis://[::1]:1/2\n' }, { redisUrl: 'redis://[::1]:1/2' }],
+    [{ ...postgres, IDENTITY: 'guest', REDIS_URL: 'redis://ada:p%40%2F:@r?family=6' }, { redisUrl: 'redis://ada:p%40%2F:@r?family=6' }],
     [{ ALLOWED_ORIGINS: 'https://a.example, http://localhost:3000,' }, { allowedOrigins: ['https://a.example', 'http://localhost:3000'] }],
     [{ ALLOWED_ORIGINS: 'HTTPS://App.Example:443' }, { allowedOrigins: ['https://app.example'] }],
     [{ ALLOWED_ORIGINS: 'https://bücher.example:8443' }, { allowedOrigins: ['https://xn--bcher-kva.example:8443'] }],
@@ -117,12 +119,16 @@ describe('the settings', () => {
     LOG_LEVEL: ['loud', 'INFO'],
     DATABASE_URL: ['mysql://h/d', 'h', 'redis://h'],
     DATABASE_POOL_SIZE: ['1', '1001', 'ten', '2.5'],
-    DATABASE_SCHEMA: ['pg_chat', 'information_schema', 'x'.repeat(64), 'a\0b'],
+    DATABASE_SCHEMA: [' ', 'chat ', '\tchat', 'pg_chat', 'information_schema', 'x'.repeat(64), 'a\0b'],
     DATABASE_PREPARE: ['on', 'OFF'],
-    REDIS_URL: ['http://h', 'localhost:6379', 'redis'],
+    REDIS_URL: [
+      ...['http://h', 'localhost:6379', 'redis', 'redis:h', 'redis://', 'redis:///socket', '//h', '/tmp/redis.sock'],
+      ...['redis://:hunter2%zz@h', 'redis://ada%:hunter2@h', 'redis://:hunter2/x@h', 'redis://:hunter2?x@h', 'redis://:hunter2#x@h'],
+      ...['redis://h/chat', 'redis://h/-1', 'redis://h/1.5', 'redis://h/0/1', 'redis://h:x', 'redis://a:1,b:2'],
+    ],
     IDENTITY: ['anyone', 'JWT'],
     JWT_SECRET: ['x'.repeat(31), 'short'],
-    JWT_JWKS_URL: ['ftp://h/jwks', 'jwks.json'],
+    JWT_JWKS_URL: ['ftp://h/jwks', 'jwks.json', 'https:', 'https://', 'https://ada:hunter2@h/jwks', 'https://ada@h/jwks'],
     ALLOWED_ORIGINS: [
       ...['*', 'null', 'app.example', 'https://app.example/', 'https://a.example https://b.example', 'https://ok.example,x'],
       ...[
@@ -186,6 +192,7 @@ describe('the settings', () => {
       it(`refuse ${name}=${JSON.stringify(value)} with one sentence that names the setting`, () => {
         const message = refusalOf({ ...(name === 'REDIS_URL' ? postgres : {}), [name]: value });
         assert.match(message, new RegExp(`^${name} [^\\n]+\\.$`));
+        assert.doesNotMatch(message, /hunter2/);
       });
     }
   }

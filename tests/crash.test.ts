@@ -1,9 +1,12 @@
 // The embedded server is killed with SIGKILL repeatedly under load. It keeps what it acknowledged, in order and without a gap.
 
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { databaseIn } from '../src/storage/data-folder.ts';
 import * as gql from './gql/graphql.ts';
 import { createDataFolder } from './support/data-template.ts';
 import { startNode, startProgram } from './support/node.ts';
@@ -27,6 +30,21 @@ interface Room {
   readonly owner: Guest;
   readonly roomId: string;
 }
+
+it('starts after it was killed during its first start, while it created the database', { timeout: 240_000 }, async () => {
+  await using cleanup = new AsyncDisposableStack();
+  const folder = mkdtempSync(join(tmpdir(), 'gapless-first-'));
+  cleanup.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const env = { DATA_DIR: folder, PORT: String(await freePort()), LOG_LEVEL: 'warn' };
+  const files = () => (existsSync(databaseIn(folder)) ? readdirSync(databaseIn(folder), { recursive: true }).length : 0);
+  for (const least of [1, 300]) {
+    const starting = startProgram(env);
+    await until('a part of the database is there', () => files() >= least, 60_000);
+    await starting.stop('SIGKILL');
+  }
+  await using node = await startNode(env);
+  await Guest.signIn(node.url);
+});
 
 it('keeps every acknowledged message, in order and without a gap, however often it is killed', { timeout: 280_000 }, async () => {
   const seed = chooseSeed('killing the embedded server');

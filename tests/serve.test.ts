@@ -56,6 +56,7 @@ describe('a start that fails', { concurrency: 4 }, () => {
     ['a data folder below a file', () => ({ DATA_DIR: join(file, 'data') }), /^DATA_DIR /],
     ['a misspelled DATABASE_URL', () => ({ DATABSE_URL: 'postgres://gapless:hunter2@127.0.0.1/gapless' }), /^DATABSE_URL is not a setting/],
     ['a secret in a file that is not there', () => ({ DATABASE_URL_FILE: join(folder, 'nowhere') }), /^DATABASE_URL_FILE names /],
+    ['an address without its interface', () => ({ HOST: 'fe80::1', DATA_DIR: dataFolder() }), /^HOST fe80::1 /],
     [
       'a port in use',
       () => ({ DATABASE_URL: database.href, IDENTITY: 'guest', PORT: String(takenPort) }),

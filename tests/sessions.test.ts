@@ -308,3 +308,18 @@ describe('with tokens of a host application', () => {
     }
   });
 });
+
+for (const storage of storages) {
+  it(`signOut ends a token whose exp is in milliseconds, or is no instant, on ${storage}`, async () => {
+    await using place = await createPlace(storage);
+    await using server = await startServer({ env: { ...place.env, IDENTITY: 'jwt', JWT_SECRET: secret } });
+    for (const exp of [nowSeconds() * 1000, Number.MAX_SAFE_INTEGER, 1e300]) {
+      const ada = new Guest(server.url, await tokenOf('ada', { exp, jti: String(exp) }), '');
+      using socket = await RawSocket.open(server.url);
+      socket.send({ type: 'connection_init', payload: { authorization: `Bearer ${ada.token}` } });
+      assert.equal((await socket.next()).payload.expiresAt, '9999-12-31T23:59:59.000Z');
+      await ada.must(signOut);
+      assert.deepEqual(await refusalOf(ada), signedOut);
+    }
+  });
+}

@@ -1,7 +1,15 @@
 // The public keys of the host application, fetched from its JWKS URL. A withdrawn key is dropped, and a new one found, within a
 // bounded time. The number of fetches does not depend on the tokens that clients send.
 
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyOptions, type JWTVerifyResult, jwtVerify } from 'jose';
+import {
+  createLocalJWKSet,
+  errors,
+  type JSONWebKeySet,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  type JWTVerifyResult,
+  jwtVerify,
+} from 'jose';
 import type { Clock } from '../clock.ts';
 import { unavailable } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -40,10 +48,19 @@ export class KeySet {
     try {
       return await verifyWithAny(keys, token, options);
     } catch (error) {
+      this.#logUnusable(error);
       const newer = isOfUnknownKey(error) ? await this.#newerThan(keys) : undefined;
       if (!newer) throw error;
-      return verifyWithAny(newer, token, options);
+      return await verifyWithAny(newer, token, options).catch((failure: unknown) => {
+        this.#logUnusable(failure);
+        throw failure;
+      });
     }
+  }
+
+  #logUnusable(error: unknown): void {
+    if (!(error instanceof UnusableKey)) return;
+    logOccasionally(this.#log, 'warn', error.cause, 'a key of the host application cannot verify tokens', this.#clock.now());
   }
 
   async #current(): Promise<Keys> {
@@ -99,17 +116,31 @@ export class KeySet {
 /** A token that names no key is tried with each key that its algorithm allows. */
 async function verifyWithAny(keys: Keys, token: string, options: JWTVerifyOptions): Promise<JWTVerifyResult> {
   try {
-    return await jwtVerify(token, keys, options);
+    return await verifyWith(keys, token, options);
   } catch (error) {
     if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    let unusable: UnusableKey | undefined;
     for await (const key of error) {
       try {
-        return await jwtVerify(token, key, options);
+        return await verifyWith(() => key, token, options);
       } catch (failure) {
-        if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure;
+        if (failure instanceof UnusableKey) unusable = failure;
+        else if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure;
       }
     }
-    throw new errors.JWSSignatureVerificationFailed();
+    throw unusable ?? new errors.JWSSignatureVerificationFailed();
+  }
+}
+
+/** The key that a token is to be verified with is not a key of its algorithm: too short, for example, or not base64url. */
+class UnusableKey extends errors.JWSSignatureVerificationFailed {}
+
+/** Verifies a token. What jose does not throw itself is about the key: it comes from Web Crypto, or is a check of its size. */
+async function verifyWith(keys: JWTVerifyGetKey, token: string, options: JWTVerifyOptions): Promise<JWTVerifyResult> {
+  try {
+    return await jwtVerify(token, keys, options);
+  } catch (error) {
+    throw error instanceof errors.JOSEError ? error : new UnusableKey(undefined, { cause: error });
   }
 }
 

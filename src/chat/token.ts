@@ -8,10 +8,15 @@ import type { Session } from '../storage/revocations.ts';
 
 /** How much the clocks of this node and of the issuer may differ: for `exp`, `nbf` and `iat`. */
 export const clockToleranceSeconds = 5;
-/** The latest instant that a Date can represent, in milliseconds. */
-const lastInstantMs = 8.64e15;
+/**
+ * The end of the year 9999, in milliseconds: a token without an end in practice, such as one whose `exp` is in milliseconds,
+ * counts as valid until then. RFC 3339, in which clients get instants, has no later year, and PostgreSQL reads none.
+ */
+const lastInstantMs = Date.UTC(9999, 11, 31, 23, 59, 59);
 /** Maximum number of cached tokens, so that a reconnecting client costs no second signature check. */
 const maxKnownTokens = 10_000;
+/** Maximum length of a cached token. A valid token has many forms, because white space in its signature is ignored. */
+const maxKnownLength = 4096;
 /** TTL of the cache. A withdrawn key is accepted for this long after the keys were fetched again: see key-set.ts. */
 const knownMs = 30_000;
 /** Maximum length of `sub`, and of a `jti` that is used as it is. */
@@ -40,7 +45,7 @@ export function tokenChecker(verify: VerifySignature): (token: string) => Promis
     const found = known.get(token);
     if (found && !isExpired(found.expiresAt)) return found;
     const checked = await check(token, verify);
-    known.set(token, checked);
+    if (token.length <= maxKnownLength) known.set(token, checked);
     return checked;
   };
 }

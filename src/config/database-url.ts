@@ -23,6 +23,8 @@ export interface DatabaseAddress {
   readonly applicationName: string | undefined;
   /** Command-line options for the server, such as `-c geqo=off`. */
   readonly options: string | undefined;
+  /** The schema that Prisma or JDBC would use, which has no effect here: DATABASE_SCHEMA names it. */
+  readonly foreignSchema: string | undefined;
 }
 
 /** Why a URL cannot be used: the rest of a sentence that begins with the name of the setting. */
@@ -79,6 +81,7 @@ function parse(text: string): DatabaseAddress {
     sslKey: parameter('sslkey'),
     applicationName: parameter('application_name'),
     options: parameter('options'),
+    foreignSchema: parameter('schema') ?? parameter('currentSchema'),
   };
 }
 

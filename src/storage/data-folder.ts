@@ -1,8 +1,20 @@
 // Checks the data folder before the embedded database opens it: PGlite reports a folder that it cannot use late, without a
 // reason, or by writing into it.
 
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { ConfigError } from '../config.ts';
 
 /** The major version of PostgreSQL that PGlite is. */
@@ -13,6 +25,9 @@ const neededMiB = 16;
 
 export const databaseIn = (dataDir: string) => join(dataDir, 'pglite');
 
+/** There while a database is being created in the folder. Nobody has been served from it yet. */
+const creationIn = (dataDir: string) => `${databaseIn(dataDir)}.creating`;
+
 export const lockIn = (dataDir: string) => join(dataDir, 'lock');
 
 /** The sentence for a data folder that cannot be used. A relative path is shown in full, because it depends on where the server was started. */
@@ -20,10 +35,10 @@ export const unusable = (dataDir: string, reason: string) => new ConfigError(`DA
 
 /** Creates the folder if there is none. Throws ConfigError if it cannot be used. */
 export function requireDataFolder(dataDir: string): void {
-  attempt(dataDir, () => mkdirSync(dataDir, { recursive: true }));
+  attempt(dataDir, () => createFolder(resolve(dataDir)));
   if (existsSync(join(dataDir, 'PG_VERSION'))) throw unusable(dataDir, 'it belongs to a PostgreSQL server: name another folder');
   const database = databaseIn(dataDir);
-  const isNew = !existsSync(database) || isEmpty(dataDir, database);
+  const isNew = existsSync(creationIn(dataDir)) || !existsSync(database) || isEmpty(dataDir, database);
   if (!isNew) requireDatabase(dataDir, database);
   const free = freeMiB(dataDir);
   if (isNew && free < neededWhenNewMiB) {
@@ -31,6 +46,31 @@ export function requireDataFolder(dataDir: string): void {
   }
   // Last, because it creates the file.
   attempt(dataDir, () => closeSync(openSync(lockIn(dataDir), 'a')));
+}
+
+/**
+ * Notes that a new database is going to be created in the folder, which this process has locked. If an earlier start was ended
+ * in the middle of that, what it left is removed: PGlite could not open it. Does nothing if the folder has a database.
+ */
+export function beginCreation(dataDir: string): void {
+  const database = databaseIn(dataDir);
+  attempt(dataDir, () => {
+    if (existsSync(creationIn(dataDir))) rmSync(database, { recursive: true, force: true });
+    else if (existsSync(database) && !isEmpty(dataDir, database)) return;
+    writeFileSync(creationIn(dataDir), '');
+  });
+}
+
+/** Notes that the database is there, before anything is stored in it. */
+export const endCreation = (dataDir: string): void => attempt(dataDir, () => rmSync(creationIn(dataDir), { force: true }));
+
+/** Creates the folders above it, too. With `recursive`, mkdir never returns where the system has no folder but refuses with ENOENT, as in /proc. */
+function createFolder(path: string): void {
+  if (existsSync(path)) {
+    if (statSync(path).isDirectory()) return;
+  } else if (!existsSync(dirname(path))) createFolder(dirname(path));
+  else if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) throw new Error('it is a link that leads nowhere');
+  mkdirSync(path);
 }
 
 function attempt(dataDir: string, work: () => void): void {
@@ -93,6 +133,8 @@ const reasons: Record<string, string> = {
   EEXIST: 'it is a file: name a folder',
   EISDIR: 'lock in it is a folder: name another folder',
   ENOTDIR: 'a part of the path is a file: name a folder',
+  ENOENT: 'no folder can be created there: name another one',
+  ENAMETOOLONG: 'its name is too long',
   EACCES: 'this user may not write to it',
   EPERM: 'this user may not write to it',
   EROFS: 'it is on a read-only file system',

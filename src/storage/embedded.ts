@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ConfigError } from '../config.ts';
 import type { Log } from '../log.ts';
-import { databaseIn, explainDamage, lockIn, requireDataFolder, unusable } from './data-folder.ts';
+import { beginCreation, databaseIn, endCreation, explainDamage, lockIn, requireDataFolder, unusable } from './data-folder.ts';
 import type { Storage } from './database.ts';
 import { EmbeddedDialect } from './embedded-dialect.ts';
 import { EmbeddedThreads } from './embedded-threads.ts';
@@ -17,6 +17,7 @@ import { Rows } from './rows.ts';
 export async function openEmbedded(dataDir: string, log: Log): Promise<Storage> {
   requireDataFolder(dataDir);
   const lock = lockFolder(dataDir);
+  beginCreation(dataDir);
   const threads = new EmbeddedThreads(databaseIn(dataDir), log);
   const db = openKysely(new EmbeddedDialect(() => threads.current()));
   const close = async () => {
@@ -26,6 +27,7 @@ export async function openEmbedded(dataDir: string, log: Log): Promise<Storage> 
   };
   try {
     await migrate(db);
+    endCreation(dataDir);
   } catch (error) {
     await close();
     throw error instanceof DatabaseFailure ? explainDamage(dataDir, error.message) : error;

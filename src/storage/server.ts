@@ -33,6 +33,9 @@ interface PoolOptions {
 export async function openServer(config: ServerConfig, log: Log): Promise<Storage> {
   const { databaseUrl, poolSize, schema = defaultSchema } = config;
   const address = parseDatabaseUrl(databaseUrl);
+  if (address.foreignSchema !== undefined && address.foreignSchema !== schema) {
+    log.warn(`DATABASE_URL names the schema ${address.foreignSchema}, which has no effect: set DATABASE_SCHEMA to use it`);
+  }
   const connection = await connectionOf(address);
   const state = new ServerState(log, config.preparesStatements);
   const open = ({ max, connectTimeoutMs = defaultConnectTimeoutMs, answerTimeoutMs }: PoolOptions): Db => {

@@ -124,6 +124,7 @@ export function createGraphQLHandler(config: Config, services: Services, connect
     if (answer.single && answered.ok) return writeSingleEvent(response, answer.single);
     // A subscription whose client accepts no event stream is not read.
     answer.source?.stop();
+    if (answered.status === 406) throw new Refusal(406, answer.source ? streamOnly : unknownTypes);
     response.writeHead(answered.status).end(await answered.text());
   };
 
@@ -158,6 +159,9 @@ const pipelinedStream = () =>
   new Refusal(400, 'An event stream cannot be requested on a connection that still has other requests to answer.');
 /** Whether this server set the cookie. An application that sets the shared name also clears it. */
 const isOurs = (cookieName: string) => cookieName !== sharedName;
+const streamOnly = 'A subscription is answered with an event stream: send Accept: text/event-stream, or use a WebSocket.';
+const unknownTypes =
+  'The Accept header names no type that this server answers with: application/graphql-response+json, application/json, or text/event-stream.';
 const graphiqlIsOff = 'GraphiQL is turned off on this server (GRAPHIQL=off).';
 
 /** Whether a browser opens the address, instead of a client that sends an operation to it. */

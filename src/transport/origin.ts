@@ -2,6 +2,7 @@
 // checks it for every request.
 
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { normalizeOrigin } from '../config/origins.ts';
 import { matches } from './host.ts';
 import { Refusal } from './refusal.ts';
 import { type Credentials, credentialsOf, viewerHeader } from './viewer.ts';
@@ -89,6 +90,8 @@ const normalizeHost = (protocol: string, host: string | undefined): string | und
 
 function refusalOf(origin: string, headers: IncomingHttpHeaders): string {
   const { host = '' } = headers;
+  if (origin === 'null') return 'Pages without an origin of their own, such as files and sandboxed frames, may not use this server.';
+  if (normalizeOrigin(origin) === undefined) return `Pages of ${origin} may not use this server.`;
   if (!isOwnBehindProxy(origin, headers)) {
     return `Pages of ${origin} may not use this server: its operator can add them to ALLOWED_ORIGINS.`;
   }

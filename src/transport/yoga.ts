@@ -77,11 +77,11 @@ const badRequest = (message: string) => new GraphQLError(message, { extensions: 
 const executionOf = (config: Pick<Config, 'introspection'>): Plugin<Exchange> => ({
   onParse: ({ setParseFn }) => setParseFn((source) => parseDocument(String(source))),
   onValidate: ({ setValidationFn }) => setValidationFn((_schema, document) => validateDocument(document, config)),
-  onExecute: ({ setExecuteFn }) => setExecuteFn(async (args) => withStatus(await executeOperation(args))),
+  onExecute: ({ setExecuteFn }) => setExecuteFn(executeOperation),
   onSubscribe: ({ args, setSubscribeFn }) =>
     setSubscribeFn(async () => {
       const opened = await subscribeOperation(args);
-      if (!isResultSource(opened)) return withStatus(opened);
+      if (!isResultSource(opened)) return opened;
       const { answer, context } = args.contextValue as unknown as Exchange;
       answer.source = opened;
       // If the client left while the room was looked up, the source would not be stopped later.
@@ -90,11 +90,15 @@ const executionOf = (config: Pick<Config, 'introspection'>): Plugin<Exchange> =>
     }),
 });
 
-/** A result without data is the refusal of the request. Its status is that of its error, except as application/json. */
+/**
+ * A result without data is the refusal of the request. Its status is that of its error, except as application/json. Yoga has set
+ * the status of its own errors.
+ */
 function withStatus(result: ExecutionResult): ExecutionResult {
   if (result.data !== undefined) return result;
   const errors = result.errors?.map((error) => {
     const { message, nodes, source, positions, path, extensions } = error;
+    if (extensions['http'] !== undefined) return error;
     const options = {
       nodes,
       source,
@@ -124,7 +128,8 @@ const ourResults: Plugin<object, Exchange> = {
     if (Array.isArray(result)) return;
     if ('errors' in result && result.errors) {
       // Yoga's own errors have not been masked yet.
-      setResult({ ...result, errors: result.errors.map((error) => toClientError(error, serverContext.context.log)) });
+      const errors = result.errors.map((error) => toClientError(error, serverContext.context.log));
+      setResult(withStatus({ ...result, errors }));
     }
     const accept = request.headers.get('accept');
     // A subscription can be answered with an event stream only.

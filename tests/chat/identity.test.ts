@@ -317,6 +317,22 @@ describe('the users of a host application, by a key set', () => {
     assert.equal((await whoIs(server.url, await withoutKid(next.privateKey))).name, 'ada');
   });
 
+  it('are accepted beside a key that cannot be used, and refused with one', async () => {
+    await using keys = await startKeyServer();
+    const rsa = await createKey('rsa');
+    // 512 bits, no base64url, and without an exponent.
+    const broken = [{ n: 'r'.repeat(86), e: 'AQAB' }, { n: '!!', e: 'AQAB' }, { n: 'AQAB' }].map((part, i) => ({
+      ...{ ...part, kty: 'RSA', alg: 'RS256', kid: `broken ${i}` },
+    }));
+    keys.keys = [...broken, rsa.jwk];
+    await using server = await startHost({ JWT_JWKS_URL: keys.url });
+    assert.equal((await whoIs(server.url, await sign({}, rsa.privateKey, { alg: 'RS256' }))).name, 'ada');
+    for (const { kid } of broken) {
+      const token = await sign({}, rsa.privateKey, { alg: 'RS256', kid });
+      assert.equal(await refusal(server.url, `Bearer ${token}`), '401 UNAUTHENTICATED');
+    }
+  });
+
   it('are still accepted with the known keys while the key set cannot be fetched', async () => {
     const clock = new ManualClock();
     await using keys = await startKeyServer();

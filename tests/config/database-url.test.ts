@@ -43,6 +43,8 @@ describe('a DATABASE_URL', () => {
     ],
     // What others add, and libpq or pg ignores
     ['postgres://db/chat?pgbouncer=true&channel_binding=require', { host: 'db', database: 'chat' }],
+    ['postgres://db/chat?schema=app', { host: 'db', database: 'chat', foreignSchema: 'app' }],
+    ['postgres://db/chat?currentSchema=app', { host: 'db', database: 'chat', foreignSchema: 'app' }],
     [' postgres://db/chat\n', { host: 'db', database: 'chat' }],
   ];
   for (const [url, expected] of accepted) {

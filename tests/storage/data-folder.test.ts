@@ -2,7 +2,19 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -49,6 +61,15 @@ describe('a data folder', { timeout: 240_000 }, () => {
     await requireRefused(join(file, 'data'), /a part of the path is a file/);
   });
 
+  it('is refused where no folder can be created', async () => {
+    await requireRefused('/proc/gapless/data', /no folder can be created there/);
+    const link = join(folder, 'dangling');
+    symlinkSync(join(folder, 'nowhere'), link);
+    await requireRefused(link, /it is a link that leads nowhere/);
+    await requireRefused(join(link, 'data'), /it is a link that leads nowhere/);
+    await requireRefused(join(folder, 'x'.repeat(300)), /its name is too long/);
+  });
+
   it('is named in full, whatever the working directory is', async () => {
     const file = join(folder, 'relative');
     writeFileSync(file, '');
@@ -87,6 +108,20 @@ describe('a data folder', { timeout: 240_000 }, () => {
     const lock = create('lock');
     writeFileSync(join(lock, 'lock'), 'x'.repeat(4096));
     await requireRefused(lock, /its file lock is not one of Gapless/);
+  });
+
+  it('begins anew if the creation of its database was interrupted, and only then', async () => {
+    const path = create('interrupted');
+    const creation = `${databaseIn(path)}.creating`;
+    writeFileSync(creation, '');
+    mkdirSync(databaseIn(path));
+    writeFileSync(join(databaseIn(path), 'part'), '');
+    await (await openStorage({ dataDir: path }, silentLog))[Symbol.asyncDispose]();
+    assert.ok(!existsSync(creation));
+    assert.ok(!existsSync(join(databaseIn(path), 'part')));
+    writeFileSync(join(databaseIn(path), 'kept'), '');
+    await (await openStorage({ dataDir: path }, silentLog))[Symbol.asyncDispose]();
+    assert.ok(existsSync(join(databaseIn(path), 'kept')));
   });
 
   it('has the format that this version reads, and is refused in any other', async () => {

@@ -200,6 +200,21 @@ describe('tables that are there already', { timeout: 120_000 }, () => {
     await (await openStorage({ databaseUrl: database.url, poolSize: 2, schema: 'public' }, silentLog))[Symbol.asyncDispose]();
   });
 
+  it('are not in the schema that the URL names for Prisma, and the log says so', async () => {
+    await using database = await createDatabase();
+    const url = new URL(database.url);
+    url.searchParams.set('schema', 'app');
+    for (const [schema, warnings] of [
+      ['app', 0],
+      ['public', 1],
+    ] as const) {
+      const { log, lines } = collectLog();
+      await (await openStorage({ databaseUrl: url.href, poolSize: 2, schema }, log))[Symbol.asyncDispose]();
+      assert.equal(lines.length, warnings);
+      for (const line of lines) assert.match(String(line['msg']), /schema app, which has no effect: set DATABASE_SCHEMA/);
+    }
+  });
+
   it('of a newer version are used, and the log names its migrations', async () => {
     await using database = await createDatabase();
     await using admin = await connectTo(database.url);

@@ -98,6 +98,14 @@ describe('the origin of a page', () => {
     }
   });
 
+  it('does not name ALLOWED_ORIGINS where it cannot contain the origin', async () => {
+    for (const origin of ['null', 'file://', 'app://gapless', 'https://ada@app.example', 'x']) {
+      const { status, text } = await ask({ origin });
+      assert.equal(status, 403, origin);
+      assert.doesNotMatch(text, /ALLOWED_ORIGINS/, origin);
+    }
+  });
+
   it('decides whether a cookie counts: not in a request that a page of another site has caused', async () => {
     const origin = 'https://app.example';
     for (const site of ['cross-site', 'same-site']) {

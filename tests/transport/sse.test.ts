@@ -99,6 +99,29 @@ describe('an event stream', () => {
     });
   }
 
+  for (const [accept, status] of [
+    ['text/event-stream', 404],
+    ['application/graphql-response+json', 404],
+    // Errors of GraphQL have no status of their own there (https://graphql.github.io/graphql-over-http/draft/#sec-application-json).
+    ['application/json', 200],
+    ['*/*', 200],
+  ] as const) {
+    it(`is refused with ${status}, and never as a failure of the server, if the client accepts ${accept}`, async () => {
+      const { response } = await EventStream.open(ada, events, {
+        variables: { roomId: 'x' },
+        headers: { accept },
+      });
+      const { errors } = (await response.json()) as { errors: { extensions: { code: string } }[] };
+      assert.deepEqual([response.status, errors[0]?.extensions.code], [status, 'NOT_FOUND']);
+    });
+  }
+
+  it('is refused with a sentence if the client accepts no event stream', async () => {
+    const roomId = await ada.createRoom();
+    const { response } = await EventStream.open(ada, events, { variables: { roomId }, headers: { accept: 'application/json' } });
+    assert.match(await response.text(), /Accept: text\/event-stream/);
+  });
+
   it('is refused with 400 if the operation does not parse, and with 405 for a mutation by GET', async () => {
     assert.equal((await EventStream.open(ada, 'subscription {')).response.status, 400);
     assert.equal((await EventStream.open(ada, 'mutation { signOut { signedOut } }')).response.status, 405);
