@@ -89,6 +89,7 @@ const normalizeHost = (protocol: string, host: string | undefined): string | und
 
 function refusalOf(origin: string, headers: IncomingHttpHeaders): string {
   const { host = '' } = headers;
+  if (origin === 'null') return 'Pages without an origin may not use this server, such as a local file or a sandboxed frame.';
   if (!isOwnBehindProxy(origin, headers)) {
     return `Pages of ${origin} may not use this server: its operator can add them to ALLOWED_ORIGINS.`;
   }
