@@ -132,6 +132,28 @@ describe('the tabs of one browser', { timeout: 300_000 }, () => {
     assert.deepEqual(ada.pageErrors, []);
   });
 
+  it('say that something was copied only if it was, and that there is no link if there is none', async () => {
+    await using ada = await Person.arrive(chat.browser, chat.origin, 'Ada of copies');
+    // As on http with another host than localhost.
+    await ada.page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+    await ada.page.getByRole('button', { name: /Account: Ada of copies/ }).click();
+    const dialog = ada.page.getByRole('dialog');
+    const id = dialog.getByRole('textbox', { name: 'Your user ID' });
+    await dialog.getByRole('button', { name: 'Copy' }).click();
+    assert.equal(await ada.page.evaluate(() => String(globalThis.getSelection())), await id.inputValue());
+    assert.equal(await dialog.getByRole('button', { name: 'Copied' }).count(), 0);
+
+    const outage = Promise.withResolvers<void>();
+    await ada.page.route('**/graphql', (route) => outage.promise.then(() => route.abort()));
+    await dialog.getByRole('button', { name: 'Sign out' }).click();
+    await dialog.getByText('A guest has no password').waitFor();
+    assert.ok(await dialog.getByRole('button', { name: 'Sign out' }).isDisabled());
+    outage.resolve();
+    await dialog.getByText('The server did not give you a link.').waitFor();
+    assert.ok(await dialog.getByRole('button', { name: 'Sign out' }).isEnabled());
+    assert.deepEqual(ada.pageErrors, []);
+  });
+
   it('do not change their viewer by a link unless they are asked, and say if it does not work', async () => {
     await using ada = await Person.arrive(chat.browser, chat.origin, 'Ada of questions');
     const other = await Guest.signIn(chat.server.url, 'Somebody else');
@@ -185,6 +207,6 @@ describe('the tabs of one browser', { timeout: 300_000 }, () => {
 async function signOut(person: Person): Promise<void> {
   const dialog = person.page.getByRole('dialog');
   await dialog.getByRole('button', { name: 'Sign out' }).click();
-  await person.page.getByText('cannot come back').waitFor();
+  await person.page.getByText('only with your link').waitFor();
   await dialog.getByRole('button', { name: 'Sign out' }).click();
 }
