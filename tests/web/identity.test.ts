@@ -97,6 +97,9 @@ describe('the tabs of one browser', { timeout: 300_000 }, () => {
     await ada.page.getByRole('button', { name: /Ada of exits/ }).click();
     await signOut(ada);
     for (const page of [ada.page, other]) await page.getByRole('textbox', { name: 'Your name' }).waitFor();
+    // What was written was deleted with the session.
+    const claim = other.getByText('Nothing that you wrote is lost.');
+    await until('the other tab does not claim that nothing is lost', async () => (await claim.count()) === 0);
   });
 
   it('take a guest back who has kept their link, which no server sees', async () => {
