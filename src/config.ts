@@ -165,7 +165,7 @@ const settings = z.object({
 });
 
 /** The settings that can be read from a file. */
-const secretNames = ['DATABASE_URL', 'REDIS_URL', 'JWT_SECRET'] as const satisfies (keyof typeof settings.shape)[];
+const secretNames = ['DATABASE_URL', 'REDIS_URL', 'JWT_SECRET', 'JWT_SECRET_PREVIOUS'] as const satisfies (keyof typeof settings.shape)[];
 
 /** The names of all settings. */
 export const settingNames = [...Object.keys(settings.shape), ...secretNames.map(fileSetting), ...rateLimitSettings];

@@ -1,8 +1,9 @@
 // The answers of a node to load balancers and monitoring.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { startPostgres } from './support/postgres.ts';
+import { createDatabase, startPostgres } from './support/postgres.ts';
 import { until } from './support/process.ts';
 import { Guest, startServer } from './support/server.ts';
 
@@ -31,6 +32,24 @@ describe('a node', { timeout: 60_000 }, () => {
     await until('the node knows', async () => (await ask(server.url, '/ready')).database === 'ok', 5000);
     assert.deepEqual(await both(), [ok, ok]);
     await Guest.signIn(server.url);
+  });
+
+  it('has no counter that docs/delivery.md does not explain', async () => {
+    const documented = readFileSync(new URL('../docs/delivery.md', import.meta.url), 'utf8');
+    await using database = await createDatabase();
+    const env = { DATABASE_URL: database.url, IDENTITY: 'guest', REDIS_URL: process.env['REDIS_URL'] as string };
+    await using server = await startServer({ env });
+    const response = await fetch(new URL('/ready', server.url));
+    const { counts } = (await response.json()) as { counts: Record<string, Record<string, number>> };
+    const names = Object.entries(counts).flatMap(([part, numbers]) => Object.keys(numbers).map((name) => [part, name] as const));
+    assert.ok(names.length > 10);
+    const rows = documented.split('\n').filter((line) => line.startsWith('| `counts.'));
+    const isExplained = ([part, name]: readonly [string, string]) =>
+      rows.some((row) => row.startsWith(`| \`counts.${part}.`) && new RegExp(`[.\`]${name}\``).test(row));
+    assert.deepEqual(
+      names.filter((each) => !isExplained(each)),
+      [],
+    );
   });
 
   it('answers from memory: 1,000 requests cause few statements', async () => {

@@ -8,7 +8,7 @@ export interface Backoff {
   readonly maxMs: number;
 }
 
-export const defaultBackoff: Backoff = { firstMs: 500, maxMs: 15_000 };
+const defaultBackoff: Backoff = { firstMs: 500, maxMs: 15_000 };
 
 export const backoffOf = ({
   backoff: { firstMs = defaultBackoff.firstMs, maxMs = defaultBackoff.maxMs } = {},

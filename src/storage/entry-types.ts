@@ -19,7 +19,7 @@ interface EntryTypeDefinition {
   readonly endsRightOf?: 'user' | 'everyone';
 }
 
-export const entryTypes = {
+const entryTypes = {
   MessageAdded: { columns: ['messageId'] },
   MessageEdited: { columns: ['messageId'], changesMessage: true },
   MessageDeleted: { columns: ['messageId'], changesMessage: true },
@@ -44,13 +44,13 @@ export type StoredEvent = { readonly type: string } & { readonly [Column in Entr
 type Columns = { readonly [Column in EntryColumn]?: unknown };
 
 /** The columns of an event that sets none. */
-export const noColumns: Record<EntryColumn, null> = { messageId: null, userId: null, throughNumber: null };
+const noColumns: Record<EntryColumn, null> = { messageId: null, userId: null, throughNumber: null };
 export const entryColumns = Object.keys(noColumns) as EntryColumn[];
 
 /** The types whose entries do not end a right. A type that this version does not know may end one. */
 export const typesThatEndNoRight = (Object.keys(entryTypes) as EntryType[]).filter((type) => definitionOf(type).endsRightOf === undefined);
 
-export const isEntryType = (type: string): type is EntryType => Object.hasOwn(entryTypes, type);
+const isEntryType = (type: string): type is EntryType => Object.hasOwn(entryTypes, type);
 
 export const toStored = (event: LogEvent): StoredEvent => ({ ...noColumns, type: event.type, ...columnsOf(event.type, event as Columns) });
 

@@ -3,7 +3,7 @@
 
 import { typeid } from 'typeid-js';
 
-export const idKinds = ['user', 'room', 'membership', 'message'] as const;
+const idKinds = ['user', 'room', 'membership', 'message'] as const;
 export type IdKind = (typeof idKinds)[number];
 
 export function newId(kind: IdKind): string {

@@ -33,10 +33,12 @@ describe('a secret', () => {
   it('is read from a file, without the white space at its end', () => {
     const config = readConfig({
       JWT_SECRET_FILE: fileWith(`${secret} \r\n`),
+      JWT_SECRET_PREVIOUS_FILE: fileWith(`${secret}, formerly\n`),
       DATABASE_URL_FILE: fileWith('postgres://ada:hunter2@db/chat\n'),
       REDIS_URL_FILE: fileWith('redis://:hunter2@redis\n'),
     });
-    assert.deepEqual(config.identity, { mode: 'jwt', key: { secret }, issuer: undefined, audience: undefined });
+    const key = { secret, previousSecret: `${secret}, formerly` };
+    assert.deepEqual(config.identity, { mode: 'jwt', key, issuer: undefined, audience: undefined });
     assert.ok('databaseUrl' in config.storage);
     assert.equal(config.storage.databaseUrl, 'postgres://ada:hunter2@db/chat');
     assert.equal(config.redisUrl, 'redis://:hunter2@redis');

@@ -122,6 +122,20 @@ describe('the web chat', { timeout: 300_000 }, () => {
     assert.deepEqual(ada.pageErrors, []);
   });
 
+  it('shows the time beside a text from right to left as it shows it elsewhere', async () => {
+    await using ada = await Person.arrive(browser, origin, 'Ada of both sides', { locale: 'en-US' });
+    await ada.createRoom('Both sides');
+    await ada.say('مرحبا بالعالم');
+    const time = ada.message('مرحبا بالعالم').locator('time');
+    await time.waitFor();
+    const styles = await time.evaluate((element) => {
+      const { direction } = globalThis.getComputedStyle(element);
+      const { marginLeft, marginRight } = globalThis.getComputedStyle(element.parentElement as typeof element);
+      return { direction, marginLeft, marginRight };
+    });
+    assert.deepEqual(styles, { direction: 'ltr', marginLeft: '0px', marginRight: '12px' });
+  });
+
   it('shows every message as text, even if it looks like markup or a script', async () => {
     await using ada = await Person.arrive(browser, origin, 'Ada');
     await ada.createRoom('Mischief');

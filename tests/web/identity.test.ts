@@ -97,6 +97,9 @@ describe('the tabs of one browser', { timeout: 300_000 }, () => {
     await ada.page.getByRole('button', { name: /Ada of exits/ }).click();
     await signOut(ada);
     for (const page of [ada.page, other]) await page.getByRole('textbox', { name: 'Your name' }).waitFor();
+    // What was written was deleted with the session.
+    const claim = other.getByText('Nothing that you wrote is lost.');
+    await until('the other tab does not claim that nothing is lost', async () => (await claim.count()) === 0);
   });
 
   it('take a guest back who has kept their link, which no server sees', async () => {
@@ -129,6 +132,28 @@ describe('the tabs of one browser', { timeout: 300_000 }, () => {
     // The cookie has a token of its own.
     const cookies = await ada.context.cookies();
     assert.ok(cookies.every(({ httpOnly, value }) => httpOnly && value !== token));
+    assert.deepEqual(ada.pageErrors, []);
+  });
+
+  it('say that something was copied only if it was, and that there is no link if there is none', async () => {
+    await using ada = await Person.arrive(chat.browser, chat.origin, 'Ada of copies');
+    // As on http with another host than localhost.
+    await ada.page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+    await ada.page.getByRole('button', { name: /Account: Ada of copies/ }).click();
+    const dialog = ada.page.getByRole('dialog');
+    const id = dialog.getByRole('textbox', { name: 'Your user ID' });
+    await dialog.getByRole('button', { name: 'Copy' }).click();
+    assert.equal(await ada.page.evaluate(() => String(globalThis.getSelection())), await id.inputValue());
+    assert.equal(await dialog.getByRole('button', { name: 'Copied' }).count(), 0);
+
+    const outage = Promise.withResolvers<void>();
+    await ada.page.route('**/graphql', (route) => outage.promise.then(() => route.abort()));
+    await dialog.getByRole('button', { name: 'Sign out' }).click();
+    await dialog.getByText('A guest has no password').waitFor();
+    assert.ok(await dialog.getByRole('button', { name: 'Sign out' }).isDisabled());
+    outage.resolve();
+    await dialog.getByText('The server did not give you a link.').waitFor();
+    assert.ok(await dialog.getByRole('button', { name: 'Sign out' }).isEnabled());
     assert.deepEqual(ada.pageErrors, []);
   });
 
@@ -185,6 +210,6 @@ describe('the tabs of one browser', { timeout: 300_000 }, () => {
 async function signOut(person: Person): Promise<void> {
   const dialog = person.page.getByRole('dialog');
   await dialog.getByRole('button', { name: 'Sign out' }).click();
-  await person.page.getByText('cannot come back').waitFor();
+  await person.page.getByText('only with your link').waitFor();
   await dialog.getByRole('button', { name: 'Sign out' }).click();
 }

@@ -37,8 +37,9 @@ const en = {
   copied: 'Copied',
   signOut: 'Sign out',
   confirmSignOut: (name: string) =>
-    `Without the link below, you cannot come back as ${name}: a guest has no password, and whoever signs in with this name is somebody else.`,
+    `A guest has no password: you can come back as ${name} only with your link. Whoever signs in with this name is somebody else.`,
   recoveryLink: 'Your link to come back',
+  noRecoveryLink: 'The server did not give you a link. Close this dialog and try again before you sign out.',
   recoveryHint: (name: string) => `It works for 30 days. Keep it to yourself: whoever opens it is ${name}.`,
   recover: (name: string) => `This link signs you in as ${name}.`,
   recoverRefused: 'This link does not work any more.',
@@ -187,8 +188,9 @@ const ko: Words = {
   copied: '복사됨',
   signOut: '로그아웃',
   confirmSignOut: (name) =>
-    `아래 링크가 없으면 다시 ${name}님으로 돌아올 수 없습니다. 게스트에게는 비밀번호가 없고, 같은 이름으로 로그인해도 다른 사람이 됩니다.`,
+    `게스트에게는 비밀번호가 없어서 링크가 있어야만 ${name}님으로 돌아올 수 있습니다. 같은 이름으로 로그인해도 다른 사람이 됩니다.`,
   recoveryLink: '다시 돌아올 수 있는 링크',
+  noRecoveryLink: '서버에서 링크를 받지 못했습니다. 이 창을 닫고 로그아웃하기 전에 다시 시도하세요.',
   recoveryHint: (name) => `30일 동안 쓸 수 있습니다. 이 링크를 여는 사람은 누구나 ${name}님이 되니 다른 사람에게 알려 주지 마세요.`,
   recover: (name) => `이 링크로 ${name}님으로 로그인합니다.`,
   recoverRefused: '더 이상 쓸 수 없는 링크입니다.',

@@ -38,11 +38,7 @@ export function PendingMessage({ unsent, continues }: { unsent: Unsent; continue
           {refusal === undefined ? (
             <span className="message-meta">
               {number === undefined ? (
-                slowed ? (
-                  words.sendingSoon
-                ) : (
-                  words.sending
-                )
+                <span>{slowed ? words.sendingSoon : words.sending}</span>
               ) : (
                 <time>{timeOf(new Date(at).toISOString(), language)}</time>
               )}

@@ -34,6 +34,8 @@ export type SessionState =
 
 /** Id of the last guest. A guest who signs in again gets a new id, and inherits unsent messages and drafts. */
 const lastGuestKey = 'gapless.last-guest';
+/** Whether the guest has signed out in a tab of this browser. What they wrote was deleted then. */
+const hasSignedOut = () => local.get(lastGuestKey) === undefined;
 
 export class Session {
   readonly state = new Store<SessionState>({ at: 'opening', failing: false });
@@ -136,6 +138,7 @@ export class Session {
     const { value } = this.state;
     if (value.at === 'signedIn' && local.get(lastGuestKey) !== value.chat.viewer.id) this.#begin(value.chat.viewer, 'signedOut');
     if (value.at === 'replaced') this.#begin(value.former);
+    if (value.at === 'signedOut' && value.ended === 'refused' && hasSignedOut()) this.state.set({ at: 'signedOut', ended: 'signedOut' });
   }
 
   /** The server refuses the viewer, or somebody else is signed in now. Cookies are shared by all tabs, tokens are not. */
@@ -169,7 +172,7 @@ export class Session {
 
   async #open(options: ApiOptions, signal: AbortSignal, former: PersonFragment | undefined, ended: End): Promise<void> {
     const viewer = await this.#askWho(options, signal);
-    if (!viewer) return former ? this.#leave(ended) : this.state.set({ at: 'signedOut', ended: undefined });
+    if (!viewer) return former ? this.#leave(hasSignedOut() ? 'signedOut' : ended) : this.state.set({ at: 'signedOut', ended: undefined });
     if (former && former.id !== viewer.user.id) return this.state.set({ at: 'replaced', former, viewer: viewer.user });
     if (this.identity === 'guest') {
       for (const before of [local.get(lastGuestKey), this.#inheritFrom]) {
