@@ -157,6 +157,7 @@ export const connectionAttacks: readonly Attack[] = [
   {
     name: 'event streams, not read',
     does: '100 event streams of long messages from the start of a room, which nobody reads',
+    modes: ['unlimited'],
     users: 5,
     async run(target, tally, signal, begun) {
       const query = 'subscription($id:ID!,$after:String){messageAdded(roomId:$id,after:$after){a:body b:body c:body body}}';
@@ -186,6 +187,7 @@ export const connectionAttacks: readonly Attack[] = [
   {
     name: 'pipelined after an event stream',
     does: '50 event streams, each with 500 requests in the packets after it',
+    modes: ['unlimited'],
     async run(target, tally, signal, begun) {
       const sockets = await openTcps(target, 50);
       begun();
@@ -203,6 +205,7 @@ export const connectionAttacks: readonly Attack[] = [
   {
     name: 'pipelined large answers, not read',
     does: '200 connections with 30 requests for 8 MiB each, which nobody reads',
+    modes: ['unlimited'],
     users: 10,
     async run(target, tally, signal, begun) {
       const names = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}:body`).join(' ');

@@ -36,6 +36,7 @@ export const documentAttacks: readonly Attack[] = [
   {
     name: 'introspection allowed',
     does: 'the standard introspection, anonymous, never the same text, 4 at once',
+    modes: ['unlimited'],
     async run(target, tally, signal, begun) {
       begun();
       const query = getIntrospectionQuery();
@@ -90,6 +91,7 @@ export const documentAttacks: readonly Attack[] = [
   {
     name: 'large answers, not read',
     does: '200 idle sockets of 10 users each ask for 8 MiB and read nothing',
+    modes: ['unlimited'],
     users: 10,
     async run(target, tally, signal, begun) {
       const sockets = await AttackSocket.openMany(target, tally, 200, (index) => target.users[index % 10]?.token);
@@ -103,6 +105,7 @@ export const documentAttacks: readonly Attack[] = [
   {
     name: 'name searches',
     does: '15 searches for two letters in 200,000 names, in each of 12 requests at once of one user',
+    modes: ['unlimited'],
     async run(target, tally, signal, begun) {
       begun();
       await inLoops(12, signal, (loop) => post(target, tally, target.users[0]?.token, searches(loop % 2 === 0 ? 15 : 90)));
