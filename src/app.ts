@@ -27,6 +27,7 @@ import { createHostCheck } from './transport/host.ts';
 import { createHttpHandler } from './transport/http.ts';
 import { RefusalLog } from './transport/refusal-log.ts';
 import { RevokedViewers } from './transport/revoked-viewers.ts';
+import { Shares } from './transport/shares.ts';
 import { WebSocketEndpoint } from './transport/websocket.ts';
 
 /** How long requests and sockets may take to end after the server has asked them to. */
@@ -118,7 +119,11 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   });
   const { address } = await listen(server, config);
   // No connection is accepted before this turn of the event loop has ended.
-  const doors = { requireHost: createHostCheck(config, address), refusals: opened.use(new RefusalLog(log, clock)) };
+  const doors = {
+    requireHost: createHostCheck(config, address),
+    refusals: opened.use(new RefusalLog(log, clock)),
+    shares: new Shares(clock),
+  };
   server.on('request', createHttpHandler(config, services, readiness, connections, doors));
   server.on('connection', connections.add);
   server.on('upgrade', new WebSocketEndpoint(config, services, connections, doors).upgrade);

@@ -13,17 +13,19 @@ import { hasWaiting, waitForTurn } from './pipeline.ts';
 import { answerDatabase, answerHealth, answerReadiness, type Readiness } from './readiness.ts';
 import { Refusal } from './refusal.ts';
 import type { RefusalLog } from './refusal-log.ts';
+import type { Shares } from './shares.ts';
 import { graphqlPath, targetOf } from './target.ts';
 
 /** What is checked of every request, over HTTP and WebSocket. */
 export interface Doors {
   readonly requireHost: HostCheck;
   readonly refusals: RefusalLog;
+  readonly shares: Shares;
 }
 
 export function createHttpHandler(config: Config, services: Services, readiness: Readiness, connections: Connections, doors: Doors) {
   const pages = openPages(config, services.log);
-  const graphql = createGraphQLHandler(config, services, connections, pages);
+  const graphql = createGraphQLHandler(config, services, connections, pages, doors.shares);
 
   async function route(request: IncomingMessage, response: ServerResponse, pipelined: boolean): Promise<void> {
     const target = targetOf(request, config.basePath);
