@@ -119,7 +119,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   });
   const { address } = await listen(server, config);
   // No connection is accepted before this turn of the event loop has ended.
-  const doors = openDoors(config, address, refusals);
+  const doors = openDoors(config, address, refusals, clock);
   server.on('request', createHttpHandler(config, services, readiness, connections, doors));
   server.on('connection', connections.add);
   server.on('upgrade', new WebSocketEndpoint(config, services, connections, doors).upgrade);

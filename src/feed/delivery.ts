@@ -25,7 +25,9 @@ export interface Sink<Result> {
   readonly open: boolean;
   /** Whether a result may be written now. False once closed. */
   readonly ready: boolean;
-  /** Resolves when `ready` or `open` may have changed. */
+  /** Whether this result may be written now, if `ready`. False for a large one while too much waits for other clients. Undefined: always true. */
+  accepts?(result: Result): boolean;
+  /** Resolves when `ready`, `open` or `accepts` may have changed. */
   drained(): Promise<void>;
   /** Writes a result. Called only while `ready`. */
   write(result: Result): void;

@@ -128,13 +128,13 @@ export class Feed implements AsyncIterable<never> {
     const results = wanted.length === 0 ? [] : await this.#execute(operation, wanted, alone);
     this.#together = results ? Math.min(2 * this.#together, maxTogether) : 1;
     if (!results) return; // 1
-    while (alone && !sink.ready && sink.open && !this.#ended) await this.#untilReady(sink); // 2
+    while (alone && !this.#isReadyFor(sink, results[0]) && sink.open && !this.#ended) await this.#untilReady(sink); // 2
     if (epoch !== this.#room.epoch) return; // 3
     let written = 0;
     for (const delivery of deliveries) {
       if (this.#ended || !sink.open) return;
       const isWanted = this.#watch.wants(delivery.type);
-      if (isWanted && !sink.ready) {
+      if (isWanted && !this.#isReadyFor(sink, results[written])) {
         this.#together = 1; // 2
         return;
       }
@@ -150,6 +150,10 @@ export class Feed implements AsyncIterable<never> {
     const execute = () => this.#liveRooms.inTurn(async () => (this.#ended ? [] : operation.execute(deliveries)));
     if (alone) return this.#retry(execute);
     return execute().catch(() => undefined);
+  }
+
+  #isReadyFor<Result>(sink: Sink<Result>, result: Result | undefined): boolean {
+    return sink.ready && (result === undefined || (sink.accepts?.(result) ?? true));
   }
 
   async #untilReady(sink: Sink<never>): Promise<void> {
@@ -171,7 +175,8 @@ export class Feed implements AsyncIterable<never> {
       deliver: (entry, result) => {
         if (entry.seq <= this.#position.seq) return true;
         // The entry that ends the viewer's right is not shared. Its delivery ends the feed.
-        if (this.#isLast(entry) || !follows(entry, this.#position) || (result !== undefined && !sink.ready)) return false;
+        if (this.#isLast(entry) || !follows(entry, this.#position) || (result !== undefined && !this.#isReadyFor(sink, result)))
+          return false;
         this.#position = entry;
         if (result !== undefined) sink.write(result);
         return true;

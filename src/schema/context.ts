@@ -29,6 +29,18 @@ export const servicesOf = ({ storage, chat, liveRooms, identity, limits, log }: 
   log,
 });
 
+/** What the client of an operation may use of the node. */
+export interface Share {
+  /** Resolves when the client has rested from its earlier operations. Undefined if it need not rest. */
+  rested(): Promise<void> | undefined;
+  /** Counts CPU time that the operation took. */
+  charge(ms: number): void;
+  /** Runs an operation that may be large when its turn comes. `work` also returns for how long it blocked the event loop. */
+  runLarge<Result>(work: () => Promise<{ result: Result; blockedMs: number }>): Promise<Result>;
+  /** Whether an answer of this size may wait for the client to read it. */
+  accepts(bytes: number): boolean;
+}
+
 export interface Context extends Services {
   /** Undefined for a request without a token. */
   readonly viewer: Viewer | undefined;
@@ -36,6 +48,8 @@ export interface Context extends Services {
   readonly address?: string | undefined;
   /** The header Last-Event-ID of a reconnecting event stream. Takes precedence over `after`, which is that of the first request. */
   readonly lastEventId?: string | undefined;
+  /** Undefined if the operation does not come from a client. */
+  readonly share?: Share | undefined;
   /** Whether the client still wants the result. */
   readonly wanted: () => boolean;
   /** Continues the connection of this request with a new token. Undefined if the request did not come over a WebSocket. */

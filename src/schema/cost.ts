@@ -5,6 +5,7 @@ import { createComplexityRule } from '@pothos/plugin-complexity';
 import { type DocumentNode, GraphQLError, Kind, type ValidatedExecutionArgs, validate, visit } from 'graphql';
 import type { PageArgs } from '../storage/page.ts';
 import type { Context } from './context.ts';
+import { isLargeIntrospection } from './introspection.ts';
 
 /** Maximum number of fields to resolve, estimated from the requested page sizes. */
 const maxCost = 50_000;
@@ -34,24 +35,31 @@ export const costOfPage =
 /** The cost of the lists of a page. `costOfPage` has already counted their length. */
 export const costOfList = { field: 1, multiplier: 1 };
 
-/** Operations within the limits for all variables, by document. A cache, because most operations are sent repeatedly. */
-const withinLimits = new WeakMap<DocumentNode, Set<string | undefined>>();
+/** An operation that may cost more is executed when no other large one is. A page of 100 messages with their senders costs less. */
+const largeCost = 4000;
 
-/** The errors of an operation that exceeds a limit. Empty if it may be executed. */
-export function costErrors({
-  schema,
-  document,
-  operation,
-  rawVariableValues,
-  contextValue,
-}: ValidatedExecutionArgs): readonly GraphQLError[] {
+/** The cost of an operation within the limits. */
+export interface Cost {
+  /** Empty if it may be executed. */
+  readonly errors: readonly GraphQLError[];
+  readonly isLarge: boolean;
+}
+
+/** The costs of operations within the limits for all variables, by document. Most operations are sent repeatedly. */
+const known = new WeakMap<DocumentNode, Map<string | undefined, Cost>>();
+
+/** The cost of an operation, with its errors if it exceeds a limit. */
+export function costOf({ schema, document, operation, rawVariableValues, contextValue }: ValidatedExecutionArgs): Cost {
   const operationName = operation.name?.value;
-  if (withinLimits.get(document)?.has(operationName)) return [];
+  const knownCost = known.get(document)?.get(operationName);
+  if (knownCost) return knownCost;
+  let isLarge = isLargeIntrospection(document);
   const rule = createComplexityRule({
     variableValues: rawVariableValues ?? {},
     operationName: operationName ?? null,
     context: contextValue as Context,
     validate({ complexity, depth }, report) {
+      if (complexity > largeCost) isLarge = true;
       if (depth > maxDepth) report(new GraphQLError(`The operation is ${depth} levels deep. The limit is ${maxDepth}.`));
       if (complexity > maxCost) {
         report(new GraphQLError(`The operation requests about ${complexity} fields. The limit is ${maxCost}: request smaller pages.`));
@@ -59,9 +67,9 @@ export function costErrors({
     },
   });
   const errors = validate(schema, document, [rule]);
-  if (errors.length === 0 && !hasVariableCost(document))
-    withinLimits.set(document, (withinLimits.get(document) ?? new Set()).add(operationName));
-  return errors;
+  const cost = { errors, isLarge };
+  if (errors.length === 0 && !hasVariableCost(document)) known.set(document, (known.get(document) ?? new Map()).set(operationName, cost));
+  return cost;
 }
 
 /** Whether the cost depends on a variable: on the size of a page, or on a directive such as @include. */

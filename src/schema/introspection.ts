@@ -3,6 +3,7 @@
 
 import {
   type ASTVisitor,
+  type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
   GraphQLError,
@@ -22,6 +23,13 @@ const maxTimesStandard = 4;
 /** For a schema: the number of results of the standard introspection query, as estimated here. */
 const standards = new WeakMap<GraphQLSchema, number>();
 
+/** An introspection that expands to this part of the standard one takes milliseconds. */
+const largePart = 1 / 8;
+const large = new WeakSet<DocumentNode>();
+
+/** Whether the introspection of a document that was validated takes milliseconds. */
+export const isLargeIntrospection = (document: DocumentNode): boolean => large.has(document);
+
 /** A validation rule. Reports an operation whose introspection expands to much more than the standard introspection query. */
 export function introspectionRule(context: ValidationContext): ASTVisitor {
   return {
@@ -30,6 +38,7 @@ export function introspectionRule(context: ValidationContext): ASTVisitor {
       const findFragment = (name: string) => context.getFragment(name) ?? undefined;
       const most = maxTimesStandard * standardOf(schema);
       const results = countIntrospection(schema, selectionSet, findFragment);
+      if (results > largePart * standardOf(schema)) large.add(context.getDocument());
       if (results <= most) return;
       context.reportError(
         new GraphQLError(`The introspection expands to about ${Math.round(results)} results. The limit is ${Math.round(most)}.`),

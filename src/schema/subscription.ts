@@ -113,8 +113,9 @@ async function executeEvent(args: ValidatedSubscriptionArgs, event: Delivery, co
   const passing = causes.find((cause) => !isFinal(cause));
   if (passing) throw passing;
   if (causes.length > 0 && isEmpty(result)) throw causes[0];
-  if (isTooLarge(result)) throw badInput(`${tooLargeMessage} The subscription ends before this event.`);
-  return maskErrors(result, contextValue.log);
+  const masked = maskErrors(result, contextValue.log);
+  if (isTooLarge(masked)) throw badInput(`${tooLargeMessage} The subscription ends before this event.`);
+  return masked;
 }
 
 const isEmpty = ({ data }: ExecutionResult) => data == null || Object.values(data).includes(null);

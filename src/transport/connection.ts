@@ -14,7 +14,10 @@ export interface Bounds extends MessageRateBounds {
   readonly highWaterMarkBytes: number;
   /** Bytes that may wait at one connection, answers to requests included, before nothing more is read from it. */
   readonly maxBytes: number;
-  /** Bytes that may wait at all connections together. Above it, each connection with anything waiting counts as full. */
+  /**
+   * Bytes that may wait at all connections together. Above it, each connection with anything waiting counts as full. Large
+   * results wait for half of it at most, so that they leave space for small ones.
+   */
   readonly maxNodeBytes: number;
   /** How long bytes may wait at a connection while its client reads none of them. */
   readonly stalledMs: number;
@@ -99,6 +102,12 @@ export class Connection {
   /** Whether nothing more may be read from the client, since its answers would have to wait too. */
   get saturated(): boolean {
     return this.#holds(this.bounds.maxBytes);
+  }
+
+  /** Whether a result of this size may wait at this connection. False for a large one if much waits at the node already. */
+  accepts(bytes: number): boolean {
+    const { waitingBytes, bounds } = this.#nodeState;
+    return bytes <= bounds.highWaterMarkBytes || waitingBytes + bytes <= bounds.maxNodeBytes / 2;
   }
 
   get bounds(): Bounds {

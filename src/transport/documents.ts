@@ -4,27 +4,49 @@
 import { type DocumentNode, type GraphQLError, getOperationAST, type OperationTypeNode, parse, specifiedRules, validate } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { sameFieldRule } from '../schema/aliases.ts';
+import type { Share } from '../schema/context.ts';
 import { schema } from '../schema/index.ts';
 import { introspectionRule, noIntrospectionRule } from '../schema/introspection.ts';
 import { maxTokens } from './limits.ts';
+import { freeMs } from './rests.ts';
 
 /** Valid documents, by text. */
 const cached = new LRUCache<string, DocumentNode>({ max: 500 });
 const valid = new WeakSet<DocumentNode>();
-const rules = [...specifiedRules, introspectionRule, sameFieldRule];
+/** Cheap. What they refuse could take long to validate otherwise. */
+const sizeRules = [introspectionRule, sameFieldRule];
+
+/** Whether the text is that of a valid document. Others take time to parse and validate. */
+export const isKnown = (source: unknown): boolean => typeof source === 'string' && cached.has(source);
 
 /** The document of this text. Throws a GraphQLError if it does not parse. */
 export const parseDocument = (source: string): DocumentNode => cached.get(source) ?? parse(source, { maxTokens });
 
-/** The errors of a document that `parseDocument` gave. A valid document is cached. `introspection`: whether it may ask for the schema. */
+/**
+ * The errors of a document that `parseDocument` gave. A valid document is cached. `introspection`: whether it may ask for the
+ * schema. `share`: whose CPU time it takes.
+ */
 export function validateDocument(
   document: DocumentNode,
   { introspection }: { readonly introspection: boolean } = { introspection: true },
+  share?: Pick<Share, 'charge'>,
 ): readonly GraphQLError[] {
   if (!introspection && asksForSchema(document)) return validate(schema, document, [noIntrospectionRule]);
   if (valid.has(document)) return [];
+  const before = process.threadCpuUsage();
+  const errors = validateNew(document, introspection);
+  const { user, system } = process.threadCpuUsage(before);
+  const ms = (user + system) / 1000;
+  // A valid document is validated once. One that is refused would be validated each time that it is sent.
+  share?.charge(errors.length > 0 ? Math.max(ms, freeMs) : ms);
+  return errors;
+}
+
+function validateNew(document: DocumentNode, introspection: boolean): readonly GraphQLError[] {
   // Suggestions of similar names would tell the schema name by name.
-  const errors = validate(schema, document, rules, { hideSuggestions: !introspection });
+  const sizeErrors = validate(schema, document, sizeRules);
+  if (sizeErrors.length > 0) return sizeErrors;
+  const errors = validate(schema, document, specifiedRules, { hideSuggestions: !introspection });
   if (errors.length > 0) return errors;
   valid.add(document);
   cached.set(document.loc?.source.body as string, document);

@@ -7,6 +7,7 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { Viewer } from '../chat/identity.ts';
 import { type GaplessError, isFinal, retryAfterDefaultMs } from '../errors.ts';
 import type { Sink } from '../feed/delivery.ts';
+import { largeSizeOf } from '../schema/answer-size.ts';
 import { causeOf, extensionsOf } from '../schema/error-code.ts';
 import type { ResultSource } from '../schema/subscription.ts';
 import type { Connection, Outlet, Use } from './connection.ts';
@@ -84,6 +85,10 @@ class EventStream implements Use, Sink<ExecutionResult> {
 
   get ready(): boolean {
     return this.open && !this.#connection.full;
+  }
+
+  accepts(result: ExecutionResult): boolean {
+    return this.#connection.accepts(largeSizeOf(result));
   }
 
   drained(): Promise<void> {

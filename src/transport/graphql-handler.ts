@@ -10,24 +10,32 @@ import type { Context, Services } from '../schema/context.ts';
 import { toClientError } from '../schema/error-code.ts';
 import type { ResultSource } from '../schema/subscription.ts';
 import { prefersEventStream } from './accept.ts';
-import { readBody } from './body.ts';
+import { Bodies } from './body.ts';
 import { addressReader } from './client-address.ts';
 import type { Use } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { clearCookieHeader, cookieNameOf, setCookieHeader, sharedName, tokenCookieNames } from './cookies.ts';
 import { clientLeft, inTime } from './deadline.ts';
-import { findOperationType } from './documents.ts';
+import { findOperationType, isKnown } from './documents.ts';
 import { completedId, writeEventStream, writePostponement, writeSingleEvent } from './event-stream.ts';
 import { httpsCheck } from './https.ts';
 import { Lifetime } from './lifetime.ts';
 import { allowOrigin, answerPreflight, Origins } from './origin.ts';
 import type { Pages } from './page.ts';
 import { Refusal, statusOf } from './refusal.ts';
+import type { Shares } from './shares.ts';
 import { type Identified, identify, requireIntendedViewer, sessionOf, viewerHeader } from './viewer.ts';
 import { createGraphQL, type Exchange } from './yoga.ts';
 
 /** `pages` is undefined if they are not built. */
-export function createGraphQLHandler(config: Config, services: Services, connections: Connections, pages: Pages | undefined) {
+export function createGraphQLHandler(
+  config: Config,
+  services: Services,
+  connections: Connections,
+  pages: Pages | undefined,
+  shares: Shares,
+) {
+  const bodies = new Bodies();
   const yoga = createGraphQL(config);
   const readAddress = addressReader(config.trustedProxies);
   const usesHttps = httpsCheck(config.trustedProxies);
@@ -46,13 +54,16 @@ export function createGraphQLHandler(config: Config, services: Services, connect
       }
     }
     response.setHeader('cache-control', 'no-store');
-    const body = method === 'POST' ? await readBody(request) : undefined;
+    const address = readAddress(request);
+    await shares.enter(request, address);
+    if (response.destroyed) return;
+    const body = method === 'POST' ? await bodies.read(request) : undefined;
+    response.once('close', () => body?.[Symbol.dispose]());
     const lastEventId = headers['last-event-id'];
     if (lastEventId === completedId) return void response.writeHead(204).end();
 
     const connection = connections.of(request.socket);
-    const address = readAddress(request);
-    const isEventSource = prefersEventStream(headers.accept) && operationTypeOf(target, body) === 'subscription';
+    const isEventSource = prefersEventStream(headers.accept) && operationTypeOf(readAsked(target, body?.text)) === 'subscription';
     const answer: Exchange['answer'] = {};
     const lifetime = new Lifetime();
     let wanted = true;
@@ -70,6 +81,9 @@ export function createGraphQLHandler(config: Config, services: Services, connect
       const setCookies = (cookies: string[]) => response.headersSent || response.setHeader('set-cookie', cookies);
       if (!viewer && cookie && isOurs(cookie.name)) setCookies([clearCookieHeader(cookie.name, cookiePath)]);
       requireIntendedViewer(viewer, headers[viewerHeader]);
+      const share = shares.of(viewer, address, connection);
+      await share.start(isKnown(readAsked(target, body?.text).query));
+      if (!wanted) throw clientLeft();
       // A resolver that ends after the deadline is too late: the client signs in again.
       const setCookie: Context['setCookie'] = (token) => {
         const session = sessionOf(target);
@@ -81,10 +95,10 @@ export function createGraphQLHandler(config: Config, services: Services, connect
         else setCookies([setCookieHeader(name, token, guestTokenDays * 86_400, cookiePath), ...clear(others.filter(isOurs))]);
       };
       const context: Context = {
-        ...{ ...services, viewer, address, setCookie, wanted: () => wanted, ended: () => lifetime.signal },
+        ...{ ...services, viewer, address, share, setCookie, wanted: () => wanted, ended: () => lifetime.signal },
         lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
       };
-      return { viewer, answered: await yoga.fetch(target.href, toFetch(request, body), { context, answer }) };
+      return { viewer, answered: await yoga.fetch(target.href, toFetch(request, body?.text), { context, answer }) };
     };
     const identifyViewer = () => identify(services.identity, origins.credentialsOf(request, target));
 
@@ -112,6 +126,8 @@ export function createGraphQLHandler(config: Config, services: Services, connect
       if (isEventSource && statusOf(error, toClientError(error, services.log)) >= 500) response.destroy();
       throw error;
     });
+    // An event stream may last for days.
+    body?.[Symbol.dispose]();
     if (!executed) return;
     const { viewer, answered } = executed;
     if (isEventSource && answered.status >= 500) return void response.destroy();
@@ -125,7 +141,9 @@ export function createGraphQLHandler(config: Config, services: Services, connect
     // A subscription whose client accepts no event stream is not read.
     answer.source?.stop();
     if (answered.status === 406) throw new Refusal(406, answer.source ? streamOnly : unknownTypes);
-    response.writeHead(answered.status).end(await answered.text());
+    const text = await answered.text();
+    response.writeHead(answered.status).end(text, connection.measure);
+    connection.measure();
   };
 
   /** Counts an event stream among the sockets of its address and viewer until the response is closed. Throws RATE_LIMITED. */
@@ -173,12 +191,25 @@ function toFetch({ method = 'GET', headers }: IncomingMessage, body: string | un
   return body === undefined ? { method, headers: given } : { method, headers: { ...given, 'content-type': 'application/json' }, body };
 }
 
-/** The type of the operation in a request. Undefined if Yoga will refuse it. */
-function operationTypeOf({ searchParams }: URL, body: string | undefined): OperationTypeNode | undefined {
+interface Asked {
+  readonly query?: unknown;
+  readonly operationName?: string | null | undefined;
+}
+
+/** What a request asks for. Empty if Yoga will refuse it. */
+function readAsked({ searchParams }: URL, body: string | undefined): Asked {
+  if (body === undefined) return { query: searchParams.get('query') ?? '', operationName: searchParams.get('operationName') || undefined };
   try {
-    if (body === undefined) return findOperationType(searchParams.get('query') ?? '', searchParams.get('operationName') || undefined);
-    const { query, operationName } = JSON.parse(body) as { query: string; operationName?: string | null };
-    return findOperationType(query, operationName);
+    return (JSON.parse(body) ?? {}) as Asked;
+  } catch {
+    return {};
+  }
+}
+
+/** The type of the operation in a request. Undefined if Yoga will refuse it. */
+function operationTypeOf({ query, operationName }: Asked): OperationTypeNode | undefined {
+  try {
+    return findOperationType(query as string, operationName);
   } catch {
     return undefined;
   }

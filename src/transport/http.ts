@@ -16,7 +16,7 @@ import { graphqlPath, targetOf } from './target.ts';
 
 export function createHttpHandler(config: Config, services: Services, readiness: Readiness, connections: Connections, doors: Doors) {
   const pages = openPages(config, services.log);
-  const graphql = createGraphQLHandler(config, services, connections, pages);
+  const graphql = createGraphQLHandler(config, services, connections, pages, doors.shares);
 
   async function route(request: IncomingMessage, response: ServerResponse, pipelined: boolean): Promise<void> {
     const target = targetOf(request, config.basePath);

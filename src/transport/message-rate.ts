@@ -10,6 +10,8 @@ export interface MessageRateBounds {
   readonly operationBurst: number;
 }
 
+/** Bytes that are read from one socket in a second, and at once after a pause, whatever the limits. Each costs time to decode. */
+const bytesPerSecond = 4 * 1024 * 1024;
 /** Messages of all kinds, refused operations included, that are read for each operation that may begin. */
 const messagesPerOperation = 10;
 /** The longest time for which nothing is read. A client that is not read for much longer seems to leave pings unanswered. */
@@ -23,6 +25,9 @@ export class MessageRate {
   /** Negative after a flood: all messages of a packet are processed. */
   #messages: number;
   #atMs: number;
+  /** Negative after a flood of bytes. */
+  #bytes = bytesPerSecond;
+  #bytesAtMs: number;
 
   constructor(bounds: MessageRateBounds, clock: Clock) {
     this.#bounds = bounds;
@@ -30,10 +35,22 @@ export class MessageRate {
     this.#operations = bounds.operationBurst;
     this.#messages = bounds.operationBurst * messagesPerOperation;
     this.#atMs = clock.now();
+    this.#bytesAtMs = this.#atMs;
   }
 
-  /** Counts a message. Returns for how many milliseconds nothing more should be read: 0 unless the client floods the socket. */
-  countMessage(): number {
+  /** Counts a message of this size. Returns for how many milliseconds nothing more should be read: 0 unless the client floods the socket. */
+  countMessage(bytes = 0): number {
+    return Math.max(this.#countBytes(bytes), this.#countOne());
+  }
+
+  #countBytes(bytes: number): number {
+    const nowMs = this.#clock.now();
+    this.#bytes = Math.min(this.#bytes + ((nowMs - this.#bytesAtMs) * bytesPerSecond) / 1000, bytesPerSecond) - bytes;
+    this.#bytesAtMs = nowMs;
+    return this.#bytes >= 0 ? 0 : Math.min((-this.#bytes * 1000) / bytesPerSecond, maxPauseMs);
+  }
+
+  #countOne(): number {
     const { operationsPerSecond } = this.#bounds;
     if (operationsPerSecond === Number.POSITIVE_INFINITY) return 0;
     this.#refill();

@@ -3,6 +3,7 @@
 
 import type { ExecutionResult } from 'graphql';
 import type { Sink } from '../feed/delivery.ts';
+import { largeSizeOf } from '../schema/answer-size.ts';
 import type { ResultSource } from '../schema/subscription.ts';
 import type { Connection } from './connection.ts';
 import { clientLeft } from './deadline.ts';
@@ -62,6 +63,10 @@ export class Operation implements Sink<ExecutionResult> {
 
   get ready(): boolean {
     return this.open && !this.#socket.connection.full;
+  }
+
+  accepts(result: ExecutionResult): boolean {
+    return this.#socket.connection.accepts(largeSizeOf(result));
   }
 
   drained(): Promise<void> {

@@ -12,10 +12,11 @@ import { executeOperation, subscribeOperation } from '../schema/execute.ts';
 import { schema } from '../schema/index.ts';
 import { isResultSource } from '../schema/subscription.ts';
 import { inTime } from './deadline.ts';
-import { parseDocument, validateDocument } from './documents.ts';
+import { isKnown, parseDocument, validateDocument } from './documents.ts';
 import { endedResults, failedResults } from './ended-results.ts';
 import { nestingMessage, nestsTooDeeply } from './limits.ts';
 import type { Operation } from './operation.ts';
+import type { Shares } from './shares.ts';
 import { type ClientSocket, closings } from './socket.ts';
 import { identify, requireIntendedViewer } from './viewer.ts';
 
@@ -36,7 +37,7 @@ type SocketSession = Session<Record<string, unknown>, ClientSocket>;
 type Results = ExecutionResult | AsyncIterable<ExecutionResult>;
 
 /** graphql-ws, with the execution of this project. */
-export function createSocketProtocol(services: Services, config: Pick<Config, 'introspection'>) {
+export function createSocketProtocol(services: Services, config: Pick<Config, 'introspection'>, shares: Shares) {
   const { log, identity } = services;
 
   /** The payload of connection_ack. False if the token is invalid, or if the socket is meant for another viewer: graphql-ws then closes the socket with 4403. */
@@ -73,12 +74,23 @@ export function createSocketProtocol(services: Services, config: Pick<Config, 'i
     return viewer;
   }
 
+  /** Prepares an operation when its client may start one. */
+  function begin(socket: ClientSocket, id: string, payload: Payload): SocketArgs | GraphQLError[] | Promise<SocketArgs | GraphQLError[]> {
+    try {
+      const started = shares.of(socket.viewer, socket.openSocket.address, socket.connection).start(isKnown(payload.query));
+      return started ? started.then(() => prepare(socket, id, payload)) : prepare(socket, id, payload);
+    } catch (error) {
+      return [toClientError(error, log)];
+    }
+  }
+
   /** The arguments of the execution, or the errors of the request. */
   function prepare(socket: ClientSocket, id: string, payload: Payload): SocketArgs | GraphQLError[] {
     try {
       if (nestsTooDeeply(payload.variables) || nestsTooDeeply(payload.extensions)) return [refused(nestingMessage)];
+      const share = shares.of(socket.viewer, socket.openSocket.address, socket.connection);
       const document = parseDocument(payload.query);
-      const errors = validateDocument(document, config);
+      const errors = validateDocument(document, config, share);
       if (errors.length > 0) return errors.map((error) => toClientError(error, log));
       // graphql-ws keeps the text until the operation ends: let all keep the same string.
       payload.query = document.loc?.source.body as string;
@@ -92,6 +104,7 @@ export function createSocketProtocol(services: Services, config: Pick<Config, 'i
           ...services,
           viewer: socket.viewer,
           address: socket.openSocket.address,
+          share,
           setCookie: noCookie,
           wanted,
           ended,
@@ -146,7 +159,7 @@ export function createSocketProtocol(services: Services, config: Pick<Config, 'i
 
   return makeServer<Record<string, unknown>, ClientSocket>({
     onConnect: connect,
-    onSubscribe: ({ extra: socket }, id, payload) => prepare(socket, id, payload),
+    onSubscribe: ({ extra: socket }, id, payload) => begin(socket, id, payload),
     onError: (_session, _id, _payload, errors) => errors.map((error) => toClientError(error, log).toJSON()),
     execute: (args) => execute(args as never) as never,
     subscribe: (args) => subscribe(args as never) as never,

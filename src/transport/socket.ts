@@ -108,7 +108,7 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
     const handleSafely = (message: string) => handle(message).catch(onFailure);
     this.#socket.on('message', (data) => {
       if (!this.writable) return;
-      this.#countMessage();
+      this.#countMessage((data as Buffer).length);
       this.operations.receive(String(data), handleSafely);
     });
   }
@@ -181,11 +181,11 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
   }
 
   /** Stops reading for a while from a client that floods the socket. */
-  #countMessage(): void {
-    const pauseMs = this.rate.countMessage();
+  #countMessage(bytes = 0): void {
+    const pauseMs = this.rate.countMessage(bytes);
     if (pauseMs === 0 || this.#socket.isPaused) return;
     this.#socket.pause();
-    this.connection.clock.after(pauseMs, () => this.#socket.resume());
+    this.connection.clock.after(pauseMs, () => void this.#resumeReading());
   }
 
   /** Stops reading from a client that sends requests but does not read the answers, until it reads them. */
@@ -193,6 +193,12 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
     this.connection.measure();
     if (this.#socket.isPaused || !this.connection.saturated) return;
     this.#socket.pause();
-    void this.connection.drained().then(() => this.#socket.resume());
+    void this.#resumeReading();
+  }
+
+  /** Reads again as soon as the client has read its answers. */
+  async #resumeReading(): Promise<void> {
+    while (this.connection.saturated) await this.connection.drained();
+    this.#socket.resume();
   }
 }

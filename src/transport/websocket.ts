@@ -12,7 +12,7 @@ import { toClientError } from '../schema/error-code.ts';
 import { addressReader, type ReadAddress } from './client-address.ts';
 import type { Connections } from './connections.ts';
 import type { Doors } from './doors.ts';
-import { maxSocketMessageBytes } from './limits.ts';
+import { maxMessageParts, maxSocketMessageBytes } from './limits.ts';
 import { Origins } from './origin.ts';
 import { Refusal, retryHeaders, statusOf } from './refusal.ts';
 import { ClientSocket } from './socket.ts';
@@ -23,6 +23,9 @@ import { identify, requireIntendedViewer, viewerHeader } from './viewer.ts';
 const options = {
   noServer: true,
   maxPayload: maxSocketMessageBytes,
+  // Each part of a message is an object of some hundred bytes.
+  maxFragments: maxMessageParts,
+  maxBufferedChunks: maxMessageParts,
   /** How long a client may take to read what waits before a close frame, and to answer it. (@types/ws lacks this option.) */
   closeTimeout: 5000,
   handleProtocols,
@@ -44,7 +47,7 @@ export class WebSocketEndpoint {
     this.#connections = connections;
     this.#doors = doors;
     this.#origins = new Origins(config.allowedOrigins);
-    this.#protocol = createSocketProtocol(services, config);
+    this.#protocol = createSocketProtocol(services, config, doors.shares);
     this.#readAddress = addressReader(config.trustedProxies);
   }
 

@@ -76,11 +76,13 @@ const badRequest = (message: string) => new GraphQLError(message, { extensions: 
 
 const executionOf = (config: Pick<Config, 'introspection'>): Plugin<Exchange> => ({
   onParse: ({ setParseFn }) => setParseFn((source) => parseDocument(String(source))),
-  onValidate: ({ setValidationFn }) => setValidationFn((_schema, document) => validateDocument(document, config)),
+  onValidate: ({ setValidationFn, context }) =>
+    setValidationFn((_schema, document) => validateDocument(document, config, (context as unknown as Context).share)),
   onExecute: ({ setExecuteFn }) => setExecuteFn(executeOperation),
   onSubscribe: ({ args, setSubscribeFn }) =>
     setSubscribeFn(async () => {
-      const opened = await subscribeOperation(args);
+      // Without the request that Yoga adds, which the subscription would keep.
+      const opened = await subscribeOperation({ ...args, contextValue: (args.contextValue as unknown as Exchange).context });
       if (!isResultSource(opened)) return opened;
       const { answer, context } = args.contextValue as unknown as Exchange;
       answer.source = opened;

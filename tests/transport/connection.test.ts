@@ -144,3 +144,21 @@ describe('a frame', () => {
     assert.equal(encode(result), bytes);
   });
 });
+
+describe('a large result', () => {
+  it('is accepted while less than half of what may wait at the node waits, even if its own connection is idle', () => {
+    const { connection, node } = fullKernel();
+    assert.equal(connection.accepts(50_000), true);
+    assert.equal(connection.accepts(50_001), false);
+    node.waitingBytes = 45_000;
+    assert.equal(connection.accepts(5001), false);
+    assert.equal(connection.full, false);
+  });
+
+  it('does not keep a small one from being accepted', () => {
+    const { connection, node } = fullKernel();
+    node.waitingBytes = 200_000;
+    assert.equal(connection.accepts(1000), true);
+    assert.equal(connection.accepts(1001), false);
+  });
+});

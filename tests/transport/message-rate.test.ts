@@ -42,6 +42,16 @@ describe('the rate of a socket', () => {
     assert.equal(rate.countMessage(), 5);
   });
 
+  it('pauses reading while bytes come faster than 4 MiB a second, even if the limits are turned off', async () => {
+    const clock = new ManualClock();
+    const rate = new MessageRate({ operationsPerSecond: Number.POSITIVE_INFINITY, operationBurst: Number.POSITIVE_INFINITY }, clock);
+    const message = 64 * 1024;
+    for (const _ of range(1, 64)) assert.equal(rate.countMessage(message), 0);
+    assert.equal(rate.countMessage(message), 1000 / 64);
+    await clock.advance(1000);
+    assert.equal(rate.countMessage(message), 0);
+  });
+
   it('has no limit if it is turned off', () => {
     const rate = new MessageRate(
       { operationsPerSecond: Number.POSITIVE_INFINITY, operationBurst: Number.POSITIVE_INFINITY },

@@ -8,8 +8,9 @@ import { requestLimits } from '../../src/app.ts';
 import { EventStream } from '../support/event-stream.ts';
 import { Lock } from '../support/lock.ts';
 import { until } from '../support/process.ts';
-import { createPlace, Guest, type Server, startServer } from '../support/server.ts';
+import { ask, createPlace, Guest, type Server, startServer } from '../support/server.ts';
 import { RawSocket } from '../support/socket.ts';
+import { range } from '../support/storage.ts';
 
 /** Everything that the server sends until it closes the connection. */
 async function untilClosed(socket: Socket): Promise<string> {
@@ -163,5 +164,45 @@ describe('a client that pipelines operations', () => {
     await lock.release();
     await until('all are answered', () => text.split('"name":"Room"').length === 6);
     client.destroy();
+  });
+});
+
+describe('the bodies of requests', () => {
+  let server: Server;
+  before(async () => {
+    server = await startServer();
+  });
+  after(() => server[Symbol.asyncDispose]());
+  const head = 'POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n';
+  const open = (text: string) => {
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(text);
+    return socket;
+  };
+
+  it('may come in many parts, but not byte by byte', async () => {
+    const query = JSON.stringify({ query: `{ viewer { id } } # ${'x'.repeat(2000)}` });
+    const chunked = (size: number) =>
+      (query.match(new RegExp(`.{1,${size}}`, 'g')) ?? []).map((part) => `${part.length.toString(16)}\r\n${part}\r\n`).join('');
+    const start = `${head}connection: close\r\ntransfer-encoding: chunked\r\n\r\n`;
+    assert.match(await untilClosed(open(`${start}${chunked(4)}0\r\n\r\n`)), /^HTTP\/1.1 200 /);
+    assert.equal(await untilClosed(open(`${start}${chunked(1)}`)), '');
+  });
+
+  it('have 32 MiB together: more large ones are refused, and small ones are answered', async () => {
+    const sockets = range(1, 256).map(() => open(`${head}content-length: 131072\r\n\r\n${'x'.repeat(131_000)}`));
+    const refusal = async () => {
+      const response = await fetch(server.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query: '{ viewer { id } }', extensions: { filling: 'x'.repeat(100_000) } }),
+      });
+      return response.status;
+    };
+    await until('a large body is refused', async () => (await refusal()) === 503);
+    assert.deepEqual((await ask(server.url, undefined, '{ viewer { id } }')).data, { viewer: null });
+    for (const socket of sockets) socket.destroy();
+    await until('a large body is read again', async () => (await refusal()) === 200);
   });
 });

@@ -248,3 +248,53 @@ describe('a client that does not read', { timeout: 120_000 }, () => {
     assert.equal((await room.counts()).waitingBytes, 0);
   });
 });
+
+describe('large answers that nobody reads', { timeout: 120_000 }, () => {
+  /** 40 pages of 16 KB, which the kernel does not buffer for a client that does not read. */
+  const pages = 'query ($id: ID!) { room(id: $id) { messages(first: 100) { nodes { a: body b: body c: body d: body } } } }';
+  const maxNodeBytes = 24 * 1024 * 1024;
+  const messages = 100;
+
+  async function withMessages() {
+    const server = await startServer({ bounds: { maxNodeBytes } });
+    const ada = await Guest.signIn(server.url);
+    const roomId = await ada.createRoom();
+    for (let sent = 0; sent < messages; sent += 20) await Promise.all(range(1, 20).map(() => ada.send(roomId, body)));
+    const counts = async () => {
+      const ready = await fetch(new URL('/ready', server.url));
+      return ((await ready.json()) as { counts: { sockets: Counts } }).counts.sockets;
+    };
+    return { server, ada, roomId, counts };
+  }
+
+  it('are refused beyond half of what may wait at the node, over idle sockets, and small ones are answered', async () => {
+    const { server, ada, roomId, counts } = await withMessages();
+    await using _ = server;
+    const sockets = await Promise.all(range(1, 12).map(() => RawSocket.signedIn(server.url, ada.token)));
+    for (const socket of sockets) {
+      socket.pause();
+      socket.subscribe('1', pages, { id: roomId });
+    }
+    using reader = await RawSocket.signedIn(server.url, ada.token);
+    await until('an answer is refused', async () => {
+      const { payload } = await reader.ask(crypto.randomUUID(), pages, { id: roomId });
+      return payload.errors?.[0]?.extensions.code === 'UNAVAILABLE';
+    });
+    assert.ok((await counts()).waitingBytes <= maxNodeBytes / 2);
+    assert.equal((await reader.ask('small', '{ viewer { user { name } } }')).payload.errors, undefined);
+    for (const socket of sockets) socket.terminate();
+  });
+
+  it('are counted over HTTP', async () => {
+    const { server, ada, roomId, counts } = await withMessages();
+    await using _ = server;
+    const text = JSON.stringify({ query: pages, variables: { id: roomId } });
+    const stream = connect(Number(new URL(server.url).port), '127.0.0.1');
+    stream.pause();
+    const headers = `host: 127.0.0.1\r\ncontent-type: application/json\r\nauthorization: Bearer ${ada.token}`;
+    stream.write(`POST /graphql HTTP/1.1\r\n${headers}\r\ncontent-length: ${text.length}\r\n\r\n${text}`);
+    await until('the answer waits', async () => (await counts()).waitingBytes > 0);
+    stream.destroy();
+    await until('nothing waits', async () => (await counts()).waitingBytes === 0);
+  });
+});
