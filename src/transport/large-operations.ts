@@ -1,17 +1,16 @@
-// Runs the operations that may be large one at a time, the users in turn, and rests after each. Their results are megabytes
+// Runs the operations that may be large one at a time, the users in turn, and rests once they have taken much time. Their results are megabytes
 // that are built without a pause: several at once would fill the memory, and one after the other would leave no time to the
 // others.
 
 import { FairQueue } from '../chat/fair-queue.ts';
 import { type Clock, realClock } from '../clock.ts';
 import { rateLimited } from '../errors.ts';
+import { CpuCredit } from './cpu-credit.ts';
 
 /** Large operations of one client that wait. */
 const maxWaiting = 20;
-/** A rest lasts this many times as long as the operation blocked the event loop. */
-const restTimes = 50;
-/** Shorter work needs no rest. */
-const freeMs = 2;
+/** CPU time of all of them: after the credit, they use a fiftieth of the time. */
+const bounds = { creditMs: 400, restTimes: 50, maxRestMs: 20_000 };
 
 interface Waiting {
   readonly work: () => Promise<number>;
@@ -20,10 +19,12 @@ interface Waiting {
 export class LargeOperations {
   readonly #clock: Clock;
   readonly #waiting = new FairQueue<Waiting>();
+  readonly #credit: CpuCredit;
   #working = false;
 
   constructor(clock: Clock = realClock) {
     this.#clock = clock;
+    this.#credit = new CpuCredit(clock, bounds);
   }
 
   /**
@@ -53,8 +54,9 @@ export class LargeOperations {
   async #work(): Promise<void> {
     this.#working = true;
     for (let next = this.#take(); next; next = this.#take()) {
-      const blockedMs = await next.work();
-      if (blockedMs >= freeMs) await this.#clock.sleep(blockedMs * restTimes);
+      this.#credit.use(await next.work());
+      const { restMs } = this.#credit;
+      if (restMs > 0) await this.#clock.sleep(restMs);
     }
     this.#working = false;
   }
