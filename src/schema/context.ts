@@ -29,6 +29,7 @@ export const servicesOf = ({ storage, chat, liveRooms, identity, limits, log }: 
   log,
 });
 
+/** The functions are called as methods: `context.wanted()`. */
 export interface Context extends Services {
   /** Undefined for a request without a token. */
   readonly viewer: Viewer | undefined;

@@ -38,8 +38,9 @@ export interface TokenCookie {
 
 /** The cookie with the token. A request without Origin does not say whether it came over https, so both names are looked for. */
 export function findTokenCookie({ headers }: Pick<Request, 'headers'>, session: CookieSession): TokenCookie | undefined {
+  if (headers.cookie === undefined) return undefined;
   const names = [nameOf(headers, session, true), nameOf(headers, session, false), ...(session === 'page' ? [sharedName] : [])];
-  const cookies = parse(headers.cookie ?? '');
+  const cookies = parse(headers.cookie);
   for (const name of names) {
     const [token, ...more] = cookies.filter((cookie) => cookie.name === name).map((cookie) => cookie.token);
     // Somebody else has set one of the two, such as another host of the same domain.
