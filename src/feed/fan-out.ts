@@ -44,14 +44,14 @@ export class FanOut {
     return created;
   }
 
-  /** Adds `member`, which is at the head, to the group with the same key. */
-  join<Result>(key: string, operation: GroupOperation<Result>, head: Position, member: Member<Result>): Group<Result> {
+  /** Adds `member`, which is at the head, to the group with the same key. Its first member creates its operation. */
+  join<Result>(key: string, head: Position, member: Member<Result>, createOperation: () => GroupOperation<Result>): Group<Result> {
     const known = this.#groups.get(key);
     if (known) {
       known.add(member);
       return known;
     }
-    const group = new Group(this.#room, operation, head, member, this.#clock, () => this.#groups.delete(key));
+    const group = new Group(this.#room, createOperation(), head, member, this.#clock, () => this.#groups.delete(key));
     this.#groups.set(key, group);
     return group;
   }

@@ -8,7 +8,7 @@ import { follows, type LogEntry } from '../storage/room-log.ts';
 import type { RoomHead } from '../storage/rooms.ts';
 import type { CaughtUp, Delivery, Operation, SharedOperation, Sink, Watch } from './delivery.ts';
 import type { FanOut } from './fan-out.ts';
-import { type GroupOperation, type Member, maxTogether } from './group.ts';
+import { type Group, type Member, maxTogether } from './group.ts';
 import type { LiveRoom } from './live-room.ts';
 import type { LiveRooms } from './live-rooms.ts';
 import { UnreadPage } from './unread-page.ts';
@@ -25,7 +25,7 @@ interface Start {
   readonly page: readonly LogEntry[];
 }
 
-export class Feed implements AsyncIterable<never> {
+export class Feed implements AsyncIterable<never>, Member<unknown> {
   readonly #liveRooms: LiveRooms;
   readonly #room: LiveRoom;
   readonly #leave: () => void;
@@ -38,10 +38,15 @@ export class Feed implements AsyncIterable<never> {
   #together = 1;
   #caughtUp = false;
   #ended = false;
-  /** Wakes the feed while it waits for an entry, for its sink, or in a group. */
+  /** Set by `run`. */
+  #operation: Operation<unknown> | undefined;
+  #sink: Sink<unknown> | undefined;
+  #succeed: () => void = nothing;
+  #fail: (error: unknown) => void = nothing;
+  /** Wakes the feed while it waits for an entry or for its sink. */
   #wake: () => void = nothing;
-  #settle: () => void = nothing;
-  #leaveGroup: () => void = nothing;
+  /** The group that the feed is a member of. */
+  #group: Group<unknown> | undefined;
 
   constructor(liveRooms: LiveRooms, room: LiveRoom, leave: () => void, start: Start) {
     this.#liveRooms = liveRooms;
@@ -75,10 +80,11 @@ export class Feed implements AsyncIterable<never> {
    */
   run<Result>(operation: Operation<Result>, sink: Sink<Result>): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#settle = resolve;
-    this.#deliverAll(operation, sink)
-      .then(resolve, reject)
-      .finally(() => this.stop());
+    this.#operation = operation;
+    this.#sink = sink as Sink<unknown>;
+    this.#succeed = resolve;
+    this.#fail = reject;
+    void this.#continue();
     return promise;
   }
 
@@ -86,10 +92,10 @@ export class Feed implements AsyncIterable<never> {
   stop(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#leaveGroup();
+    this.#group?.remove(this);
     this.#leave();
     this.#wake();
-    this.#settle();
+    this.#succeed();
   }
 
   /** graphql-js requires the source of a subscription to be iterable. This method is never called: see `run`. */
@@ -98,18 +104,36 @@ export class Feed implements AsyncIterable<never> {
   }
 
   /**
+   * Delivers until the feed ends or joins a group. No promise waits while it is in a group, where most feeds are most of the
+   * time: `onLeft` continues.
+   */
+  async #continue(): Promise<void> {
+    try {
+      if (await this.#deliverAlone(this.#operation as Operation<unknown>, this.#sink as Sink<unknown>)) return;
+      this.#succeed();
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.stop();
+  }
+
+  /**
+   * Delivers until the feed ends: resolves with false. Resolves with true when it has joined a group.
+   *
    * 1. The operation is executed only while the sink is ready. A closed sink ends the feed.
    * 2. At the head the feed joins the group with the same key, until the group cannot serve it.
    * 3. Elsewhere it executes the entries that are in memory, several together, so that one query loads their rows.
    */
-  async #deliverAll<Result>(operation: Operation<Result>, sink: Sink<Result>): Promise<void> {
+  async #deliverAlone(operation: Operation<unknown>, sink: Sink<unknown>): Promise<boolean> {
     while (!this.#ended && sink.open) {
       if (!sink.ready)
         await this.#untilReady(sink); // 1
-      else if (operation.shared && this.#mayFollow())
-        await this.#follow(operation.shared, sink); // 2
-      else await this.#deliver(await this.#next(), operation, sink); // 3
+      else if (operation.shared && this.#mayFollow()) {
+        this.#join(operation.shared); // 2
+        return true;
+      } else await this.#deliver(await this.#next(), operation, sink); // 3
     }
+    return false;
   }
 
   /**
@@ -167,32 +191,40 @@ export class Feed implements AsyncIterable<never> {
     return this.#atHead && (this.#caughtUp || !this.#watch.wants('CaughtUp'));
   }
 
-  /** Resolves when the feed has left the group. Its position is then after the last entry that the group delivered to it. */
-  async #follow<Result>(shared: SharedOperation<Result>, sink: Sink<Result>): Promise<void> {
+  #join(shared: SharedOperation<unknown>): void {
     this.#caughtUp = true;
-    const { promise: left, resolve, reject } = Promise.withResolvers<void>();
-    const member: Member<Result> = {
-      deliver: (entry, result) => {
-        if (entry.seq <= this.#position.seq) return true;
-        // The entry that ends the viewer's right is not shared. Its delivery ends the feed.
-        if (this.#isLast(entry) || !follows(entry, this.#position) || (result !== undefined && !this.#isReadyFor(sink, result)))
-          return false;
-        this.#position = entry;
-        if (result !== undefined) sink.write(result);
-        return true;
-      },
-      onLeft: (error) => (error === undefined ? resolve() : reject(error)),
-    };
     const { wants } = this.#watch;
     const liveRooms = this.#liveRooms;
-    const operation: GroupOperation<Result> = {
+    this.#group = this.fanOut.join(shared.key, this.#position, this, () => ({
       wants,
       execute: (entries, wanted) => liveRooms.retry(() => shared.execute(entries), wanted),
-    };
-    const group = this.fanOut.join(shared.key, operation, this.#position, member);
-    this.#leaveGroup = () => group.remove(member);
-    await left;
-    this.#leaveGroup = nothing;
+    }));
+  }
+
+  /** Called by the group. */
+  deliver(entry: LogEntry, result: unknown): boolean {
+    // A delivery to another member, or the one before, may have ended this feed.
+    if (this.#ended) return false;
+    if (entry.seq <= this.#position.seq) return true;
+    const sink = this.#sink as Sink<unknown>;
+    // The entry that ends the viewer's right is not shared. Its delivery ends the feed.
+    if (this.#isLast(entry) || !follows(entry, this.#position) || (result !== undefined && !this.#isReadyFor(sink, result))) return false;
+    this.#position = entry;
+    if (result !== undefined) sink.write(result);
+    return true;
+  }
+
+  /** Called by the group. The position is after the last entry that the group has delivered to this feed. */
+  onLeft(error?: unknown): void {
+    this.#group = undefined;
+    if (this.#ended) return;
+    if (error === undefined) {
+      // Not at once: the group is still delivering to its other members.
+      queueMicrotask(() => void this.#continue());
+    } else {
+      this.#fail(error);
+      this.stop();
+    }
   }
 
   /**

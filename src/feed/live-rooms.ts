@@ -1,13 +1,13 @@
 // The rooms that are watched on this node. The node subscribes to each room once, until its last subscriber leaves. A head
 // check every few seconds finds lost entries that no later entry reveals.
 
-import DataLoader from 'dataloader';
 import pLimit from 'p-limit';
 import type { Bus } from '../bus/bus.ts';
 import { planChecks } from '../bus/checks.ts';
 import { type Clock, realClock } from '../clock.ts';
 import { noSuchRoom } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { type BatchLoader, loaderOf } from '../storage/batch-loader.ts';
 import type { Position } from '../storage/cursor.ts';
 import type { RoomHead, RoomView } from '../storage/rooms.ts';
 import { UnknownEntryError } from '../storage/unknown-entry.ts';
@@ -40,7 +40,7 @@ export class LiveRooms implements AsyncDisposable {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #checks: Disposable;
-  readonly #views: DataLoader<RoomView, RoomHead | undefined>;
+  readonly #views: BatchLoader<RoomView, RoomHead>;
   readonly #reader: LogReader;
   readonly #watched = new Map<string, Watched>();
   readonly #unknownTypes = new Set<string>();
@@ -53,7 +53,7 @@ export class LiveRooms implements AsyncDisposable {
     this.#retry = retry;
     this.#log = log;
     this.#clock = options.clock ?? realClock;
-    this.#views = new DataLoader((views) => source.findVisible(views), { cache: false, maxBatchSize: viewsPerQuery });
+    this.#views = loaderOf(viewsPerQuery, (views) => source.findVisible(views));
     this.#reader = new LogReader(source, () => (this.#counts.reads += 1));
     this.#checks = planChecks(bus, this.#clock, () => this.#checkHeads(), options.checkIntervalMs);
   }

@@ -24,13 +24,14 @@ export class OpenSockets {
 
   /** Counts a socket of an address. Throws RATE_LIMITED if there are too many. An undefined address is not limited. */
   open(address: string | undefined): OpenSocket {
-    return new OpenSocket((name, key) => this.#count(name, key), address);
+    this.add('socketsOfAddress', address);
+    return new OpenSocket(this, address);
   }
 
-  /** Counts one more, until the returned function is called, once. */
-  #count(name: OpenLimitName, key: string | undefined): () => void {
+  /** Counts one more for a user or address. Throws RATE_LIMITED if there are too many. */
+  add(name: OpenLimitName, key: string | undefined): void {
     const most = this.#limits[name];
-    if (key === undefined || most === undefined) return () => {};
+    if (key === undefined || most === undefined) return;
     const counted = `${name} ${key}`;
     const count = this.#counts.get(counted) ?? 0;
     if (count >= most) {
@@ -38,43 +39,43 @@ export class OpenSockets {
       throw rateLimited(`At most ${most} WebSockets and event streams may be open at once: close one first.`, retryAfterMs);
     }
     this.#counts.set(counted, count + 1);
-    return () => {
-      const left = (this.#counts.get(counted) as number) - 1;
-      if (left > 0) this.#counts.set(counted, left);
-      else this.#counts.delete(counted);
-    };
+  }
+
+  /** The opposite of `add`. */
+  remove(name: OpenLimitName, key: string | undefined): void {
+    if (key === undefined || this.#limits[name] === undefined) return;
+    const counted = `${name} ${key}`;
+    const left = (this.#counts.get(counted) as number) - 1;
+    if (left > 0) this.#counts.set(counted, left);
+    else this.#counts.delete(counted);
   }
 }
 
 /** One socket, counted until it is closed. */
 export class OpenSocket {
-  readonly #count: (name: OpenLimitName, key: string | undefined) => () => void;
-  readonly #leaveAddress: () => void;
+  readonly #sockets: OpenSockets;
   #userId: string | undefined;
-  #leaveUser = () => {};
   #closed = false;
   /** Undefined for a client on this machine. */
   readonly address: string | undefined;
 
-  constructor(count: (name: OpenLimitName, key: string | undefined) => () => void, address: string | undefined) {
-    this.#count = count;
+  constructor(sockets: OpenSockets, address: string | undefined) {
+    this.#sockets = sockets;
     this.address = address;
-    this.#leaveAddress = count('socketsOfAddress', address);
   }
 
   /** Counts it for this user, and no longer for another. Throws RATE_LIMITED if the user has too many. */
   belongTo(userId: string | undefined): void {
     if (this.#closed || userId === this.#userId) return;
-    const leave = this.#count('socketsOfUser', userId);
-    this.#leaveUser();
-    this.#leaveUser = leave;
+    this.#sockets.add('socketsOfUser', userId);
+    this.#sockets.remove('socketsOfUser', this.#userId);
     this.#userId = userId;
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#leaveAddress();
-    this.#leaveUser();
+    this.#sockets.remove('socketsOfAddress', this.address);
+    this.#sockets.remove('socketsOfUser', this.#userId);
   }
 }

@@ -41,6 +41,7 @@ export interface Share {
   accepts(bytes: number): boolean;
 }
 
+/** The functions are called as methods: `context.wanted()`. */
 export interface Context extends Services {
   /** Undefined for a request without a token. */
   readonly viewer: Viewer | undefined;

@@ -30,7 +30,7 @@ builder.subscriptionFields((t) => {
           after: context.lastEventId ?? input.after ?? undefined,
           wants,
         }),
-      context.wanted,
+      () => context.wanted(),
     );
   return {
     messageAdded: t.field({

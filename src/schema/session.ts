@@ -10,9 +10,10 @@ builder.relayMutationField(
   {
     description:
       'Ends the session of the token on every node within a second, or within 6 seconds while Redis is away: its sockets close with 4403, its event streams end with UNAUTHENTICATED, and the token is refused. Clears the cookie. Does nothing else without a token.',
-    resolve: async (_mutation, _args, { viewer, identity, setCookie }) => {
+    resolve: async (_mutation, _args, context) => {
+      const { viewer, identity } = context;
       if (viewer) await identity.signOut(viewer);
-      setCookie(null);
+      context.setCookie(null);
       return { signedOut: true };
     },
   },
@@ -59,9 +60,9 @@ builder.relayMutationField(
   {
     description:
       'Over WebSocket: continues this connection with a new token of the same user; its subscriptions go on untouched. BAD_USER_INPUT elsewhere, UNAUTHENTICATED for a bad token, FORBIDDEN for a token of another user.',
-    resolve: async (_mutation, { input }, { renewToken }) => {
-      if (!renewToken) throw badInput('renewToken continues a WebSocket: send the new token with the next request instead.');
-      return await renewToken(input.token);
+    resolve: async (_mutation, { input }, context) => {
+      if (!context.renewToken) throw badInput('renewToken continues a WebSocket: send the new token with the next request instead.');
+      return await context.renewToken(input.token);
     },
   },
   {

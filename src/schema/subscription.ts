@@ -23,48 +23,45 @@ export interface ResultSource {
 
 export const isResultSource = (result: ResultSource | ExecutionResult): result is ResultSource => 'run' in result;
 
-export class Subscription implements ResultSource {
+/** Keeps little: there may be a hundred thousand of them. */
+export class Subscription implements ResultSource, Operation<ExecutionResult> {
   readonly #feed: Feed;
+  readonly #args: ValidatedSubscriptionArgs;
   readonly #context: Context;
-  readonly #operation: Operation<ExecutionResult>;
+  readonly shared: SharedExecution | undefined;
 
   constructor(args: ValidatedSubscriptionArgs, feed: Feed) {
     this.#feed = feed;
     this.#context = args.contextValue as Context;
     const sharing = sharingOf(args);
     // All subscribers with the same key use one shared execution. It keeps no reference to the context of the first one.
-    const shared = sharing && feed.fanOut.once(sharing.key, () => new SharedExecution(args, feed, sharing));
-    this.#operation = { shared, execute: (deliveries) => this.#execute(args, shared, deliveries) };
+    this.shared = sharing && feed.fanOut.once(sharing.key, () => new SharedExecution(args, feed, sharing));
+    this.#args = this.shared?.args ?? args;
   }
 
   get cursor(): string {
     return this.#feed.cursor;
   }
 
-  async run(sink: Sink<ExecutionResult>): Promise<void> {
-    try {
-      await this.#feed.run(this.#operation, sink);
-    } catch (error) {
+  run(sink: Sink<ExecutionResult>): Promise<void> {
+    return this.#feed.run(this, sink).catch((error: unknown) => {
       throw toClientError(error, this.#context.log);
-    }
+    });
   }
 
   stop(): void {
     this.#feed.stop();
   }
 
-  async #execute(
-    args: ValidatedSubscriptionArgs,
-    shared: SharedExecution | undefined,
-    deliveries: readonly Delivery[],
-  ): Promise<readonly ExecutionResult[]> {
-    const results = shared ? await shared.execute(deliveries) : [];
+  /** Called by the feed. */
+  async execute(deliveries: readonly Delivery[]): Promise<readonly ExecutionResult[]> {
+    const results = this.shared ? await this.shared.execute(deliveries) : [];
     // One context for all deliveries, so that their rows are loaded together.
     let context: Context | undefined;
     return Promise.all(
       deliveries.map((delivery, index) => {
         context ??= results[index] ? undefined : forFeeds(this.#context);
-        return results[index] ?? executeEvent(args, delivery, context as Context);
+        return results[index] ?? executeEvent(this.#args, delivery, context as Context);
       }),
     );
   }
@@ -73,14 +70,15 @@ export class Subscription implements ResultSource {
 /** The execution for all subscribers with the same key. */
 class SharedExecution implements SharedOperation<ExecutionResult> {
   readonly key: string;
-  readonly #args: ValidatedSubscriptionArgs;
+  /** The arguments of every subscriber with the same key, except for their contexts and for where they start. */
+  readonly args: ValidatedSubscriptionArgs;
   readonly #feed: Pick<Feed, 'fanOut'>;
   readonly #services: Services;
   readonly #covers: Sharing['covers'];
 
   constructor(args: ValidatedSubscriptionArgs, { fanOut }: Feed, { key, covers }: Sharing) {
     this.key = key;
-    this.#args = { ...args, contextValue: undefined };
+    this.args = { ...args, contextValue: undefined };
     this.#feed = { fanOut };
     this.#services = forFeeds(servicesOf(args.contextValue as Context));
     this.#covers = covers;
@@ -91,7 +89,7 @@ class SharedExecution implements SharedOperation<ExecutionResult> {
     let shared: ReturnType<typeof sharedContext> | undefined;
     const execute = async (entry: LogEntry) => {
       shared ??= sharedContext(this.#services);
-      const result = await executeEvent(this.#args, entry, shared.context);
+      const result = await executeEvent(this.args, entry, shared.context);
       return shared.viewerSeen() ? undefined : result;
     };
     return Promise.all(
@@ -120,6 +118,12 @@ async function executeEvent(args: ValidatedSubscriptionArgs, event: Delivery, co
 
 const isEmpty = ({ data }: ExecutionResult) => data == null || Object.values(data).includes(null);
 
-/** A copy of the services that reads through the database connections of feeds. As a copy, it has loaders of its own. */
-const forFeeds = <Of extends Services>({ storage, ...rest }: Of): Of =>
-  ({ ...rest, storage: { ...storage, reads: () => storage.feedDb, rows: storage.feedRows } }) as unknown as Of;
+/**
+ * A copy of the services, or of a context, that reads through the database connections of feeds. As a copy, it has loaders of
+ * its own.
+ */
+function forFeeds<Of extends Services>(services: Of): Of {
+  const { storage } = services;
+  const copy = Object.assign(Object.create(Object.getPrototypeOf(services)), services);
+  return Object.assign(copy, { storage: { ...storage, reads: () => storage.feedDb, rows: storage.feedRows } });
+}

@@ -58,10 +58,11 @@ builder.relayMutationField(
   },
   {
     description: 'Guest mode only: a name is enough. Answers with a token and sets it as a cookie. FORBIDDEN in jwt mode.',
-    resolve: async (_mutation, { input }, { identity, limits: rates, address, setCookie }) => {
+    resolve: async (_mutation, { input }, context) => {
+      const { identity, limits: rates, address } = context;
       await rates.take('signIn', { address });
       const { token, viewer } = await identity.signIn(input.name);
-      setCookie(token);
+      context.setCookie(token);
       return { token, viewer };
     },
   },

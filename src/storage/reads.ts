@@ -42,8 +42,9 @@ export function openReads(db: Db): OpenReads {
     }
   }
 
-  return ({ viewer, ended }) => {
-    const signal = ended();
+  return (reader) => {
+    const { viewer } = reader;
+    const signal = reader.ended();
     const own = pLimit(maxReads);
     return readOnlyOn(db, {
       // A read holds its place for one statement, and waits for nothing else than the database meanwhile.

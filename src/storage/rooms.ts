@@ -6,6 +6,7 @@ import { newId } from './id.ts';
 import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
 import { primary } from './primary.ts';
 import { isMember, mayRead } from './rights.ts';
+import { statement } from './statement.ts';
 import { type Database, type Db, fold, qualified, type RoomKind, type RoomRow, roomColumns, type Trx, table } from './tables.ts';
 
 export interface RoomFilter {
@@ -68,17 +69,23 @@ export interface RoomView {
 /** The columns of a room that a feed needs. */
 export type RoomHead = Pick<RoomRow, 'kind' | 'headSeq' | 'headTag' | 'floorSeq'>;
 
-/** For each view, in order: the room, if that viewer may read it. */
-export async function findVisibleHeads(db: Db, views: readonly RoomView[]): Promise<(RoomHead | undefined)[]> {
-  const viewerIds = views.map(({ viewerId }) => viewerId);
-  const roomIds = views.map(({ roomId }) => roomId);
-  const { rows } = await sql<RoomHead & { place: number }>`
+const visibleHeads = statement<RoomHead & { place: number }, [viewerIds: readonly string[], roomIds: readonly string[]]>(
+  (viewerIds, roomIds) => sql`
     select view.place, rooms.kind, rooms.head_seq, rooms.head_tag, rooms.floor_seq
     from ${primary} left join (
       unnest(${viewerIds}::text[], ${roomIds}::text[]) with ordinality as view (viewer_id, room_id, place)
       join ${table('rooms')} on rooms.id = view.room_id
     ) on ${mayRead(sql.ref('view.viewer_id'))}
-    where is_primary = 1`.execute(db);
+    where is_primary = 1`,
+);
+
+/** For each view, in order: the room, if that viewer may read it. */
+export async function findVisibleHeads(db: Db, views: readonly RoomView[]): Promise<(RoomHead | undefined)[]> {
+  const rows = await visibleHeads(
+    db,
+    views.map(({ viewerId }) => viewerId),
+    views.map(({ roomId }) => roomId),
+  );
   const found = new Map(rows.map((row) => [row.place, row]));
   return views.map((_, i) => found.get(i + 1));
 }

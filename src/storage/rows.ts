@@ -1,7 +1,6 @@
-// Loads rows by key: one query for all keys that are requested in one turn of the event loop, or while a query runs. Nothing
-// is cached, so each row is read after it was requested.
+// Loads rows by key, together with those that are requested at about the same time.
 
-import DataLoader from 'dataloader';
+import { type BatchLoader, loaderOf } from './batch-loader.ts';
 import { findStandings, type Standing } from './members.ts';
 import { findMessages } from './messages.ts';
 import type { RoomView } from './rooms.ts';
@@ -10,7 +9,7 @@ import { findUsers } from './users.ts';
 
 const rowsPerQuery = 1000;
 
-type Loader<Row> = DataLoader<string, Row | undefined>;
+type Loader<Row> = BatchLoader<string, Row>;
 
 export class Rows {
   readonly #users: Loader<UserRow>;
@@ -18,9 +17,12 @@ export class Rows {
   readonly #standings: Loader<Standing>;
 
   constructor(db: Db) {
-    this.#users = loaderOf(byId((ids) => findUsers(db, ids)));
-    this.#messages = loaderOf(byId((ids) => findMessages(db, ids)));
-    this.#standings = loaderOf((keys) => findStandings(db, keys.map(toView)));
+    this.#users = loaderOf(rowsPerQuery, distinct(byId((ids) => findUsers(db, ids))));
+    this.#messages = loaderOf(rowsPerQuery, distinct(byId((ids) => findMessages(db, ids))));
+    this.#standings = loaderOf(
+      rowsPerQuery,
+      distinct((keys) => findStandings(db, keys.map(toView))),
+    );
   }
 
   /** The users with these ids that exist. */
@@ -45,34 +47,17 @@ function toView(key: string): RoomView {
   return { viewerId, roomId };
 }
 
-/**
- * Runs one query at a time. What is requested while a query runs is loaded together by the next one, so that the queries of
- * a busy node grow larger and not more. `find` returns a row or undefined for each key, in order.
- */
-function loaderOf<Row>(find: (keys: readonly string[]) => Promise<(Row | undefined)[]>): Loader<Row> {
-  let running: Promise<unknown> | undefined;
-  const load = async (keys: readonly string[]) => {
-    const distinct = [...new Set(keys)];
-    const query = find(distinct);
-    const ended = query.then(
-      () => {},
-      () => {},
-    );
-    running = ended;
-    void ended.then(() => {
-      if (running === ended) running = undefined;
-    });
-    const rows = await query;
-    const found = new Map(distinct.map((key, index) => [key, rows[index]]));
+type Find<Row> = (keys: readonly string[]) => Promise<readonly (Row | undefined)[]>;
+
+/** Asks for each key once. */
+const distinct =
+  <Row>(find: Find<Row>): Find<Row> =>
+  async (keys) => {
+    const different = [...new Set(keys)];
+    const rows = await find(different);
+    const found = new Map(different.map((key, index) => [key, rows[index]]));
     return keys.map((key) => found.get(key));
   };
-  const schedule = (dispatch: () => void) => {
-    if (running) void running.then(() => schedule(dispatch));
-    // As DataLoader does: after the promises of this turn, which may request more.
-    else void Promise.resolve().then(() => process.nextTick(dispatch));
-  };
-  return new DataLoader(load, { cache: false, maxBatchSize: rowsPerQuery, batchScheduleFn: schedule });
-}
 
 /** Puts the rows that a query found in the order of their ids. */
 const byId =

@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import proxyAddr from '@fastify/proxy-addr';
 import ipaddr from 'ipaddr.js';
+import { LRUCache } from 'lru-cache';
 
 /** Whose forwarded headers are believed: those of this many proxies, or of the proxies in these networks. */
 export type TrustedProxies = number | readonly string[];
@@ -16,13 +17,21 @@ export type ReadAddress = (request: IncomingMessage) => string | undefined;
 
 export function addressReader(trusted: TrustedProxies): ReadAddress {
   const trust = trustIn(trusted);
-  return (request) => {
-    const peer = request.socket.remoteAddress ?? '127.0.0.1';
+  const read = (request: IncomingMessage, peer: string) => {
     const claimed = withoutPort(proxyAddr(request, trust));
     const address = ipaddr.isValid(claimed) ? claimed : peer;
     // A client elsewhere can name a loopback address too.
     if (isLoopback(peer) && isLoopback(address)) return undefined;
     return networkOf(address);
+  };
+  /** By peer, for requests that came through no proxy. */
+  const known = new LRUCache<string, { readonly address: string | undefined }>({ max: 10_000 });
+  return (request) => {
+    const peer = request.socket.remoteAddress ?? '127.0.0.1';
+    if (request.headers['x-forwarded-for'] !== undefined) return read(request, peer);
+    const found = known.get(peer) ?? { address: read(request, peer) };
+    known.set(peer, found);
+    return found.address;
   };
 }
 

@@ -77,6 +77,8 @@ export class Connection {
   outlet: Outlet;
   /** Undefined while there are only requests. */
   use: Use | undefined;
+  /** What counts the connection until it is closed. Undefined for one that is not a WebSocket. */
+  counted: { close(): void } | undefined;
 
   constructor(nodeState: NodeState, stream: Socket) {
     this.#nodeState = nodeState;

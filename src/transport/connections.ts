@@ -62,8 +62,9 @@ export class Connections implements Disposable {
     const connection = new Connection(this.#nodeState, stream);
     this.#known.set(stream, connection);
     this.#open.add(connection);
-    stream.once('close', () => {
+    stream.on('close', () => {
       this.#open.delete(connection);
+      connection.counted?.close();
       connection.measure();
     });
   };

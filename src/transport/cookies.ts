@@ -30,7 +30,8 @@ const namesOf = (headers: IncomingHttpHeaders, session: CookieSession): string[]
 
 /** The cookie with the token. */
 export function findTokenCookie(headers: IncomingHttpHeaders, session: CookieSession): TokenCookie | undefined {
-  const cookies = parse(headers.cookie ?? '');
+  if (headers.cookie === undefined) return undefined;
+  const cookies = parse(headers.cookie);
   for (const name of namesOf(headers, session)) {
     const [token, ...more] = cookies.filter((cookie) => cookie.name === name).map((cookie) => cookie.token);
     // Somebody else has set one of the two, such as another host of the same domain.

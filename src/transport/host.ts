@@ -3,6 +3,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import { LRUCache } from 'lru-cache';
 import { Refusal } from './refusal.ts';
 
 export type HostCheck = (request: IncomingMessage) => void;
@@ -20,11 +21,16 @@ export interface Names {
 export function createHostCheck({ allowedHosts, allowedOrigins }: Names, address: string): HostCheck {
   if (allowedHosts.length === 0 && !isLoopback(address)) return () => {};
   const allowed = [...allowedHosts, ...allowedOrigins.map((origin) => origin.replace(/^.*:\/\//, '').replace(/:\d+$/, ''))];
+  const isAllowed = (host: string) => {
+    const name = nameOf(host);
+    return name !== undefined && (isLoopback(name) || allowed.some((pattern) => matches(name, pattern)));
+  };
+  /** Headers of allowed hosts. Clients send few different ones. */
+  const known = new LRUCache<string, true>({ max: 100 });
   return ({ headers: { host } }) => {
     // Only HTTP/1.0 has requests without the header. Browsers send it always.
-    if (host === undefined) return;
-    const name = nameOf(host);
-    if (name !== undefined && (isLoopback(name) || allowed.some((pattern) => matches(name, pattern)))) return;
+    if (host === undefined || known.has(host)) return;
+    if (isAllowed(host)) return void known.set(host, true);
     throw new Refusal(
       421,
       `This server does not answer to the host ${host.slice(0, 200)}: its operator can add the name to ALLOWED_HOSTS.`,

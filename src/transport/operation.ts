@@ -10,6 +10,8 @@ import { clientLeft } from './deadline.ts';
 import { encode, textFrame, toBytes } from './encode.ts';
 import { Lifetime } from './lifetime.ts';
 
+const nothing = () => {};
+
 /** The socket as its operations see it. */
 export interface OperationSocket {
   readonly connection: Connection;
@@ -20,31 +22,44 @@ export interface OperationSocket {
 }
 
 export class Operation implements Sink<ExecutionResult> {
-  readonly #id: string;
+  readonly id: string;
   readonly #socket: OperationSocket;
-  readonly #cancellation = Promise.withResolvers<void>();
   #cancelled = false;
   #source: ResultSource | undefined;
   /** The start of its `next` frames. */
   #head: string | undefined;
   #work: Promise<void> | undefined;
-  /** Ends with the deadline or the cancellation. */
-  readonly lifetime = new Lifetime();
+  #lifetime: Lifetime | undefined;
   /** Bytes of its text and variables, which are kept until it ends. */
   readonly keptBytes: number;
+  /** Whether graphql-ws knows its id. */
+  isKnown = true;
+  /** Whether it counts as under way: it is not cancelled, or its work has not ended. */
+  isUnderWay = true;
   /** Whether it is a query or mutation, which a stop of the server waits for. */
   isExecution = false;
   /** A `subscribe` with the same id, deferred until graphql-ws has released this operation. */
   deferredSubscribe: string | undefined;
+  /** Called when the operation is cancelled. */
+  onCancelled: () => void = nothing;
 
   constructor(id: string, socket: OperationSocket, keptBytes: number) {
-    this.#id = id;
+    this.id = id;
     this.keptBytes = keptBytes;
     this.#socket = socket;
   }
 
   get cancelled(): boolean {
     return this.#cancelled;
+  }
+
+  /** Ends with the deadline or the cancellation. Created when it is first needed, which it is not by a subscription. */
+  get lifetime(): Lifetime {
+    if (!this.#lifetime) {
+      this.#lifetime = new Lifetime();
+      if (this.#cancelled) this.#lifetime.end(clientLeft());
+    }
+    return this.#lifetime;
   }
 
   /** Whether it is a subscription that was opened: no work continues after its cancellation. */
@@ -75,7 +90,7 @@ export class Operation implements Sink<ExecutionResult> {
 
   // graphql-ws would encode the result again for every subscriber, although only the id differs.
   write(result: ExecutionResult): void {
-    this.#head ??= toBytes(`{"id":${JSON.stringify(this.#id)},"type":"next","payload":`);
+    this.#head ??= toBytes(`{"id":${JSON.stringify(this.id)},"type":"next","payload":`);
     this.#socket.connection.write(textFrame(`${this.#head}${encode(result)}}`));
   }
 
@@ -92,21 +107,27 @@ export class Operation implements Sink<ExecutionResult> {
   }
 
   /** Writes all results of a source. Resolves as soon as the operation is cancelled. */
-  async deliver(source: ResultSource): Promise<void> {
+  deliver(source: ResultSource): Promise<void> {
     this.#source = source;
-    if (this.#cancelled) source.stop();
-    else await source.run(this);
+    if (!this.#cancelled) return source.run(this);
+    source.stop();
+    return Promise.resolve();
   }
 
   /** What `work` resolves to, or `otherwise` as soon as the operation is cancelled. The work itself continues. */
   untilCancelled<Result>(work: Promise<Result>, otherwise: Result): Promise<Result> {
-    return Promise.race([work, this.#cancellation.promise.then(() => otherwise)]);
+    if (this.#cancelled) return Promise.resolve(otherwise);
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    this.onCancelled = () => resolve(otherwise);
+    work.then(resolve, reject);
+    return promise;
   }
 
   cancel(): void {
+    if (this.#cancelled) return;
     this.#cancelled = true;
-    this.lifetime.end(clientLeft());
+    this.#lifetime?.end(clientLeft());
     this.#source?.stop();
-    this.#cancellation.resolve();
+    this.onCancelled();
   }
 }

@@ -24,10 +24,11 @@ export interface MessageSocket extends OperationSocket {
 
 export class Operations {
   readonly #socket: MessageSocket;
-  /** For each id that graphql-ws knows, its generation. */
-  readonly #current = new Map<string, Operation>();
-  /** Operations that are not cancelled, and cancelled ones whose work has not ended. */
-  readonly #underWay = new Set<Operation>();
+  /**
+   * The operations whose id graphql-ws knows, and those whose work has not ended: `isKnown`, `isUnderWay`. An array that is
+   * replaced, because a map and a set for the one operation of most sockets would be larger than the operation.
+   */
+  #all: readonly Operation[] = none;
 
   constructor(socket: MessageSocket) {
     this.#socket = socket;
@@ -35,7 +36,7 @@ export class Operations {
 
   /** The current generation of an id. */
   current(id: string): Operation | undefined {
-    return this.#current.get(id);
+    return this.#all.find((operation) => operation.isKnown && operation.id === id);
   }
 
   /** Receives a message of the client, and passes it to graphql-ws when its turn comes. */
@@ -53,7 +54,8 @@ export class Operations {
 
   /** Cancels every operation. */
   cancelAll(): void {
-    for (const operation of this.#current.values()) {
+    for (const operation of this.#all) {
+      if (!operation.isKnown) continue;
       operation.deferredSubscribe = undefined;
       operation.cancel();
     }
@@ -61,11 +63,11 @@ export class Operations {
 
   /** Resolves once no query or mutation is under way. */
   async finished(): Promise<void> {
-    await Promise.all([...this.#underWay].map(({ isExecution, work }) => (isExecution ? work : undefined)));
+    await Promise.all(this.#all.map(({ isExecution, isUnderWay, work }) => (isExecution && isUnderWay ? work : undefined)));
   }
 
   #subscribe(id: string, text: string, handle: Handle): void {
-    const operation = this.#current.get(id);
+    const operation = this.current(id);
     if (operation && (!operation.cancelled || operation.deferredSubscribe !== undefined)) {
       this.#socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
       return;
@@ -78,40 +80,48 @@ export class Operations {
   }
 
   #complete(id: string, text: string, handle: Handle): void {
-    const operation = this.#current.get(id);
+    const operation = this.current(id);
     if (!operation) return;
     operation.deferredSubscribe = undefined;
     if (operation.cancelled) return;
     // graphql-ws first: it answers nothing for an id that it no longer knows.
     void handle(text);
     operation.cancel();
-    if (operation.isOpened) this.#underWay.delete(operation);
+    if (operation.isOpened) operation.isUnderWay = false;
   }
 
   /** Bytes of the operations under way, and of those that wait for their id. */
   get #keptBytes(): number {
     let bytes = 0;
-    for (const { keptBytes } of this.#underWay) bytes += keptBytes;
-    for (const { deferredSubscribe } of this.#current.values()) bytes += Buffer.byteLength(deferredSubscribe ?? '');
+    for (const { isKnown, isUnderWay, keptBytes, deferredSubscribe } of this.#all) {
+      if (isUnderWay) bytes += keptBytes;
+      if (isKnown && deferredSubscribe !== undefined) bytes += Buffer.byteLength(deferredSubscribe);
+    }
     return bytes;
   }
 
   #begin(id: string, text: string, handle: Handle): void {
-    if (this.#underWay.size >= maxOperations) {
+    if (this.#all.filter(({ isUnderWay }) => isUnderWay).length >= maxOperations) {
       this.#socket.refuse(id, rateLimited(tooMany));
       return;
     }
     const operation = new Operation(id, this.#socket, Buffer.byteLength(text));
-    this.#current.set(id, operation);
-    this.#underWay.add(operation);
-    void handle(text).then(async () => {
-      this.#current.delete(id);
-      if (operation.deferredSubscribe !== undefined && this.#socket.open) this.#begin(id, operation.deferredSubscribe, handle);
-      await operation.work;
-      this.#underWay.delete(operation);
-    });
+    this.#all = this.#all.concat(operation);
+    void handle(text).then(() => this.#release(operation, handle));
+  }
+
+  /** Called when graphql-ws has released the id of an operation. */
+  async #release(operation: Operation, handle: Handle): Promise<void> {
+    operation.isKnown = false;
+    const { id, deferredSubscribe } = operation;
+    if (deferredSubscribe !== undefined && this.#socket.open) this.#begin(id, deferredSubscribe, handle);
+    await operation.work;
+    operation.isUnderWay = false;
+    this.#all = this.#all.filter(({ isKnown, isUnderWay }) => isKnown || isUnderWay);
   }
 }
+
+const none: readonly Operation[] = [];
 
 const tooOften = 'Operations were sent too often on this socket.';
 const tooMany = `A socket may have ${maxOperations} operations under way at once: wait until some have ended.`;

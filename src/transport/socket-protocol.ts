@@ -3,10 +3,9 @@
 
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
 import { makeServer, type Context as Session } from 'graphql-ws';
-import type { Viewer } from '../chat/identity.ts';
 import type { Config } from '../config.ts';
-import { forbidden, GaplessError, isRateLimited, unavailable } from '../errors.ts';
-import type { Context, Services } from '../schema/context.ts';
+import { GaplessError, isRateLimited, unavailable } from '../errors.ts';
+import type { Services } from '../schema/context.ts';
 import { endsAsRestart, toClientError } from '../schema/error-code.ts';
 import { executeOperation, subscribeOperation } from '../schema/execute.ts';
 import { schema } from '../schema/index.ts';
@@ -18,6 +17,7 @@ import { nestingMessage, nestsTooDeeply } from './limits.ts';
 import type { Operation } from './operation.ts';
 import type { Shares } from './shares.ts';
 import { type ClientSocket, closings } from './socket.ts';
+import { SocketContext } from './socket-context.ts';
 import { identify, requireIntendedViewer } from './viewer.ts';
 
 interface Payload {
@@ -25,11 +25,6 @@ interface Payload {
   readonly variables?: Record<string, unknown> | null | undefined;
   readonly operationName?: string | null | undefined;
   readonly extensions?: unknown;
-}
-
-interface SocketContext extends Context {
-  readonly operation: Operation;
-  readonly socket: ClientSocket;
 }
 
 type SocketArgs = ExecutionArgs & { readonly contextValue: SocketContext };
@@ -67,13 +62,6 @@ export function createSocketProtocol(services: Services, config: Pick<Config, 'i
     return acknowledgement(socket);
   }
 
-  async function renewToken(socket: ClientSocket, token: string): Promise<Viewer> {
-    const viewer = await identity.verify(token);
-    if (viewer.userId !== socket.viewer?.userId) throw forbidden('The new token is of another user than this connection: open a new one.');
-    socket.viewer = viewer;
-    return viewer;
-  }
-
   /** Prepares an operation when its client may start one. */
   function begin(socket: ClientSocket, id: string, payload: Payload): SocketArgs | GraphQLError[] | Promise<SocketArgs | GraphQLError[]> {
     try {
@@ -94,24 +82,10 @@ export function createSocketProtocol(services: Services, config: Pick<Config, 'i
       if (errors.length > 0) return errors.map((error) => toClientError(error, log));
       // graphql-ws keeps the text until the operation ends: let all keep the same string.
       payload.query = document.loc?.source.body as string;
-      const operation = socket.operations.current(id) as Operation;
-      const wanted = () => operation.wanted;
-      const ended = () => operation.lifetime.signal;
       return {
         schema,
         document,
-        contextValue: {
-          ...services,
-          viewer: socket.viewer,
-          address: socket.openSocket.address,
-          share,
-          setCookie: noCookie,
-          wanted,
-          ended,
-          operation,
-          socket,
-          renewToken: (token) => renewToken(socket, token),
-        },
+        contextValue: new SocketContext(services, shares, socket, socket.operations.current(id) as Operation),
         ...(payload.variables == null ? {} : { variableValues: payload.variables }),
         ...(payload.operationName == null ? {} : { operationName: payload.operationName }),
       };
@@ -134,27 +108,30 @@ export function createSocketProtocol(services: Services, config: Pick<Config, 'i
     return operation.untilCancelled(answer, {});
   }
 
-  /** Delivers all results of a subscription. */
-  async function subscribe(args: SocketArgs): Promise<Results> {
+  /**
+   * Opens a subscription. Resolves when all its results are delivered, or with the errors if it cannot be opened. Few promises
+   * and functions wait until then, because they are most of what an idle subscription costs.
+   */
+  function subscribe(args: SocketArgs): Results | Promise<Results> {
     const { operation, socket } = args.contextValue;
-    if (operation.cancelled) return endedResults();
-    const deliver = async (): Promise<Results> => {
-      try {
-        const opening = subscribeOperation(args);
-        operation.track(opening);
-        const opened = await opening;
-        if (!isResultSource(opened)) {
-          if (opened.errors?.some(endsAsRestart)) socket.close(...closings.restart);
-          return opened;
-        }
-        await operation.deliver(opened);
-        return endedResults();
-      } catch (error) {
-        if (endsAsRestart(error)) socket.close(...closings.restart);
-        return failedResults(error);
-      }
+    if (operation.cancelled) return endedResults;
+    const { promise, resolve } = Promise.withResolvers<Results>();
+    const end = () => resolve(endedResults);
+    const fail = (error: unknown) => {
+      if (endsAsRestart(error)) socket.close(...closings.restart);
+      resolve(failedResults(error));
     };
-    return operation.untilCancelled<Results>(deliver(), endedResults());
+    operation.onCancelled = end;
+    const opening = subscribeOperation(args);
+    operation.track(opening);
+    opening
+      .then((opened) => {
+        if (isResultSource(opened)) return void operation.deliver(opened).then(end, fail);
+        if (opened.errors?.some(endsAsRestart)) socket.close(...closings.restart);
+        resolve(opened);
+      })
+      .catch(fail);
+    return promise;
   }
 
   return makeServer<Record<string, unknown>, ClientSocket>({
@@ -178,8 +155,5 @@ async function untilDrained({ contextValue: { operation, socket }, document, ope
 /** Tells the client when its token expires, also as a duration, because its clock may be wrong. */
 const acknowledgement = ({ viewer }: ClientSocket) =>
   viewer ? { expiresAt: viewer.expiresAt.toISOString(), expiresInMs: viewer.expiresAt.getTime() - Date.now() } : true;
-
-/** A WebSocket cannot set a cookie. */
-const noCookie = () => {};
 
 const refused = (message: string) => new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });

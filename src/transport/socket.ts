@@ -83,7 +83,7 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
       this.#countMessage();
       this.#unansweredPings = 0;
     });
-    socket.once('close', () => this.operations.cancelAll());
+    socket.on('close', () => this.operations.cancelAll());
   }
 
   get open(): boolean {

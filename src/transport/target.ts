@@ -10,10 +10,12 @@ export const graphqlPath = '/graphql';
  * and 404 if it is outside of that path.
  */
 export function targetOf({ url = '/' }: IncomingMessage, basePath: string): URL {
-  const { pathname, search } = (url.startsWith('/') ? URL.parse(`http://localhost${url}`) : URL.parse(url)) ?? {};
-  if (pathname === undefined) throw new Refusal(400, 'The address cannot be parsed.');
+  const parsed = url.startsWith('/') ? URL.parse(`http://localhost${url}`) : URL.parse(url);
+  const { pathname, search } = parsed ?? {};
+  if (parsed === null || pathname === undefined) throw new Refusal(400, 'The address cannot be parsed.');
   if (basePath !== '' && pathname !== basePath && !pathname.startsWith(`${basePath}/`)) {
     throw new Refusal(404, `There is nothing at ${pathname}: this server is at ${basePath}/.`);
   }
+  if (basePath === '') return parsed;
   return new URL(`http://localhost${pathname.slice(basePath.length)}${search}`);
 }

@@ -22,6 +22,8 @@ import { identify, requireIntendedViewer, viewerHeader } from './viewer.ts';
 
 const options = {
   noServer: true,
+  /** connections.ts knows every socket. */
+  clientTracking: false,
   maxPayload: maxSocketMessageBytes,
   // Each part of a message is an object of some hundred bytes.
   maxFragments: maxMessageParts,
@@ -40,6 +42,8 @@ export class WebSocketEndpoint {
   readonly #server = new WebSocketServer(options);
   readonly #protocol: ReturnType<typeof createSocketProtocol>;
   readonly #readAddress: ReadAddress;
+  /** One function for all sockets. */
+  readonly #logFailure = (error: Error) => this.#services.log.debug({ error: error.message }, 'a WebSocket failed');
 
   constructor(config: Config, services: Services, connections: Connections, doors: Doors) {
     this.#config = config;
@@ -58,7 +62,7 @@ export class WebSocketEndpoint {
 
   /** Handles an upgrade of the HTTP server. */
   readonly upgrade = async (request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> => {
-    stream.on('error', () => stream.destroy());
+    stream.on('error', destroy);
     const { identity, limits, log } = this.#services;
     try {
       const { basePath } = this.#config;
@@ -67,9 +71,10 @@ export class WebSocketEndpoint {
       this.#doors.requireHost(request);
       this.#origins.require(request);
       // Nothing can be answered within an event stream, and frames between its events could not be distinguished from them.
-      if (this.#connections.of(stream).use !== undefined) return void stream.destroy();
+      const connection = this.#connections.of(stream);
+      if (connection.use !== undefined) return void stream.destroy();
       const openSocket = limits.sockets.open(this.#readAddress(request));
-      stream.once('close', () => openSocket.close());
+      connection.counted = openSocket;
       const { viewer } = await identify(identity, this.#origins.credentialsOf(request, target));
       const intendedId = request.headers[viewerHeader];
       requireIntendedViewer(viewer, intendedId);
@@ -77,7 +82,7 @@ export class WebSocketEndpoint {
       if (this.#connections.ending)
         throw new GaplessError('UNAVAILABLE', 'The server is shutting down. Retry to reach another node.', { retryAfterMs: 1000 });
       this.#server.handleUpgrade(request, stream, head, (socket) =>
-        this.#open(socket, new ClientSocket(socket, this.#connections.of(stream), viewer, log, openSocket, intendedId)),
+        this.#open(socket, new ClientSocket(socket, connection, viewer, log, openSocket, intendedId)),
       );
     } catch (error) {
       this.#doors.countRefusal(request, error);
@@ -89,12 +94,17 @@ export class WebSocketEndpoint {
   #open(webSocket: WebSocket, socket: ClientSocket): void {
     const { log } = this.#services;
     // Without a listener, a malformed frame would end the process. ws closes the socket by itself.
-    webSocket.on('error', (error) => log.debug({ error: error.message }, 'a WebSocket failed'));
+    webSocket.on('error', this.#logFailure);
     const closed = this.#protocol.opened(socket, socket);
-    webSocket.once('close', (code, reason) => {
+    webSocket.on('close', (code, reason) => {
       closed(code, String(reason)).catch((error: unknown) => log.error({ error }, 'failed to clean up a closed WebSocket'));
     });
   }
+}
+
+/** A listener that all streams share. */
+function destroy(this: Duplex): void {
+  this.destroy();
 }
 
 function refuseUpgrade(stream: Duplex, status: number, more: Record<string, string>, body: string): void {

@@ -88,7 +88,7 @@ const executionOf = (config: Pick<Config, 'introspection'>): Plugin<Exchange> =>
       answer.source = opened;
       // If the client left while the room was looked up, the source would not be stopped later.
       if (!context.wanted()) opened.stop();
-      return endedResults();
+      return endedResults;
     }),
 });
 
