@@ -30,8 +30,6 @@ export class Finding extends Error {
 const lateMs = 1000;
 /** How often an answer is repeated alone before it counts as late. */
 const repeats = 4;
-/** Exchanges before the holdings are measured first, so that caches are warm and pools have opened their connections. */
-const warmUp = 300;
 /** Rounds after which there are new rooms. */
 const furnishRounds = 40;
 /** Tolerances for caches, and for what ends by a timer of some minutes. */
@@ -40,6 +38,10 @@ const maxGrowth = { feeds: 0, sockets: 0, connections: 2, descriptors: 20, resou
 export interface Run {
   readonly seed: number;
   readonly seconds: number;
+  /** It goes on after `seconds` up to this many exchanges. */
+  readonly leastExchanges?: number;
+  /** Exchanges before the holdings are measured first, so that caches are warm and pools have opened their connections. */
+  readonly warmUp?: number;
   /** How long the server may take to let go of what ended. */
   readonly settleMs?: number;
 }
@@ -51,7 +53,20 @@ export interface Summary {
   readonly memoryBytes: { readonly before: number; readonly after: number };
 }
 
-export async function fuzz(server: ServerUnderTest, { seed, seconds, settleMs = 40_000 }: Run): Promise<Summary> {
+export async function fuzz(server: ServerUnderTest, run: Run): Promise<Summary> {
+  try {
+    return await runRounds(server, run);
+  } catch (error) {
+    // What failed may have been a request of the fuzzer itself.
+    if (error instanceof Finding || server.running) throw error;
+    throw new Finding('end', `The server ended during --seed ${run.seed}: ${error}\n${server.output.slice(-4000)}`);
+  }
+}
+
+async function runRounds(
+  server: ServerUnderTest,
+  { seed, seconds, leastExchanges = 0, warmUp = 300, settleMs = 40_000 }: Run,
+): Promise<Summary> {
   const random = randomFrom(seed);
   const scene = await Scene.open(server.url, random);
   const fuzzer = new DocumentFuzzer(random, scene);
@@ -61,11 +76,17 @@ export async function fuzz(server: ServerUnderTest, { seed, seconds, settleMs = 
 
   async function round(): Promise<void> {
     const batch = Array.from({ length: pick([1, 1, 1, 4, 8], random) }, () => nextExchange(scene, fuzzer, random));
-    const find = (fault: Fault, how: string, { what }: { what: string } = { what: batch.map((each) => each.what).join('\n---\n') }): never => {
+    const find = (
+      fault: Fault,
+      how: string,
+      { what }: { what: string } = { what: batch.map((each) => each.what).join('\n---\n') },
+    ): never => {
       throw new Finding(fault, `Exchange ${exchanges} of --seed ${seed}: ${how}\n${what.slice(0, 4000)}\n${server.output.slice(-4000)}`);
     };
     const startMs = performance.now();
-    const texts = await Promise.all(batch.map((each) => each.run().catch((error: unknown) => find(server.running ? 'error' : 'end', String(error), each))));
+    const texts = await Promise.all(
+      batch.map((each) => each.run().catch((error: unknown) => find(server.running ? 'error' : 'end', String(error), each))),
+    );
     // A client that has left does not see that the server is still busy with what it sent.
     await askHealth(server.url).catch((error: unknown) => find('end', String(error)));
     const isLate = performance.now() - startMs > lateMs;
@@ -87,7 +108,7 @@ export async function fuzz(server: ServerUnderTest, { seed, seconds, settleMs = 
   }
 
   const endMs = performance.now() + seconds * 1000;
-  for (let rounds = 1; performance.now() < endMs; rounds += 1) {
+  for (let rounds = 1; performance.now() < endMs || exchanges < leastExchanges; rounds += 1) {
     const wasWarm = exchanges >= warmUp;
     await round();
     if (!wasWarm && exchanges >= warmUp) before = await settled(server, settleMs);

@@ -61,7 +61,8 @@ export class Scene {
 
   /** Remembers the ids, cursors and tokens in an answer. */
   learn(text: string): void {
-    for (const [id, kind] of text.matchAll(/\b(room|message|user|viewer|membership)_[0-9a-z]{26}\b/g)) this.#add(this.#ids.get(kind as Kind), id);
+    for (const [id, kind] of text.matchAll(/\b(room|message|user|viewer|membership)_[0-9a-z]{26}\b/g))
+      this.#add(this.#ids.get(kind as Kind), id);
     for (const [, cursor] of text.matchAll(/"\w*[cC]ursor":"([^"]+)"/g)) this.#add(this.#cursors, cursor);
     for (const [, token] of text.matchAll(/"token":"([^"]+)"/g)) this.#add(this.#tokens, token);
   }

@@ -20,7 +20,11 @@ export class ServerUnderTest implements AsyncDisposable {
 
   /** `preload` are modules that are loaded before the server's. */
   static async start(env: Record<string, string>, preload: readonly string[] = [], postmaster?: number): Promise<ServerUnderTest> {
-    const flags = ['--expose-gc', '--disable-warning=ExperimentalWarning', ...[probe, ...preload].flatMap((module) => ['--import', module])];
+    const flags = [
+      '--expose-gc',
+      '--disable-warning=ExperimentalWarning',
+      ...[probe, ...preload].flatMap((module) => ['--import', module]),
+    ];
     const stdio = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
     return new ServerUnderTest(await startNode(env, (settings) => startProgram(settings, flags, { stdio: [...stdio] })), postmaster);
   }

@@ -7,7 +7,10 @@ import type { Scene } from '../scene.ts';
 
 export function rawFrames(scene: Scene, random: () => number): Exchange {
   const { token, url } = scene.guest();
-  const init = frame({ opcode: 1, payload: Buffer.from(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } })) });
+  const init = frame({
+    opcode: 1,
+    payload: Buffer.from(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } })),
+  });
   const frames = Array.from({ length: pick([1, 3, 20], random) }, () => randomFrame(random));
   const bytes = Buffer.concat([...(random() < 0.8 ? [init] : []), ...frames]);
   const sent = random() < 0.7 ? bytes : bytes.subarray(0, Math.floor(random() * bytes.length));

@@ -34,10 +34,15 @@ const contentTypes = [
 export function overHttp(scene: Scene, operation: Operation, random: () => number): Exchange {
   const guest = scene.guest();
   const { query, variables } = operation;
-  const headers: Record<string, string | string[]> = { accept: pick(accepts, random), ...credentials(guest, scene, random), ...oddHeaders(guest, random) };
+  const headers: Record<string, string | string[]> = {
+    accept: pick(accepts, random),
+    ...credentials(guest, scene, random),
+    ...oddHeaders(guest, random),
+  };
   if (random() < 0.25) {
     const search = new URLSearchParams({ query: query.slice(0, 6000), variables: JSON.stringify(variables).slice(0, 3000) });
-    if (random() < 0.2) search.set(pick(['operationName', 'extensions', 'session', 'query'], random), pick(['Named', '{', 'graphiql', ''], random));
+    if (random() < 0.2)
+      search.set(pick(['operationName', 'extensions', 'session', 'query'], random), pick(['Named', '{', 'graphiql', ''], random));
     return exchange({ operation, guest, method: 'GET', path: `?${search}`, headers });
   }
   headers['content-type'] = random() < 0.8 ? 'application/json' : pick(contentTypes, random);
@@ -68,10 +73,23 @@ function piecesOf(bytes: Buffer, random: () => number): Buffer[] {
 function credentials(guest: Guest, scene: Scene, random: () => number): Record<string, string | string[]> {
   const chance = random();
   if (chance < 0.75) return { authorization: `Bearer ${guest.token}` };
-  if (chance < 0.8) return { authorization: pick(['Bearer x', 'Bearer', 'Basic x', '', `Bearer ${scene.token()}`, `Bearer ${'x'.repeat(5000)}`], random) };
+  if (chance < 0.8)
+    return { authorization: pick(['Bearer x', 'Bearer', 'Basic x', '', `Bearer ${scene.token()}`, `Bearer ${'x'.repeat(5000)}`], random) };
   const port = new URL(guest.url).port;
   const cookie = `gapless_token_${port}=${guest.token}`;
-  return { cookie: pick([cookie, `${cookie}; ${cookie}`, 'gapless_token=%', `;=;${cookie}`, `__Host-gapless_token_443=x; ${cookie}`, `gapless_token=${scene.token()}`], random) };
+  return {
+    cookie: pick(
+      [
+        cookie,
+        `${cookie}; ${cookie}`,
+        'gapless_token=%',
+        `;=;${cookie}`,
+        `__Host-gapless_token_443=x; ${cookie}`,
+        `gapless_token=${scene.token()}`,
+      ],
+      random,
+    ),
+  };
 }
 
 function oddHeaders(guest: Guest, random: () => number): Record<string, string> {
@@ -93,7 +111,12 @@ function oddHeaders(guest: Guest, random: () => number): Record<string, string> 
     ['if-none-match', pick(['*', '"x"', 'W/"'], random)],
     ['expect', '100-continue'],
   ];
-  return Object.fromEntries(Array.from({ length: pick([1, 2, 5], random) }, () => pick(odd, random)).map(([name, value]) => [name, Buffer.from(value).toString('latin1')]));
+  return Object.fromEntries(
+    Array.from({ length: pick([1, 2, 5], random) }, () => pick(odd, random)).map(([name, value]) => [
+      name,
+      Buffer.from(value).toString('latin1'),
+    ]),
+  );
 }
 
 interface Sent {
@@ -114,7 +137,11 @@ function exchange(sent: Sent): Exchange {
   };
 }
 
-function textOf(url: string, options: { method: string; headers: Record<string, string | string[]> }, pieces: readonly Buffer[]): Promise<string> {
+function textOf(
+  url: string,
+  options: { method: string; headers: Record<string, string | string[]> },
+  pieces: readonly Buffer[],
+): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const sending = request(url, { ...options, agent: false, signal: AbortSignal.timeout(giveUpMs) }, (response) => {
     let text = `${response.statusCode} `;
@@ -122,13 +149,17 @@ function textOf(url: string, options: { method: string; headers: Record<string, 
     // A stream is left after a while. Everything else ends.
     const isStream = response.headers['content-type']?.startsWith('text/event-stream');
     const timer = isStream ? setTimeout(() => response.destroy(), listenMs) : undefined;
-    response.once('error', () => {}).once('close', () => {
-      clearTimeout(timer);
-      resolve(text);
-    });
+    response
+      .once('error', () => {})
+      .once('close', () => {
+        clearTimeout(timer);
+        resolve(text);
+      });
   });
   // The server may refuse a request while its body is on the way.
-  sending.once('error', (error) => (error.name === 'AbortError' || error.name === 'TimeoutError' ? reject(error) : resolve(`0 ${error.message}`)));
+  sending.once('error', (error) =>
+    error.name === 'AbortError' || error.name === 'TimeoutError' ? reject(error) : resolve(`0 ${error.message}`),
+  );
   const [first, ...others] = pieces;
   if (first) sending.write(first);
   if (others.length === 0) sending.end();

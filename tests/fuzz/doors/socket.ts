@@ -50,13 +50,39 @@ export function overSocket(scene: Scene, fuzzer: DocumentFuzzer, random: () => n
     operations.push(operation);
     const { query, variables } = operation;
     const id = pick(['1', '2', '3', '__proto__', `${random()}`, 'x'.repeat(200)], random);
-    return JSON.stringify({ id, type: 'subscribe', payload: { query, variables, ...(random() < 0.1 ? { extensions: { x: 'x'.repeat(5000) } } : {}) } });
+    return JSON.stringify({
+      id,
+      type: 'subscribe',
+      payload: { query, variables, ...(random() < 0.1 ? { extensions: { x: 'x'.repeat(5000) } } : {}) },
+    });
   });
-  const payload = pick<unknown>([{ authorization: `Bearer ${guest.token}` }, { authorization: `Bearer ${guest.token}` }, { authorization: 'x' }, { authorization: 1 }, { viewerId: 'x' }, {}, [], 1, undefined], random);
-  const init = random() < 0.9 ? JSON.stringify({ type: 'connection_init', payload: random() < 0.8 ? { authorization: `Bearer ${guest.token}` } : payload }) : undefined;
+  const payload = pick<unknown>(
+    [
+      { authorization: `Bearer ${guest.token}` },
+      { authorization: `Bearer ${guest.token}` },
+      { authorization: 'x' },
+      { authorization: 1 },
+      { viewerId: 'x' },
+      {},
+      [],
+      1,
+      undefined,
+    ],
+    random,
+  );
+  const init =
+    random() < 0.9
+      ? JSON.stringify({ type: 'connection_init', payload: random() < 0.8 ? { authorization: `Bearer ${guest.token}` } : payload })
+      : undefined;
   const isAwaited = random() < 0.9;
   const { host, port } = new URL(guest.url);
-  const headers = random() < 0.7 ? {} : { origin: pick([`http://${host}`, 'null', 'http://evil.example'], random), cookie: pick([`gapless_token_${port}=${guest.token}`, 'x', ''], random) };
+  const headers =
+    random() < 0.7
+      ? {}
+      : {
+          origin: pick([`http://${host}`, 'null', 'http://evil.example'], random),
+          cookie: pick([`gapless_token_${port}=${guest.token}`, 'x', ''], random),
+        };
   const ending = pick(endings, random);
 
   return {
