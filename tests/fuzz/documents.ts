@@ -109,7 +109,8 @@ export class DocumentFuzzer {
       .map(({ name, type }) => `${name}: ${this.#argument(name, type)}`);
     // The same field with other arguments, or another field under the same alias, makes the whole operation invalid.
     const isNamed = this.#chance(args.length > 0 ? 0.98 : 0.3);
-    const alias = isNamed ? `a${this.#chance(0.02) ? 0 : (this.#aliases += 1)}: ` : '';
+    this.#aliases += 1;
+    const alias = isNamed ? `a${this.#chance(0.02) ? 0 : this.#aliases}: ` : '';
     if (depth === 0) this.#roots.set(alias.slice(0, -2) || field.name, `${parent.name}.${field.name}`);
     const directive = this.#chance(0.05) ? ` @${pick(['include', 'skip'], this.#random)}(if: ${this.#chance(0.5)})` : '';
     const type = getNamedType(field.type);

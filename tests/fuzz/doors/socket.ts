@@ -118,8 +118,8 @@ export function overSocket(scene: Scene, fuzzer: DocumentFuzzer, random: () => n
 }
 
 function end(socket: WebSocket, ending: (typeof endings)[number]): void {
-  if (socket.readyState !== WebSocket.OPEN || ending === 'terminate') return socket.terminate();
-  if (ending === 'close') return socket.close();
-  if (ending === 'odd close') return socket.close(3000, 'x');
-  (socket as unknown as { _socket: { resetAndDestroy(): void } })._socket.resetAndDestroy();
+  if (socket.readyState !== WebSocket.OPEN || ending === 'terminate') socket.terminate();
+  else if (ending === 'close') socket.close();
+  else if (ending === 'odd close') socket.close(3000, 'x');
+  else (socket as unknown as { _socket: { resetAndDestroy(): void } })._socket.resetAndDestroy();
 }
