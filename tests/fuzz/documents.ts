@@ -144,7 +144,7 @@ export class DocumentFuzzer {
     if (name === 'after' || name === 'before') return this.#chance(0.7) ? this.#scene.cursor() : pick(texts, this.#random);
     if (name === 'token') return this.#chance(0.7) ? this.#scene.token() : pick(texts, this.#random);
     if (type.name === 'ID') return this.#chance(0.8) ? this.#scene.id(name) : pick(texts, this.#random);
-    return pick(texts, this.#random);
+    return this.#chance(0.5) ? 'Hello' : pick(texts, this.#random);
   }
 
   #wrong(): unknown {

@@ -12,7 +12,7 @@ export function answersIn(text: string, operations: readonly Operation[]): strin
 function dataIn(text: string): Record<string, unknown>[] {
   return text.split('\n').flatMap((line) => {
     const json = line.slice(line.indexOf('{'));
-    if (!json.startsWith('{"data"') && !/"type":"next"/.test(json)) return [];
+    if (!/^\{"(data|errors|id)"/.test(json)) return [];
     try {
       const parsed = JSON.parse(json);
       return (parsed.payload ?? parsed).data ?? [];
