@@ -3,6 +3,7 @@
 
 import { createComplexityRule } from '@pothos/plugin-complexity';
 import { type DocumentNode, GraphQLError, Kind, type ValidatedExecutionArgs, validate, visit } from 'graphql';
+import { GaplessError } from '../errors.ts';
 import type { PageArgs } from '../storage/page.ts';
 import type { Context } from './context.ts';
 import { isLargeIntrospection } from './introspection.ts';
@@ -66,10 +67,21 @@ export function costOf({ schema, document, operation, rawVariableValues, context
       }
     },
   });
-  const errors = validate(schema, document, [rule]);
+  const errors = errorsOf(() => validate(schema, document, [rule]));
   const cost = { errors, isLarge };
   if (errors.length === 0 && !hasVariableCost(document)) known.set(document, (known.get(document) ?? new Map()).set(operationName, cost));
   return cost;
+}
+
+/** The errors that `measure` returns. To measure a field is to read its arguments, which throws for a value that is not allowed. */
+function errorsOf(measure: () => readonly GraphQLError[]): readonly GraphQLError[] {
+  try {
+    return measure();
+  } catch (error) {
+    if (error instanceof GraphQLError) return [error];
+    if (error instanceof GaplessError) return [new GraphQLError(error.message, { cause: error })];
+    throw error;
+  }
 }
 
 /** Whether the cost depends on a variable: on the size of a page, or on a directive such as @include. */

@@ -10,8 +10,17 @@ import { introspectionRule, noIntrospectionRule } from '../schema/introspection.
 import { maxTokens } from './limits.ts';
 import { freeMs } from './rests.ts';
 
+/** Most bytes of all cached documents. An ordinary operation has 100 tokens. One of 2,000 tokens takes 0.7 MB. */
+export const maxCachedBytes = 32 * 1024 * 1024;
+/** A token and its part of the syntax tree, measured. */
+const bytesPerToken = 350;
+const bytesPerCharacter = 2;
+
+export const bytesOf = ({ tokenCount = maxTokens, loc }: DocumentNode): number =>
+  tokenCount * bytesPerToken + (loc?.source.body.length ?? 0) * bytesPerCharacter;
+
 /** Valid documents, by text. */
-const cached = new LRUCache<string, DocumentNode>({ max: 500 });
+const cached = new LRUCache<string, DocumentNode>({ max: 500, maxSize: maxCachedBytes, sizeCalculation: bytesOf });
 const valid = new WeakSet<DocumentNode>();
 /** Cheap. What they refuse could take long to validate otherwise. */
 const sizeRules = [introspectionRule, sameFieldRule];

@@ -2,6 +2,7 @@
 
 import {
   type GraphQLCompositeType,
+  type GraphQLField,
   type GraphQLInputType,
   getNamedType,
   isAbstractType,
@@ -15,18 +16,19 @@ import {
 } from 'graphql';
 import { schema } from '../../src/schema/index.ts';
 import { pick } from '../support/random.ts';
+import type { Scene } from './scene.ts';
 
 export interface Operation {
-  readonly type: OperationTypeNode;
   readonly query: string;
   readonly variables: Record<string, unknown>;
+  /** The fields of the root type, such as `Mutation.sendMessage`, by the names under which they are answered. */
+  readonly roots: ReadonlyMap<string, string>;
 }
 
-/** Values of which some are right for nearly every place, and some are wrong everywhere. */
-export interface Vocabulary {
-  readonly ids: readonly string[];
-  readonly cursors: readonly string[];
-}
+/** The fields of the root types, as in `Operation.roots`. */
+export const rootFields = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].flatMap((type) =>
+  Object.keys(type?.getFields() ?? {}).map((field) => `${type?.name}.${field}`),
+);
 
 const texts = [
   '',
@@ -47,15 +49,17 @@ const numbers = [0, 1, 2, 20, 100, 101, -1, 2 ** 31 - 1, -(2 ** 31), 2 ** 31, 1.
 
 export class DocumentFuzzer {
   readonly #random: () => number;
-  readonly #vocabulary: Vocabulary;
+  readonly #scene: Scene;
   #variables: Record<string, unknown> = {};
   #definitions: string[] = [];
   #fragments: string[] = [];
+  #roots = new Map<string, string>();
   #fieldsLeft = 0;
+  #aliases = 0;
 
-  constructor(random: () => number, vocabulary: Vocabulary) {
+  constructor(random: () => number, scene: Scene) {
     this.#random = random;
-    this.#vocabulary = vocabulary;
+    this.#scene = scene;
   }
 
   next(
@@ -64,13 +68,15 @@ export class DocumentFuzzer {
     this.#variables = {};
     this.#definitions = [];
     this.#fragments = [];
+    this.#roots = new Map();
+    this.#aliases = 0;
     this.#fieldsLeft = pick([3, 10, 40, 150], this.#random);
     const root = schema.getRootType(type) as GraphQLCompositeType;
     const selection = this.#selection(root, 0);
     const definitions = this.#definitions.length > 0 ? `(${this.#definitions.join(', ')})` : '';
     const query = this.#damaged(`${type} ${this.#chance(0.2) ? 'Named' : ''}${definitions} ${selection} ${this.#fragments.join(' ')}`);
     if (this.#chance(0.05)) this.#variables['undeclared'] = this.#wrong();
-    return { type, query, variables: this.#variables };
+    return { query, variables: this.#variables, roots: this.#roots };
   }
 
   #chance(probability: number): boolean {
@@ -79,7 +85,7 @@ export class DocumentFuzzer {
 
   #selection(type: GraphQLCompositeType, depth: number): string {
     const fields = isObjectType(type) || 'getFields' in type ? Object.values(type.getFields()) : [];
-    const count = depth === 0 ? pick([1, 1, 2, 5], this.#random) : pick([1, 2, 4, 20], this.#random);
+    const count = depth === 0 ? pick([1, 1, 2, 5], this.#random) : pick([1, 2, 4, 4, 20], this.#random);
     const parts = ['__typename'];
     for (let i = 0; i < count && this.#fieldsLeft > 0 && depth < 25; i += 1) {
       this.#fieldsLeft -= 1;
@@ -91,17 +97,21 @@ export class DocumentFuzzer {
         this.#fragments.push('');
         this.#fragments[Number(name.slice(1))] = `fragment ${name} on ${type.name} ${this.#selection(type, depth + 1)}`;
         parts.push(...Array<string>(pick([1, 1, 3], this.#random)).fill(`...${name}`));
-      } else if (fields.length > 0) parts.push(this.#field(pick(fields, this.#random), depth));
+      } else if (fields.length > 0) parts.push(this.#field(type, pick(fields, this.#random), depth));
     }
     if (depth === 0 && this.#chance(0.03)) parts.push('__schema { types { name fields { name type { name } } } }');
     return `{ ${parts.join(' ')} }`;
   }
 
-  #field(field: ReturnType<Extract<GraphQLCompositeType, { getFields: unknown }>['getFields']>[string], depth: number): string {
+  #field(parent: GraphQLCompositeType, field: GraphQLField<unknown, unknown>, depth: number): string {
     const args = field.args
       .filter(({ type }) => isNonNullType(type) || this.#chance(0.4))
       .map(({ name, type }) => `${name}: ${this.#argument(name, type)}`);
-    const alias = this.#chance(0.5) ? `a${Math.floor(this.#random() * 40)}: ` : '';
+    // The same field with other arguments, or another field under the same alias, makes the whole operation invalid.
+    const isNamed = this.#chance(args.length > 0 ? 0.98 : 0.3);
+    this.#aliases += 1;
+    const alias = isNamed ? `a${this.#chance(0.02) ? 0 : this.#aliases}: ` : '';
+    if (depth === 0) this.#roots.set(alias.slice(0, -2) || field.name, `${parent.name}.${field.name}`);
     const directive = this.#chance(0.05) ? ` @${pick(['include', 'skip'], this.#random)}(if: ${this.#chance(0.5)})` : '';
     const type = getNamedType(field.type);
     const inside = isCompositeType(type) ? ` ${this.#selection(type, depth + 1)}` : '';
@@ -131,9 +141,10 @@ export class DocumentFuzzer {
     }
     if (type.name === 'Int') return pick(numbers.slice(1, this.#chance(0.9) ? 5 : undefined), this.#random);
     if (type.name === 'Boolean') return this.#chance(0.5);
-    if (name === 'after' || name === 'before') return pick([...this.#vocabulary.cursors, ...texts], this.#random);
-    if (type.name === 'ID') return pick([...this.#vocabulary.ids, ...this.#vocabulary.ids, ...texts], this.#random);
-    return pick(texts, this.#random);
+    if (name === 'after' || name === 'before') return this.#chance(0.7) ? this.#scene.cursor() : pick(texts, this.#random);
+    if (name === 'token') return this.#chance(0.7) ? this.#scene.token() : pick(texts, this.#random);
+    if (type.name === 'ID') return this.#chance(0.8) ? this.#scene.id(name) : pick(texts, this.#random);
+    return this.#chance(0.5) ? 'Hello' : pick(texts, this.#random);
   }
 
   #wrong(): unknown {

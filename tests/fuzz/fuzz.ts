@@ -1,80 +1,56 @@
-// `npm run fuzz -- --seconds 60 --seed 1`: random operations, messages and requests for a real server with the embedded database.
-// Fails if it answers INTERNAL, ends, answers late by its own doing, or keeps the memory that it used.
+// `npm run fuzz -- --seconds 60 --seed 1`: random operations, messages and requests for a real server, for half of the time with
+// the embedded database, and then with PostgreSQL and Redis. `--storage` chooses one of the two. `--controls` runs servers that
+// are broken on purpose, each of which the fuzzer must find.
 
-import { readFileSync, rmSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { OperationTypeNode } from 'graphql';
 import { createDataFolder } from '../support/data-template.ts';
-import { startNode } from '../support/node.ts';
-import { pick, randomFrom } from '../support/random.ts';
-import { Guest } from '../support/server.ts';
-import { DocumentFuzzer } from './documents.ts';
-import { type Exchange, exchangeMs, overHttp, overSocket, rawHttp } from './traffic.ts';
+import { createDatabase, startPostgres } from '../support/postgres.ts';
+import { startRedis } from '../support/redis.ts';
+import { type StorageName, storages } from '../support/server.ts';
+import { runControls } from './controls.ts';
+import { fuzz } from './fuzzing.ts';
+import { ServerUnderTest } from './server-under-test.ts';
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } } });
-const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
-const maxGrowthBytes = 200 * 1024 * 1024;
-/** Exchanges before the memory is measured first. */
-const warmUp = 100;
-console.log(`fuzz: --seconds ${values.seconds} --seed ${seed}`);
-
-const random = randomFrom(seed);
-await using cleanup = new AsyncDisposableStack();
-const folder = createDataFolder();
-cleanup.defer(() => rmSync(folder, { recursive: true, force: true }));
-const node = cleanup.use(await startNode({ DATA_DIR: folder, LOG_LEVEL: 'error', RATE_LIMITS: 'off' }));
-const guests = [await Guest.signIn(node.url, 'Ada'), await Guest.signIn(node.url, 'Bob')] as const;
-const [ada, bob] = guests;
-const roomId = await ada.createRoom({ name: 'Open' });
-const privateRoomId = await ada.createRoom({ name: 'Private', kind: 'PRIVATE' });
-const { message } = await ada.send(roomId, 'Hello');
-const fuzzer = new DocumentFuzzer(random, {
-  ids: [roomId, privateRoomId, roomId, ada.userId, bob.userId, message.id, 'room_00000000000000000000000000', 'x'],
-  cursors: [message.cursor],
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    seed: { type: 'string' },
+    storage: { type: 'string' },
+    controls: { type: 'boolean', default: false },
+  },
 });
+const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
+const chosen = storages.filter((name) => values.storage === undefined || values.storage === name);
+if (chosen.length === 0) throw new Error(`--storage must be ${storages.join(' or ')}.`);
 
-/** The bytes that the server has in memory. */
-const memoryBytes = () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${node.program.child.pid}/status`, 'utf8'))?.[1]) * 1024;
+if (values.controls) await runControls(seed);
+else for (const name of chosen) await run(name);
 
-const toMiB = (bytes: number) => Math.round(bytes / 2 ** 20);
-
-function nextExchange(): { exchange: Exchange; what: string } {
-  const guest = pick(guests, random);
-  const chance = random();
-  if (chance < 0.15) return { exchange: rawHttp(guest, random), what: 'HTTP bytes' };
-  if (chance < 0.4) return { exchange: overSocket(guest, fuzzer, random), what: 'a socket' };
-  const operation = fuzzer.next(random() < 0.1 ? OperationTypeNode.SUBSCRIPTION : undefined);
-  return { exchange: overHttp(guest, operation, random), what: `${operation.query} with ${JSON.stringify(operation.variables)}` };
+async function run(storage: StorageName): Promise<void> {
+  const seconds = Number(values.seconds) / chosen.length;
+  console.log(`fuzz: --seconds ${seconds} --seed ${seed} --storage ${storage}`);
+  await using cleanup = new AsyncDisposableStack();
+  const env = { LOG_LEVEL: 'error', RATE_LIMITS: 'off' };
+  let server: ServerUnderTest;
+  if (storage === 'PGlite') {
+    const folder = cleanup.adopt(createDataFolder(), (each) => rmSync(each, { recursive: true, force: true }));
+    server = cleanup.use(await ServerUnderTest.start({ ...env, DATA_DIR: folder }));
+  } else {
+    const postgres = cleanup.use(await startPostgres({ fsync: 'off' }));
+    const redis = cleanup.use(await startRedis());
+    const database = cleanup.use(await createDatabase(postgres.url));
+    const services = { DATABASE_URL: database.url, REDIS_URL: redis.url, IDENTITY: 'guest' };
+    server = cleanup.use(await ServerUnderTest.start({ ...env, ...services }, [], postgres.pid));
+  }
+  const { exchanges, unreached, memoryBytes } = await fuzz(server, { seed, seconds });
+  const { before, after } = memoryBytes;
+  console.log(
+    `fuzz: ${exchanges} exchanges, memory ${toMiB(before)} MiB after the first ${toMiB(after)} MiB at the end, ${toMiB(server.peakBytes)} MiB at most; ` +
+      `fields of the root types that no answer has: ${unreached.join(', ') || 'none'}`,
+  );
 }
 
-const msOf = async (exchange: Exchange) => {
-  const startMs = performance.now();
-  const text = await exchange();
-  return { ms: performance.now() - startMs, text };
-};
-
-const startBytes = memoryBytes();
-let exchanges = 0;
-let baseBytes = 0;
-const endMs = performance.now() + Number(values.seconds) * 1000;
-for (; performance.now() < endMs; exchanges += 1) {
-  if (exchanges === warmUp) baseBytes = memoryBytes();
-  const { exchange, what } = nextExchange();
-  const fail = (how: string): never => {
-    throw new Error(`Exchange ${exchanges} of --seed ${seed}: ${how}\n${what.slice(0, 3000)}\n${node.program.output().slice(-3000)}`);
-  };
-  const { ms, text } = await msOf(exchange).catch((error: unknown) => fail(String(error)));
-  if (!node.program.running) fail('the server ended');
-  if (/"code":"INTERNAL"/.test(text)) fail(`the answer is INTERNAL: ${text.slice(0, 1000)}`);
-  // A busy machine delays one answer, and hardly the same one again.
-  if (ms > exchangeMs && (await msOf(exchange)).ms > exchangeMs && (await msOf(exchange)).ms > exchangeMs)
-    fail(`it took ${Math.round(ms)} ms`);
+function toMiB(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
 }
-await sleep(2000);
-const grownBytes = memoryBytes() - baseBytes;
-console.log(
-  `fuzz: ${exchanges} exchanges, memory ${toMiB(startBytes)} MiB at the start, ${toMiB(baseBytes)} MiB after ${warmUp}, and ${toMiB(grownBytes)} MiB more at the end`,
-);
-if (exchanges > warmUp && grownBytes > maxGrowthBytes) throw new Error('The server keeps memory that it used.');
-if (node.program.output() !== '') throw new Error(`The server logged errors:\n${node.program.output().slice(0, 3000)}`);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { sql } from 'kysely';
 import { collectLog } from '../support/log.ts';
-import { Guest, type Server, startServer } from '../support/server.ts';
+import { type Answer, Guest, type Server, startServer } from '../support/server.ts';
 
 describe('an error', () => {
   const { log, lines } = collectLog();
@@ -50,6 +50,30 @@ describe('an error', () => {
       );
       assert.equal(logged(), before + 1);
       assert.equal(lines.findLast(({ level }) => level === 'error')?.['errorId'], errors?.[0]?.extensions.errorId);
+    });
+  }
+
+  const refused: Record<string, Record<string, unknown>> = {
+    'NUL in the text to search for': { nameContains: '\0' },
+    'a lone surrogate in the text to search for': { nameContains: '\ud800' },
+    'a text to search for that is too long': { nameContains: 'x'.repeat(101) },
+    'a subject that is too long': { subject: 'x'.repeat(201) },
+  };
+  for (const [what, filter] of Object.entries(refused)) {
+    it(`is BAD_USER_INPUT with status 400 for ${what}, where the cost depends on the arguments`, async () => {
+      const query = 'query ($filter: RoomFilter) { rooms(filter: $filter) { nodes { id } } }';
+      const headers = {
+        accept: 'application/graphql-response+json',
+        'content-type': 'application/json',
+        authorization: `Bearer ${ada.token}`,
+      };
+      const response = await fetch(server.url, { method: 'POST', headers, body: JSON.stringify({ query, variables: { filter } }) });
+      const { errors } = (await response.json()) as Answer<unknown>;
+      assert.deepEqual(
+        errors?.map(({ extensions }) => extensions),
+        [{ code: 'BAD_USER_INPUT', field: Object.keys(filter)[0] }],
+      );
+      assert.equal(response.status, 400);
     });
   }
 

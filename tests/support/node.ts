@@ -12,8 +12,12 @@ export function programEnv(settings: Record<string, string>): Record<string, str
 }
 
 /** Starts the program with these settings only. `nodeArgs` come before the program on the command line. */
-export function startProgram(settings: Record<string, string>, nodeArgs: readonly string[] = []): Program {
-  return start(process.execPath, [...nodeArgs, main], { env: programEnv(settings) });
+export function startProgram(
+  settings: Record<string, string>,
+  nodeArgs: readonly string[] = [],
+  options: Parameters<typeof start>[2] = {},
+): Program {
+  return start(process.execPath, [...nodeArgs, main], { env: programEnv(settings), ...options });
 }
 
 export interface ServerNode extends AsyncDisposable {
@@ -22,10 +26,13 @@ export interface ServerNode extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Starts a node and waits until it is ready. */
-export async function startNode(env: Record<string, string>): Promise<ServerNode> {
+/** Starts a node by `launch`, and waits until it is ready. */
+export async function startNode(
+  env: Record<string, string>,
+  launch: (settings: Record<string, string>) => Program = startProgram,
+): Promise<ServerNode> {
   const port = env['PORT'] ?? String(await freePort());
-  const program = startProgram({ ...env, PORT: port });
+  const program = launch({ ...env, PORT: port });
   const origin = `http://127.0.0.1:${port}`;
   await until(
     'the node is ready',

@@ -110,22 +110,49 @@ export class Postgres implements AsyncDisposable {
   }
 }
 
+/** Starts a server: on a copy of the cluster at `POSTGRES_TEMPLATE`, or on a cluster that it initializes if that is not set. */
 export async function startPostgres(settings: Record<string, string> = {}): Promise<Postgres> {
-  const folder = mkdtempSync(join(tmpdir(), 'gapless-postgres-'));
-  const root = process.getuid?.() === 0;
-  let bin = await findBinaries();
-  if (root) {
-    // Another user runs the server and may have no access to this checkout.
-    cpSync(dirname(bin), join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
-    bin = join(folder, 'native', 'bin');
-    chmodSync(folder, 0o755);
-  }
-  mkdirSync(join(folder, 'data'), { mode: 0o700 });
-  if (root) chownSync(join(folder, 'data'), nobody, nobody);
-  const postgres = new Postgres(await freePort(), folder, bin, root ? { uid: nobody, gid: nobody } : {});
-  await postgres.initialize();
+  const template = process.env['POSTGRES_TEMPLATE'];
+  const postgres = template === undefined ? await initializePostgres() : await copyOf(template);
   await postgres.start(settings);
   return postgres;
+}
+
+/** Creates a cluster that has never run, and programs that every user may run, for `POSTGRES_TEMPLATE`. */
+export async function createPostgresTemplate(): Promise<{ folder: string } & AsyncDisposable> {
+  const postgres = await initializePostgres();
+  return { folder: dirname(postgres.data), [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose]() };
+}
+
+const isRoot = process.getuid?.() === 0;
+const serverUser = isRoot ? { uid: nobody, gid: nobody } : {};
+const nativeIn = (folder: string) => join(folder, 'native');
+const binIn = (folder: string) => join(nativeIn(folder), 'bin');
+
+async function initializePostgres(): Promise<Postgres> {
+  const folder = createFolder();
+  // Root has another user run the server, which may have no access to this checkout.
+  const bin = await findBinaries();
+  if (isRoot) cpSync(dirname(bin), nativeIn(folder), { recursive: true, verbatimSymlinks: true });
+  mkdirSync(join(folder, 'data'), { mode: 0o700 });
+  if (isRoot) chownSync(join(folder, 'data'), nobody, nobody);
+  const postgres = new Postgres(await freePort(), folder, isRoot ? binIn(folder) : bin, serverUser);
+  await postgres.initialize();
+  return postgres;
+}
+
+async function copyOf(template: string): Promise<Postgres> {
+  const bin = isRoot ? binIn(template) : await findBinaries();
+  const postgres = new Postgres(await freePort(), createFolder(), bin, serverUser);
+  await run('cp', ['-a', join(template, 'data'), postgres.data]);
+  return postgres;
+}
+
+/** A folder that the user of the server may enter. */
+function createFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gapless-postgres-'));
+  chmodSync(folder, 0o755);
+  return folder;
 }
 
 async function findBinaries(): Promise<string> {
