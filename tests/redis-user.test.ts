@@ -38,7 +38,7 @@ describe('the Redis user of docs/delivery.md', { timeout: 60_000 }, () => {
     assert.equal((await stream.nextMessage()).body, 'by way of Redis');
     await until('rate limits are counted in Redis', async () => {
       await ada.send(roomId, 'counted');
-      return (await admin.keys('gapless:limit:*')).length > 0;
+      return (await admin.keys('gapless:*:limit:*')).length > 0;
     });
     await bob.must('mutation { signOut { __typename } }');
 

@@ -40,7 +40,7 @@ describe('a session of the web chat', { timeout: 300_000 }, () => {
     await ada.page.getByRole('button', { name: /Ada of two tabs/ }).click();
     const dialog = ada.page.getByRole('dialog');
     await dialog.getByRole('button', { name: 'Sign out' }).click();
-    await dialog.getByText('cannot come back').waitFor();
+    await dialog.getByText('only with your link').waitFor();
     await dialog.getByRole('button', { name: 'Sign out' }).click();
     await other.getByRole('alert').filter({ hasText: elsewhere['en-GB'] }).waitFor();
     await ada.page.getByRole('textbox', { name: 'Your name' }).waitFor();
