@@ -1,34 +1,29 @@
 // When the operations of each client start. In one turn of the event loop, a few of each client start, and the others wait for
 // the next turns: a client who sends many at once delays the others by little.
 
-import { type Clock, realClock } from '../clock.ts';
 import { rateLimited } from '../errors.ts';
 
 /** Operations of one client that start in one turn. */
 const perTurn = 4;
 /** Operations of one client that wait to start, unless the constructor is told another number. */
 const defaultMaxWaiting = 1000;
-/** A client with more waiting operations starts one in a turn, and turns are further apart. */
+/** A client with more waiting operations starts one in a turn. */
 const backlog = 20;
-const backlogTurnMs = 2;
 
 interface Client {
   /** Operations that have started in this turn. */
   started: number;
   readonly waiting: (() => void)[];
-  nextTurnAtMs: number;
 }
 
 const tooMany = 'You have too many operations waiting: wait until some are answered.';
 
 export class Starts {
-  readonly #clock: Clock;
   readonly #maxWaiting: number;
   /** Clients who have started something in this turn, or who wait. */
   readonly #clients = new Map<string, Client>();
 
-  constructor(clock: Clock = realClock, maxWaiting = defaultMaxWaiting) {
-    this.#clock = clock;
+  constructor(maxWaiting = defaultMaxWaiting) {
     this.#maxWaiting = maxWaiting;
   }
 
@@ -46,27 +41,19 @@ export class Starts {
   #clientOf(key: string): Client {
     const known = this.#clients.get(key);
     if (known) return known;
-    const client: Client = { started: 0, waiting: [], nextTurnAtMs: 0 };
+    const client: Client = { started: 0, waiting: [] };
     if (this.#clients.size === 0) setImmediate(this.#turn);
     this.#clients.set(key, client);
     return client;
   }
 
   readonly #turn = (): void => {
-    const nowMs = this.#clock.now();
-    let isSoon = false;
     for (const [key, client] of this.#clients) {
-      if (client.nextTurnAtMs > nowMs) continue;
-      const isBacklog = client.waiting.length > backlog;
-      const next = client.waiting.splice(0, isBacklog ? 1 : perTurn);
+      const next = client.waiting.splice(0, client.waiting.length > backlog ? 1 : perTurn);
       client.started = next.length;
-      client.nextTurnAtMs = isBacklog ? nowMs + backlogTurnMs : 0;
-      if (!isBacklog) isSoon = true;
       if (next.length === 0) this.#clients.delete(key);
       for (const start of next) start();
     }
-    if (this.#clients.size === 0) return;
-    if (isSoon) setImmediate(this.#turn);
-    else this.#clock.after(1, this.#turn);
+    if (this.#clients.size > 0) setImmediate(this.#turn);
   };
 }
