@@ -65,8 +65,14 @@ export async function openDirectRoom(
 }
 
 /** Runs `create` in a transaction, after the other creations of the viewer. */
-const createOne = <Result>(chat: Chat, viewerId: string, create: (trx: Trx) => Promise<Result>, field: string): Promise<Result> =>
-  requireUsers(chat.rows, viewerId, () => chat.creations.lane(viewerId).run(viewerId, () => chat.db.transaction().execute(create)), field);
+function createOne<Result>(chat: Chat, viewerId: string, create: (trx: Trx) => Promise<Result>, field: string): Promise<Result> {
+  const createNow = async () => {
+    const result = await chat.db.transaction().execute(create);
+    chat.announce();
+    return result;
+  };
+  return requireUsers(chat.rows, viewerId, () => chat.creations.lane(viewerId).run(viewerId, createNow), field);
+}
 
 /** Changes the given fields. `null` clears the description. Throws FORBIDDEN if the viewer does not own the room. */
 export async function updateRoom(

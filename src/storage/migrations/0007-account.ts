@@ -52,16 +52,16 @@ async function markers(db: Kysely<unknown>): Promise<void> {
 
 async function changes(db: Kysely<unknown>): Promise<void> {
   // One row for each room and transaction, or for each user and room, or for each subject whose sessions were revoked. Written
-  // to the partitions in turn, by the hour, so that the other one can be truncated: see storage/changes.ts.
+  // to three partitions in turn, by the hour, so that an old one can be truncated: see storage/changes.ts.
   await sql`
     create table changes (
       xid xid8 not null default pg_current_xact_id(),
-      slot integer not null default (extract(epoch from statement_timestamp())::bigint / 3600) % 2,
+      slot integer not null default (extract(epoch from statement_timestamp())::bigint / 3600) % 3,
       room_id text collate "C",
       user_id text collate "C",
       subject text
     ) partition by list (slot)`.execute(db);
-  for (const slot of [0, 1]) {
+  for (const slot of [0, 1, 2]) {
     await sql`create table ${sql.table(`changes_${slot}`)} partition of changes for values in (${sql.lit(slot)})`.execute(db);
   }
   await sql`create index changes_by_xid on changes (xid)`.execute(db);
