@@ -10,6 +10,7 @@ import { openChat } from './chat/chat.ts';
 import { openIdentity } from './chat/identity.ts';
 import { Retention } from './chat/retention.ts';
 import { Revocations } from './chat/revocations.ts';
+import { Tail } from './chat/tail.ts';
 import { type Clock, realClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { LiveRooms } from './feed/live-rooms.ts';
@@ -87,6 +88,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const chat = openChat(storage.db, bus, clock);
   const retention = opened.use(new Retention(chat, config.retentionDays, log, clock));
   const revocations = opened.use(await Revocations.open(storage.db, bus, log, clock));
+  const tail = opened.use(await Tail.open(storage.feedDb, bus, log, clock));
   const identity = await openIdentity(config.identity, { storage, revocations, log, clock });
   const refusals = opened.use(new RefusalLog(log, clock));
   const limits = opened.use(new Limits(config.limits, redis, refusals, log, clock));
@@ -106,7 +108,13 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
       redis: redis === undefined ? 'unused' : bus.healthy ? 'ok' : 'degraded',
       closing,
       unknownEntryTypes: liveRooms.unknownTypes,
-      counts: { database: storage.connections.counts, redis: bus.counts, feed: liveRooms.counts, sockets: connections.counts },
+      counts: {
+        database: storage.connections.counts,
+        redis: bus.counts,
+        feed: liveRooms.counts,
+        tail: tail.counts,
+        sockets: connections.counts,
+      },
     };
   };
   const server = createServer({

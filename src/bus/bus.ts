@@ -8,7 +8,7 @@ import type { UnknownEntry } from '../storage/unknown-entry.ts';
 export type Listener = (entry: LogEntry | UnknownEntry) => void;
 
 /** What a node may be woken for, besides the entries of rooms. */
-export type WakeTopic = 'revocations';
+export type WakeTopic = 'revocations' | 'changes';
 
 export interface Bus extends AsyncDisposable {
   /** Sends a committed entry to every node that watches its room. Never throws. Callers do not wait for it. */

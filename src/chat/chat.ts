@@ -15,6 +15,8 @@ import { RoomQueue } from './room-queue.ts';
 
 /** Maximum number of waiting sends per node: about as many as a healthy database writes in a second. */
 const maxWaitingSends = 10_000;
+/** At most one wake for changes in this time, however many there are. */
+const wakeIntervalMs = 50;
 
 /** The dependencies of changes: the database, the bus, and the queues. */
 export interface Chat {
@@ -27,12 +29,23 @@ export interface Chat {
   readonly rooms: RoomQueue;
   /** The rooms that each user creates, one after the other, so that one user does not occupy all connections. */
   readonly creations: RoomQueue;
+  /** Wakes the nodes to read what changed: see tail.ts. Called after each commit. */
+  readonly announce: () => void;
 }
 
 export function openChat(db: Db, bus: Bus, clock = realClock): Chat {
   const options = { clock, quota: new Quota() };
+  let isPlanned = false;
+  const announce = () => {
+    if (isPlanned) return;
+    isPlanned = true;
+    clock.after(wakeIntervalMs, () => {
+      isPlanned = false;
+      bus.wake('changes');
+    });
+  };
   return {
-    ...{ db, rows: new Rows(db), bus },
+    ...{ db, rows: new Rows(db), bus, announce },
     sends: new Lane(maxWaitingSends, options),
     rooms: new RoomQueue(options),
     creations: new RoomQueue(options),
@@ -94,7 +107,8 @@ export async function commit<T>(chat: Chat, work: (trx: Trx) => Promise<{ entrie
   return result;
 }
 
-/** Publishes committed entries to the nodes that watch their rooms. */
-export function publish({ bus }: Chat, entries: readonly LogEntry[]): void {
+/** Publishes committed entries to the nodes that watch their rooms, and wakes the nodes that follow all rooms. */
+export function publish({ bus, announce }: Chat, entries: readonly LogEntry[]): void {
   for (const entry of entries) bus.publish(entry);
+  if (entries.length > 0) announce();
 }

@@ -2,7 +2,7 @@
 
 import { badInput, notFound } from '../errors.ts';
 import type { LockedRoom } from '../storage/locked-room.ts';
-import { deleteMember, findMember, findOldestMember, insertMembers, makeOwner } from '../storage/members.ts';
+import { deleteMember, findMember, findOldestMember, insertMembers, makeOwner, noteLeft } from '../storage/members.ts';
 import { addNotice } from '../storage/messages.ts';
 import type { MembershipRow, RoomRow } from '../storage/tables.ts';
 import { findUser } from '../storage/users.ts';
@@ -67,6 +67,7 @@ export async function leaveRoom(chat: Chat, viewerId: string, roomId: string): P
     },
     async work(room, { membership }) {
       await exit(room, membership as MembershipRow);
+      await noteLeft(room.trx, membership as MembershipRow);
       const next = await findOldestMember(room.trx, roomId);
       if (next && membership?.role === 'OWNER') await makeOwner(room.trx, next.id);
       if (!next && room.row.kind === 'PRIVATE') await endRoom(room);
@@ -78,9 +79,10 @@ export async function leaveRoom(chat: Chat, viewerId: string, roomId: string): P
 // The first user who joins an OPEN room without members becomes its owner.
 async function enter(room: LockedRoom, userId: string): Promise<MembershipRow> {
   const { memberCount } = room.row;
-  const [membership] = await insertMembers(room.trx, room.row.id, [userId], memberCount === 0 ? 'OWNER' : 'MEMBER');
   await room.append({ type: 'MemberJoined', userId }, { memberCount: memberCount + 1 });
   await addNotice(room, 'ENTER', userId);
+  // After the notice, which the member has read.
+  const [membership] = await insertMembers(room.trx, room.row, [userId], memberCount === 0 ? 'OWNER' : 'MEMBER');
   return membership as MembershipRow;
 }
 

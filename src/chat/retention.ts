@@ -7,9 +7,11 @@ import { findRoomToPurge, findRoomToTrim, isCleaner, purgeRoom, readClockMs, tri
 import { type Chat, commit } from './chat.ts';
 
 const intervalMs = 60_000;
-/** How long the rows of a deleted room stay, for feeds that have not delivered its last entry. */
+/** How long the messages and entries of a deleted room stay, for feeds that have not delivered its last entry. */
 const purgeAfterMs = 3_600_000;
 const dayMs = 86_400_000;
+/** How long a cursor of an account stream is valid, and so how long it is known that a membership or a room has ended. */
+export const accountCursorMs = 30 * dayMs;
 
 export class Retention implements AsyncDisposable {
   readonly #chat: Chat;
@@ -33,14 +35,14 @@ export class Retention implements AsyncDisposable {
     const { db } = this.#chat;
     const now = atMs ?? (await readClockMs(db));
     const trimBefore = this.#retentionDays === undefined ? undefined : new Date(now - this.#retentionDays * dayMs);
-    const purgeBefore = new Date(now - purgeAfterMs);
+    const purge = { before: new Date(now - purgeAfterMs), rowBefore: new Date(now - accountCursorMs) };
     const failed: string[] = [];
     while (!this.#closed) {
       const toTrim = trimBefore && (await findRoomToTrim(db, trimBefore, failed));
-      const roomId = toTrim ?? (await findRoomToPurge(db, purgeBefore, failed));
+      const roomId = toTrim ?? (await findRoomToPurge(db, purge.before, purge.rowBefore, failed));
       if (roomId === undefined) return;
       try {
-        if (!(await this.#cleanRoom(roomId, trimBefore, purgeBefore))) return;
+        if (!(await this.#cleanRoom(roomId, trimBefore, purge))) return;
       } catch (error) {
         // A room that another transaction holds must not delay the others.
         this.#log.warn({ error, roomId }, 'the old entries of a room could not be removed; retention retries');
@@ -50,14 +52,14 @@ export class Retention implements AsyncDisposable {
   }
 
   /** Removes one batch. False if another node is the cleaner. */
-  #cleanRoom(roomId: string, trimBefore: Date | undefined, purgeBefore: Date): Promise<boolean> {
+  #cleanRoom(roomId: string, trimBefore: Date | undefined, purge: { before: Date; rowBefore: Date }): Promise<boolean> {
     return commit(this.#chat, async (trx) => {
       // Checked before the room is locked, so that a node that is not the cleaner does not wait for the lock.
       if (!(await isCleaner(trx))) return { entries: [], result: false };
       const room = await lockRoom(trx, roomId);
       // Read under the lock: the room may have been deleted since it was found.
       const deletedAt = room?.row.deletedAt;
-      if (room && deletedAt && deletedAt < purgeBefore) await purgeRoom(room);
+      if (room && deletedAt && deletedAt < purge.before) await purgeRoom(room, purge.rowBefore);
       else if (room && !deletedAt && trimBefore) await trimRoom(room, trimBefore);
       return { entries: room?.entries ?? [], result: true };
     });

@@ -27,8 +27,8 @@ export async function createRoom(chat: Chat, viewerId: string, { memberIds, ...d
     const found = others.length > 0 ? await findUsers(trx, others) : [];
     if (found.length < others.length) throw notFound('One of these users does not exist.', 'memberIds');
     const room = (await insertRoom(trx, { ...draft, createdBy: viewerId, memberCount: 1 + others.length })) as RoomRow;
-    await insertMembers(trx, room.id, [viewerId], 'OWNER');
-    if (others.length > 0) await insertMembers(trx, room.id, others, 'MEMBER');
+    await insertMembers(trx, room, [viewerId], 'OWNER');
+    if (others.length > 0) await insertMembers(trx, room, others, 'MEMBER');
     return room;
   };
   return createOne(chat, viewerId, create, 'memberIds');
@@ -57,7 +57,7 @@ export async function openDirectRoom(
       if (existing) return { room: existing, created: false };
       const room = await insertRoom(trx, draft);
       if (!room) continue;
-      await insertMembers(trx, room.id, pair, 'MEMBER');
+      await insertMembers(trx, room, pair, 'MEMBER');
       return { room, created: true };
     }
   };
@@ -65,8 +65,14 @@ export async function openDirectRoom(
 }
 
 /** Runs `create` in a transaction, after the other creations of the viewer. */
-const createOne = <Result>(chat: Chat, viewerId: string, create: (trx: Trx) => Promise<Result>, field: string): Promise<Result> =>
-  requireUsers(chat.rows, viewerId, () => chat.creations.lane(viewerId).run(viewerId, () => chat.db.transaction().execute(create)), field);
+function createOne<Result>(chat: Chat, viewerId: string, create: (trx: Trx) => Promise<Result>, field: string): Promise<Result> {
+  const createNow = async () => {
+    const result = await chat.db.transaction().execute(create);
+    chat.announce();
+    return result;
+  };
+  return requireUsers(chat.rows, viewerId, () => chat.creations.lane(viewerId).run(viewerId, createNow), field);
+}
 
 /** Changes the given fields. `null` clears the description. Throws FORBIDDEN if the viewer does not own the room. */
 export async function updateRoom(

@@ -82,6 +82,9 @@ const withheld = (id: string, kind: RoomKind): RoomShape => ({
   floorTag: 0,
   floorNumber: 0,
   oldestAt: null,
+  talkCount: 0,
+  floorTalkCount: 0,
+  lastDeletedNumber: 0,
 });
 
 builder.queryField('node', (t) =>

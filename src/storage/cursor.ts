@@ -47,6 +47,38 @@ export function decodeListCursor(list: string, keyType: 'string' | 'number', cur
   return { key: key as string | number, id };
 }
 
+/** A position among all changes of all rooms: everything that a snapshot of the database shows. */
+export interface Moment {
+  /** The start of the database during which the snapshot was taken: see epochs.ts. */
+  readonly epoch: string;
+  /** `pg_current_snapshot()` as text: `xmin:xmax:xip,xip`. */
+  readonly snapshot: string;
+  /** When it was taken, in seconds, by the clock of the database. */
+  readonly atSeconds: number;
+}
+
+/** Maximum number of transactions under way in a snapshot that a client may send. */
+const maxUnderWay = 1000;
+
+export const encodeMoment = ({ epoch, snapshot, atSeconds }: Moment): string => encode(['1', `account ${epoch}`, snapshot, atSeconds]);
+
+/** Throws CURSOR_INVALID if the cursor is malformed or not one of an account stream. */
+export function decodeMoment(cursor: string): Moment {
+  const [version, of, snapshot, atSeconds] = decode(cursor);
+  const epoch = typeof of === 'string' ? /^account ([0-9a-z]{1,32})$/.exec(of)?.[1] : undefined;
+  if (version !== '1' || epoch === undefined || typeof snapshot !== 'string' || !Number.isSafeInteger(atSeconds)) throw invalidCursor();
+  // 18 digits are less than 2^63, which PostgreSQL accepts.
+  if (!/^[0-9]{1,18}:[0-9]{1,18}:([0-9]{1,18}(,[0-9]{1,18})*)?$/.test(snapshot) || underWayIn(snapshot).length > maxUnderWay) {
+    throw invalidCursor();
+  }
+  return { epoch, snapshot, atSeconds: atSeconds as number };
+}
+
+/** The id that the next transaction got after the snapshot. Every transaction from there on is not visible in it. */
+export const endOf = (snapshot: string) => snapshot.split(':')[1] as string;
+/** The transactions that were under way, and that are not visible in the snapshot either. */
+export const underWayIn = (snapshot: string) => (snapshot.split(':')[2] ?? '').split(',').filter((id) => id !== '');
+
 export const expiredCursor = () =>
   new GaplessError('CURSOR_EXPIRED', 'The position of the cursor is no longer kept: reload the page, then subscribe from its syncCursor.');
 

@@ -2,14 +2,16 @@
 
 import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { CompiledQuery } from 'kysely';
 import { ConfigError } from '../config.ts';
 import type { Log } from '../log.ts';
 import { beginCreation, databaseIn, endCreation, explainDamage, lockIn, requireDataFolder, unusable } from './data-folder.ts';
 import type { Storage } from './database.ts';
 import { EmbeddedDialect } from './embedded-dialect.ts';
 import { EmbeddedThreads } from './embedded-threads.ts';
+import { beginEpochText } from './epochs.ts';
 import { DatabaseFailure } from './failure.ts';
-import { openKysely } from './kysely.ts';
+import { defaultSchema, openKysely } from './kysely.ts';
 import { migrate } from './migrate.ts';
 import { openReads } from './reads.ts';
 import { Rows } from './rows.ts';
@@ -27,6 +29,7 @@ export async function openEmbedded(dataDir: string, log: Log): Promise<Storage> 
   };
   try {
     await migrate(db);
+    await db.executeQuery(CompiledQuery.raw(beginEpochText(defaultSchema, false)));
     endCreation(dataDir);
   } catch (error) {
     await close();

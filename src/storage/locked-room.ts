@@ -4,7 +4,7 @@ import { sql, type UpdateObject } from 'kysely';
 import { newTag, type Position } from './cursor.ts';
 import { type LogEvent, toStored } from './entry-types.ts';
 import type { LogEntry } from './room-log.ts';
-import { type Database, now, type RoomRow, roomColumns, type Trx } from './tables.ts';
+import { currentXid, type Database, now, type RoomRow, roomColumns, type Trx } from './tables.ts';
 
 /** Changes to the room's row, as values or SQL. */
 export type RoomChanges = UpdateObject<Database, 'rooms'>;
@@ -34,11 +34,12 @@ export class LockedRoom {
   async append(event: LogEvent, changes: RoomChanges = {}, position = this.nextPosition()): Promise<void> {
     const { seq, tag } = position;
     const previousTag = this.#row.headTag;
-    // One statement writes the entry and the head, which saves a round trip while the room is locked.
+    // One statement writes the entry, the head and the note of the change, which saves round trips while the room is locked.
     const { at, ...row } = await this.trx
       .with('entry', (db) => db.insertInto('roomLog').values({ roomId: this.#row.id, seq, tag, at: now, ...toStored(event) }))
+      .with('note', (db) => db.insertInto('changes').values({ roomId: this.#row.id }))
       .updateTable('rooms')
-      .set({ oldestAt: sql<Date>`coalesce(oldest_at, ${now})`, ...changes, headSeq: seq, headTag: tag })
+      .set({ oldestAt: sql<Date>`coalesce(oldest_at, ${now})`, ...changes, headSeq: seq, headTag: tag, changedXid: currentXid })
       .where('rooms.id', '=', this.#row.id)
       .returning(roomColumns)
       .returning(sql<Date>`${now}::timestamptz(3)`.as('at'))

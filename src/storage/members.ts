@@ -42,15 +42,18 @@ export interface Standing {
 type StandingRow = RoomRow & {
   readonly place: number;
   readonly mayRead: boolean;
+  /** The other columns of the membership are null without it. */
   readonly membershipId: string | null;
-  readonly role: RoomRole;
-  readonly joinedAt: Date;
-};
+} & MembershipState;
+
+/** The columns of a membership that no table but `memberships` has. */
+const stateColumns = membershipColumns.filter((name) => name !== 'id' && name !== 'roomId' && name !== 'userId');
+type MembershipState = Omit<MembershipRow, 'id' | 'roomId' | 'userId'>;
 
 const standings = statement<StandingRow, [viewerIds: readonly string[], roomIds: readonly string[]]>(
   (viewerIds, roomIds) => sql`
     select view.place, ${selection('rooms', roomColumns)}, ${mayRead(sql.ref('view.viewer_id'))} as may_read,
-      memberships.id as membership_id, memberships.role, memberships.joined_at
+      memberships.id as membership_id, ${selection('memberships', stateColumns)}
     from ${primary} left join (
       unnest(${viewerIds}::text[], ${roomIds}::text[]) with ordinality as view (viewer_id, room_id, place)
       join ${table('rooms')} on rooms.id = view.room_id
@@ -73,8 +76,13 @@ export async function findStandings(db: Db, views: readonly RoomView[]): Promise
   });
 }
 
-function toStanding({ place, mayRead, membershipId, role, joinedAt, ...row }: StandingRow, userId: string): Standing {
-  return { row, mayRead, membership: membershipId === null ? undefined : { id: membershipId, roomId: row.id, userId, role, joinedAt } };
+function toStanding({ place, mayRead, membershipId, ...columns }: StandingRow, userId: string): Standing {
+  const { role, joinedAt, readSeq, readTag, readNumber, readTalk, readVersion, seenNumber, notificationLevel, mutedUntil, ...row } =
+    columns;
+  if (membershipId === null) return { row, mayRead, membership: undefined };
+  const marker = { readSeq, readTag, readNumber, readTalk, readVersion, seenNumber };
+  const membership = { id: membershipId, roomId: row.id, userId, role, joinedAt, ...marker, notificationLevel, mutedUntil };
+  return { row, mayRead, membership };
 }
 
 /** The memberships in rooms that the viewer may read. */
@@ -111,16 +119,24 @@ export async function findOldestMember(trx: Trx, roomId: string): Promise<Member
     .executeTakeFirst();
 }
 
-export async function insertMembers(trx: Trx, roomId: string, userIds: readonly string[], role: RoomRole): Promise<MembershipRow[]> {
+/** Adds members of a room, who have read it up to its head. */
+export async function insertMembers(trx: Trx, room: RoomRow, userIds: readonly string[], role: RoomRole): Promise<MembershipRow[]> {
+  const { id: roomId, headSeq, headTag, lastNumber, talkCount } = room;
+  const marker = { readSeq: headSeq, readTag: headTag, readNumber: lastNumber, readTalk: talkCount, seenNumber: lastNumber };
   return trx
     .insertInto('memberships')
-    .values(userIds.map((userId) => ({ id: newId('membership'), roomId, userId, role })))
+    .values(userIds.map((userId) => ({ id: newId('membership'), roomId, userId, role, ...marker })))
     .returning(membershipColumns)
     .execute();
 }
 
 export async function deleteMember(trx: Trx, id: string): Promise<void> {
   await trx.deleteFrom('memberships').where('id', '=', id).execute();
+}
+
+/** Says that a member who was deleted in this transaction left by themselves: see the migration 0007. */
+export async function noteLeft(trx: Trx, { userId, roomId }: MembershipRow): Promise<void> {
+  await trx.updateTable('departures').set({ reason: 'LEFT' }).where('userId', '=', userId).where('roomId', '=', roomId).execute();
 }
 
 export async function makeOwner(trx: Trx, id: string): Promise<void> {

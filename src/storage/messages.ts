@@ -21,7 +21,7 @@ export async function addNotice(room: LockedRoom, kind: 'ENTER' | 'LEAVE', sende
   const message = { id: newId('message'), roomId: room.row.id, ...position, changedSeq: position.seq, number, kind, senderId };
   await room.trx
     .insertInto('messages')
-    .values({ ...message, createdAt: now })
+    .values({ ...message, createdAt: now, talkOrdinal: room.row.talkCount })
     .execute();
   await room.append({ type: 'MessageAdded', messageId: message.id }, { lastNumber: number }, position);
 }
@@ -43,7 +43,12 @@ export async function changeMessage(
     .where('id', '=', messageId)
     .returning(messageColumns)
     .executeTakeFirstOrThrow();
-  await room.append({ type, messageId }, {}, position);
+  const isDeletion = type === 'MessageDeleted' && row.kind === 'TALK';
+  await room.append(
+    { type, messageId },
+    isDeletion ? { lastDeletedNumber: Math.max(room.row.lastDeletedNumber, row.number) } : {},
+    position,
+  );
   return row;
 }
 

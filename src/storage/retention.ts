@@ -35,11 +35,13 @@ export async function findRoomToTrim(db: Db, cutoff: Date, except: readonly stri
   return room?.id;
 }
 
-export async function findRoomToPurge(db: Db, cutoff: Date, except: readonly string[]): Promise<string | undefined> {
+/** A room that was deleted before `cutoff` and has messages or entries, or that was deleted before `rowCutoff`. */
+export async function findRoomToPurge(db: Db, cutoff: Date, rowCutoff: Date, except: readonly string[]): Promise<string | undefined> {
   const room = await db
     .selectFrom('rooms')
     .select('id')
     .where('deletedAt', '<', cutoff)
+    .where((eb) => eb.or([eb('oldestAt', 'is not', null), eb('deletedAt', '<', rowCutoff)]))
     .$if(except.length > 0, (qb) => qb.where('id', 'not in', except))
     .orderBy('deletedAt')
     .limit(1)
@@ -69,13 +71,14 @@ export async function trimRoom(room: LockedRoom, cutoff: Date): Promise<void> {
   }
   const through = await trx
     .selectFrom('messages')
-    .select('number')
+    .select(['number', sql<number>`coalesce(talk_ordinal, number)`.as('talkOrdinal')])
     .where('roomId', '=', row.id)
     .where('seq', '<=', floor.seq)
     .orderBy('seq', 'desc')
     .limit(1)
     .executeTakeFirst();
   const throughNumber = Math.max(through?.number ?? 0, row.floorNumber);
+  const floorTalkCount = Math.max(through?.talkOrdinal ?? 0, row.floorTalkCount);
   await trx.deleteFrom('roomLog').where('roomId', '=', row.id).where('seq', '<=', floor.seq).execute();
   await trx
     .deleteFrom('messages')
@@ -91,17 +94,21 @@ export async function trimRoom(room: LockedRoom, cutoff: Date): Promise<void> {
     .where('seq', '>', row.floorSeq)
     .where('seq', '<=', floor.seq)
     .execute();
-  const changes = { floorSeq: floor.seq, floorTag: floor.tag, floorNumber: throughNumber, oldestAt: next?.at ?? null };
+  const changes = { floorSeq: floor.seq, floorTag: floor.tag, floorNumber: throughNumber, floorTalkCount, oldestAt: next?.at ?? null };
   await room.append({ type: 'HistoryTrimmed', throughNumber }, changes);
 }
 
-/** Removes a batch of a deleted room's rows, and the room's row once no others are left. */
-export async function purgeRoom(room: LockedRoom): Promise<void> {
+/**
+ * Removes a batch of a deleted room's messages and entries. Once none is left, removes the room's row with its memberships if it
+ * was deleted before `rowCutoff`: until then, they tell account streams that the room is gone.
+ */
+export async function purgeRoom(room: LockedRoom, rowCutoff: Date): Promise<void> {
   const { trx, row } = room;
   for (const table of ['messages', 'roomLog'] as const) {
     const batch = trx.selectFrom(table).select('seq').where('roomId', '=', row.id).orderBy('seq').limit(batchSize);
     const { numDeletedRows } = await trx.deleteFrom(table).where('roomId', '=', row.id).where('seq', 'in', batch).executeTakeFirst();
     if (numDeletedRows > 0n) return;
   }
-  await trx.deleteFrom('rooms').where('id', '=', row.id).execute();
+  if (row.deletedAt && row.deletedAt < rowCutoff) await trx.deleteFrom('rooms').where('id', '=', row.id).execute();
+  else await room.update({ oldestAt: null });
 }

@@ -125,17 +125,14 @@ export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter
 
   const beyond = (comparison: '>' | '<', { key, id }: ListPlace) =>
     sql<boolean>`(${sql.ref(column)}, rooms.id) ${sql.raw(comparison)} (${orderBy === 'NAME' ? key : new Date(key)}, ${id})`;
-  const narrow = <Rooms extends SelectQueryBuilder<Database, 'rooms', RoomRow>>(rooms: Rooms, limit: number) =>
+  const narrow = (rooms: Rooms) =>
     rooms
-      .where('deletedAt', 'is', null)
+      .where('rooms.deletedAt', 'is', null)
       .where(mayRead(viewerId))
-      .$if(filter.kind != null, (qb) => qb.where('kind', '=', filter.kind as RoomKind))
-      .$if(filter.subject != null, (qb) => qb.where('subject', '=', filter.subject as string))
+      .$if(filter.kind != null, (qb) => qb.where('rooms.kind', '=', filter.kind as RoomKind))
+      .$if(filter.subject != null, (qb) => qb.where('rooms.subject', '=', filter.subject as string))
       .$if(after !== undefined, (qb) => qb.where(beyond(descending ? '<' : '>', after as ListPlace)))
-      .$if(before !== undefined, (qb) => qb.where(beyond(descending ? '>' : '<', before as ListPlace)))
-      .orderBy(column, direction)
-      .orderBy('rooms.id', direction)
-      .limit(limit);
+      .$if(before !== undefined, (qb) => qb.where(beyond(descending ? '>' : '<', before as ListPlace)));
 
   const part = filter.nameContains == null ? '' : fold(filter.nameContains);
   const isIndexed = part === '' || hasTrigram(part);
@@ -144,21 +141,24 @@ export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter
     db
       .selectFrom('rooms')
       .select(qualified('rooms', roomColumns))
-      .where('kind', '=', 'OPEN')
+      .where('rooms.kind', '=', 'OPEN')
       .$if(filter.joined === true, (qb) => qb.where(isMember(viewerId)))
       .$if(filter.joined === false, (qb) => qb.where((eb) => eb.not(isMember(viewerId))))
       .$if(part !== '' && isIndexed, (qb) => qb.where('rooms.id', 'in', named)),
-    isIndexed ? window.limit + 1 : maxRoomsSearched,
   );
-  const open = isIndexed
-    ? openRooms
-    : db
-        .selectFrom(openRooms.as('rooms'))
-        .select(qualified('rooms', roomColumns))
-        .where(contains('rooms.name_folded', part))
-        .orderBy(column, direction)
-        .orderBy('rooms.id', direction)
-        .limit(window.limit + 1);
+  const byActivity = orderBy === 'RECENTLY_ACTIVE';
+  const matchMost = filter.joined !== true && filter.subject == null && (part === '' || !isIndexed);
+  const inSteps = byActivity ? withSteps(db, openRooms, matchMost, after, before) : openRooms;
+  const inOrder = (rooms: Rooms) =>
+    byActivity ? rooms.orderBy(step, direction) : rooms.orderBy(column, direction).orderBy('rooms.id', direction);
+  const searched = isIndexed
+    ? inSteps
+    : from(db, inOrder(inSteps).limit(maxRoomsSearched), byActivity).where(contains('rooms.name_folded', part));
+  const first = byActivity ? from(db, inOrder(searched).fetch(window.limit + 1, 'with ties')) : searched;
+  const open = first
+    .orderBy(column, direction)
+    .orderBy('rooms.id', direction)
+    .limit(window.limit + 1);
   const own = narrow(
     db
       .selectFrom('rooms')
@@ -167,8 +167,10 @@ export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter
       .where('rooms.id', 'in', db.selectFrom('memberships').select('roomId').where('userId', '=', viewerId))
       .$if(filter.joined === false, (qb) => qb.where(sql<boolean>`false`))
       .$if(part !== '', (qb) => qb.where(isCalled(viewerId, part))),
-    window.limit + 1,
-  );
+  )
+    .orderBy(column, direction)
+    .orderBy('rooms.id', direction)
+    .limit(window.limit + 1);
   const rows = await db
     .selectFrom(sql<RoomRow>`(${open} union all ${own})`.as<'rooms'>('rooms'))
     .select(roomColumns)
@@ -189,3 +191,36 @@ const isCalled = (viewerId: string, part: string) => sql<boolean>`case when kind
     select 1 from ${table('memberships')} join ${table('users')} on users.id = memberships.user_id
     where memberships.room_id = rooms.id and users.id <> ${viewerId} and ${contains('users.name_folded', part)})
   else ${contains('rooms.name_folded', part)} end`;
+
+type Rooms = SelectQueryBuilder<Database, 'rooms', RoomRow>;
+
+/** The rooms of a query, as a table for another. With `step` if the query has it. */
+const from = (db: Db, rooms: Rooms, hasStep = false): Rooms =>
+  db
+    .selectFrom(rooms.as('rooms'))
+    .select(qualified('rooms', roomColumns))
+    .$if(hasStep, (qb) => qb.select(sql<Date>`${step}`.as('activeAt'))) as unknown as Rooms;
+
+/**
+ * An index has the last activity of OPEN rooms in steps of 10 s: see the migration 0007. The first rooms are among those of the
+ * step in which the last of them lies, and of the steps before it.
+ */
+const step = sql.ref<Date>('rooms.active_at');
+const stepMs = 10_000;
+
+/**
+ * The OPEN rooms between two places, the newest first, with their steps. If most rooms match, they are looked up one by one in
+ * the order of the index: as a join, the planner might sort all of them.
+ */
+function withSteps(db: Db, rooms: Rooms, matchMost: boolean, after: ListPlace | undefined, before: ListPlace | undefined): Rooms {
+  const oneByOne = rooms.whereRef('rooms.id', '=', sql.ref('room_activity.room_id')).limit(1);
+  const joined = matchMost
+    ? db.selectFrom('roomActivity').innerJoinLateral(oneByOne.as('rooms'), (join) => join.onTrue())
+    : db.selectFrom('roomActivity').innerJoin(rooms.as('rooms'), 'rooms.id', 'roomActivity.roomId');
+  const steps = joined
+    .select(qualified('rooms', roomColumns))
+    .select('roomActivity.activeAt')
+    .$if(after !== undefined, (qb) => qb.where('roomActivity.activeAt', '<=', new Date(Number(after?.key))))
+    .$if(before !== undefined, (qb) => qb.where('roomActivity.activeAt', '>', new Date(Number(before?.key) - stepMs)));
+  return from(db, steps as unknown as Rooms, true);
+}

@@ -75,6 +75,8 @@ export class ServerClient extends pg.Client {
     this.#isPooled = found.pid !== this.#key.processID;
     this.#settings = found.defaults === '' ? undefined : settingsFor(found.defaults);
     this.#state.foundDefaults(found.defaults);
+    const beginEpoch = this.#state.beginEpoch?.(this.#isPooled);
+    if (beginEpoch !== undefined) await this.#ask([beginEpoch]);
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: passes on whatever form of query it is given

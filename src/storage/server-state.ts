@@ -27,6 +27,9 @@ export class ServerState {
     this.#mayPrepare = mayPrepare;
   }
 
+  /** The statement that each new connection runs first. `isPooled`: a pooler stands between. Undefined before the tables exist. */
+  beginEpoch: ((isPooled: boolean) => string) | undefined;
+
   /** From now on, changes are logged. Until then, a failure ends the start with a sentence. */
   start(): void {
     this.#isStarted = true;

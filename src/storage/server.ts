@@ -8,6 +8,7 @@ import { ConfigError, type ServerConfig } from '../config.ts';
 import type { Log } from '../log.ts';
 import { refusalOf } from './connection-failure.ts';
 import type { Storage } from './database.ts';
+import { beginEpochText } from './epochs.ts';
 import { DatabaseFailure } from './failure.ts';
 import { defaultSchema, openKysely } from './kysely.ts';
 import { migrate } from './migrate.ts';
@@ -59,6 +60,7 @@ export async function openServer(config: ServerConfig, log: Log): Promise<Storag
   const probeDb = use(open({ max: 1, connectTimeoutMs: 1000, answerTimeoutMs: 1000 }));
   try {
     await migrateOn(open({ max: 1 }), config.schema, log);
+    state.beginEpoch = (isPooled) => beginEpochText(schema, isPooled);
     // Runs one transaction on each pool, with the usual settings, so that a connection limit or a refused setting fails the start.
     await Promise.all([db, feedDb, probeDb].map((each) => each.transaction().execute(async () => {})));
     await requireUtf8(db);

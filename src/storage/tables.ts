@@ -17,6 +17,11 @@ export interface Database {
   roomLog: RoomLogTable;
   secrets: { name: string; value: string };
   revocations: RevocationTable;
+  changes: ChangeTable;
+  departures: DepartureTable;
+  epochs: EpochTable;
+  /** The 10 s in which each OPEN room was last active. A trigger keeps them. */
+  roomActivity: { roomId: string; activeAt: Date };
 }
 
 /** The names of all tables. A type error follows if one is missing. */
@@ -29,6 +34,10 @@ export const tableNames = Object.keys({
   secrets: true,
   revocations: true,
   roomNames: true,
+  changes: true,
+  departures: true,
+  epochs: true,
+  roomActivity: true,
 } satisfies Record<keyof Database, true>) as (keyof Database)[];
 
 /** The name that a table has in the database. */
@@ -44,6 +53,8 @@ export const table = (name: keyof Database) => sql.table(name);
 type Instant = ColumnType<Date, Date | undefined, Date>;
 /** The time of a statement, the same for every row that it writes. */
 export const now = sql<Date>`statement_timestamp()`;
+/** The transaction that runs the statement. */
+export const currentXid = sql<string>`pg_current_xact_id()`;
 
 export interface UserTable {
   id: string;
@@ -57,6 +68,8 @@ export interface UserTable {
   nameIssuedAt: Generated<number | null>;
   /** See skeleton.ts. Null for a user of the host application. Only createGuest uses it. */
   skeleton: Generated<string | null>;
+  /** Whether others may see what the user has read. */
+  sharesReceipts: Generated<boolean>;
 }
 
 export type RoomKind = 'OPEN' | 'PRIVATE' | 'DIRECT';
@@ -87,9 +100,18 @@ export interface RoomTable {
   floorNumber: Generated<number>;
   /** When the oldest entry that retention has not checked was written. */
   oldestAt: Date | null;
+  /** TALK messages ever sent. */
+  talkCount: Generated<number>;
+  /** `talkOrdinal` of the newest message that retention removed. */
+  floorTalkCount: Generated<number>;
+  /** The highest `number` of a deleted message. */
+  lastDeletedNumber: Generated<number>;
+  /** The transaction that changed the room last. */
+  changedXid: Generated<string>;
 }
 
 export type RoomRole = 'OWNER' | 'MEMBER';
+export type NotificationLevel = 'ALL' | 'MENTIONS' | 'NONE';
 
 export interface MembershipTable {
   id: string;
@@ -97,6 +119,19 @@ export interface MembershipTable {
   userId: string;
   role: RoomRole;
   joinedAt: Instant;
+  /** The read marker: the position of the newest entry that was read, and `number` and `talkOrdinal` of the newest message up to it. */
+  readSeq: Generated<number>;
+  readTag: Generated<number>;
+  readNumber: Generated<number>;
+  readTalk: Generated<number>;
+  /** Grows whenever the marker is moved back. */
+  readVersion: Generated<number>;
+  /** The highest `readNumber` ever. */
+  seenNumber: Generated<number>;
+  notificationLevel: Generated<NotificationLevel>;
+  mutedUntil: Date | null;
+  /** The transaction that changed the membership last. */
+  changedXid: Generated<string>;
 }
 
 export type MessageKind = 'TALK' | 'ENTER' | 'LEAVE';
@@ -121,6 +156,8 @@ export interface MessageTable {
   clientMessageId: string | null;
   /** SHA-256 in hex of the body as it was first sent. A retry is compared with it. Null without a clientMessageId. */
   sentHash: string | null;
+  /** TALK messages of the room up to and including this one. Null for a message from before the count: its number counts. */
+  talkOrdinal: Generated<number | null>;
 }
 
 export type RoomLogTable = {
@@ -131,9 +168,9 @@ export type RoomLogTable = {
 } & StoredEvent;
 
 export type UserRow = Omit<Selectable<UserTable>, 'skeleton'>;
-export type RoomRow = Selectable<RoomTable>;
-export type MembershipRow = Selectable<MembershipTable>;
-export type MessageRow = Selectable<MessageTable>;
+export type RoomRow = Omit<Selectable<RoomTable>, 'changedXid'>;
+export type MembershipRow = Omit<Selectable<MembershipTable>, 'changedXid'>;
+export type MessageRow = Omit<Selectable<MessageTable>, 'talkOrdinal'>;
 
 /**
  * The columns of each table, in full. Statements name their columns, so that they keep working while a newer version adds
@@ -146,12 +183,25 @@ const columnsOf =
   ): Names =>
     names as Names;
 
-export const userColumns = columnsOf<UserRow>()('id', 'subject', 'name', 'nameFolded', 'avatarUrl', 'createdAt', 'nameIssuedAt');
+export const userColumns = columnsOf<UserRow>()(
+  'id',
+  'subject',
+  'name',
+  'nameFolded',
+  'avatarUrl',
+  'createdAt',
+  'nameIssuedAt',
+  'sharesReceipts',
+);
 export const roomColumns = columnsOf<RoomRow>()(
   ...(['id', 'kind', 'name', 'nameFolded', 'description', 'subject', 'directKey', 'createdBy', 'createdAt', 'lastActiveAt'] as const),
   ...(['deletedAt', 'memberCount', 'lastNumber', 'headSeq', 'headTag', 'floorSeq', 'floorTag', 'floorNumber', 'oldestAt'] as const),
+  ...(['talkCount', 'floorTalkCount', 'lastDeletedNumber'] as const),
 );
-export const membershipColumns = columnsOf<MembershipRow>()('id', 'roomId', 'userId', 'role', 'joinedAt');
+export const membershipColumns = columnsOf<MembershipRow>()(
+  ...(['id', 'roomId', 'userId', 'role', 'joinedAt', 'readSeq', 'readTag', 'readNumber', 'readTalk', 'readVersion'] as const),
+  ...(['seenNumber', 'notificationLevel', 'mutedUntil'] as const),
+);
 export const messageColumns = columnsOf<MessageRow>()(
   ...(['id', 'roomId', 'seq', 'tag', 'changedSeq', 'number', 'kind', 'senderId', 'body', 'createdAt', 'editedAt', 'deletedAt'] as const),
   ...(['deletionReason', 'clientMessageId', 'sentHash'] as const),
@@ -181,4 +231,32 @@ export interface RevocationTable {
   expiresAt: Date | null;
   /** The id of the transaction that wrote the row last. */
   writtenBy: Generated<string>;
+}
+
+/** What changed lately: a room, a membership (with `userId`), or the sessions of a subject. */
+export interface ChangeTable {
+  xid: Generated<string>;
+  slot: Generated<number>;
+  roomId: string | null;
+  userId: string | null;
+  subject: string | null;
+}
+
+export type DepartureReason = 'LEFT' | 'REMOVED';
+
+/** A membership that ended. */
+export interface DepartureTable {
+  userId: string;
+  roomId: string;
+  xid: Generated<string>;
+  at: Instant;
+  reason: DepartureReason;
+}
+
+/** A start of the database server, or a promotion. */
+export interface EpochTable {
+  id: Generated<number>;
+  startedAt: Instant;
+  tag: string;
+  firstXid: string;
 }

@@ -156,7 +156,7 @@ describe('lists of thousands on PostgreSQL', () => {
     'rooms of a page': () => findRooms(db, userId, [roomId, ...roomIds]),
     'a DIRECT room': () => findDirectRoom(db, 'nobody'),
     'a room to trim': () => findRoomToTrim(db, new Date(0), []),
-    'a room to purge': () => findRoomToPurge(db, new Date(), []),
+    'a room to purge': () => findRoomToPurge(db, new Date(), new Date(), []),
   };
 
   for (const [what, list] of Object.entries(lists)) {

@@ -183,16 +183,18 @@ for (const name of storages) {
       assert.deepEqual(await numbers(roomId), [1, 2, 3]);
     });
 
-    it('removes a deleted room and its rows an hour later', async () => {
+    it('removes the messages and the log of a deleted room an hour later, and its row and members after 30 days', async () => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await fillRoom(db, roomId, 2100);
       await deleteRoom(chat, userId, roomId);
       await retention.clean();
       assert.equal((await readAll(db, roomId)).at(-1)?.type, 'RoomDeleted');
+      const rowsOf = (table: 'messages' | 'roomLog' | 'memberships') =>
+        db.selectFrom(table).select('roomId').where('roomId', '=', roomId).execute();
       await retention.clean(Date.now() + 2 * hourMs);
-      for (const table of ['messages', 'roomLog', 'memberships'] as const) {
-        assert.deepEqual(await db.selectFrom(table).selectAll().where('roomId', '=', roomId).execute(), []);
-      }
+      assert.deepEqual([await rowsOf('messages'), await rowsOf('roomLog'), (await rowsOf('memberships')).length], [[], [], 1]);
+      await retention.clean(Date.now() + 31 * 24 * hourMs);
+      assert.deepEqual(await rowsOf('memberships'), []);
       assert.deepEqual(await db.selectFrom('rooms').select('id').where('id', '=', roomId).execute(), []);
     });
 

@@ -1,0 +1,36 @@
+// The starts of the database. After a restore or a failover that lost something, transaction ids are given out again, so a
+// snapshot from before may show what was undone. Each start is an epoch with a random tag, which cursors of account streams name.
+
+import { endOf, type Moment } from './cursor.ts';
+import type { Db } from './tables.ts';
+
+export interface Epoch {
+  readonly tag: string;
+  /** The first transaction that this start may have given to somebody else. */
+  readonly firstXid: string;
+}
+
+/**
+ * The statement that begins the epoch of this start of the database, unless another connection has. It runs before a connection
+ * writes anything: a standby that was promoted, or a copy of the folder, has another start. `isPooled`: behind a pooler, writes
+ * may come first, so that nothing is known to be kept.
+ */
+export const beginEpochText = (schema: string, isPooled: boolean): string => `
+  insert into "${schema.replaceAll('"', '""')}".epochs (started_at, tag, first_xid)
+  select pg_postmaster_start_time(), replace(gen_random_uuid()::text, '-', ''),
+    ${isPooled ? `'0'::xid8` : 'pg_snapshot_xmin(pg_current_snapshot())'}
+  where not exists (select from "${schema.replaceAll('"', '""')}".epochs where started_at = pg_postmaster_start_time())
+  on conflict (started_at) do nothing`;
+
+/** All epochs, the first one first. */
+export async function readEpochs(db: Db): Promise<readonly Epoch[]> {
+  return db.selectFrom('epochs').select(['tag', 'firstXid']).orderBy('id').execute();
+}
+
+/** Whether everything that was visible at the moment is still there. Undefined if the epoch of the moment is not known. */
+export function isKept(epochs: readonly Epoch[], { epoch, snapshot }: Moment): boolean | undefined {
+  const index = epochs.findIndex(({ tag }) => tag === epoch);
+  if (index === -1) return undefined;
+  const end = BigInt(endOf(snapshot));
+  return epochs.slice(index + 1).every(({ firstXid }) => end <= BigInt(firstXid));
+}

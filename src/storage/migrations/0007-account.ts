@@ -1,0 +1,207 @@
+// Read markers, unread counts, and what the account stream needs: which transaction changed a room or membership last, and a
+// table of the changes of the last hours. Only adds. Triggers stamp what nodes of an earlier version and operators write.
+
+import { type Kysely, sql } from 'kysely';
+
+// biome-ignore lint/suspicious/noExplicitAny: a migration depends on the tables of its time, not on the current types.
+export async function up(db: Kysely<any>): Promise<void> {
+  await counts(db);
+  await markers(db);
+  await changes(db);
+  await writersThatDoNotStamp(db);
+  await activity(db);
+}
+
+/** How many TALK messages a room has had. Of the time before, joining and leaving count as messages, because the count of a room is not known. */
+async function counts(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    alter table rooms
+      add column talk_count bigint not null default 0,
+      add column floor_talk_count bigint not null default 0,
+      add column last_deleted_number bigint not null default 0,
+      add column changed_xid xid8 not null default '0'`.execute(db);
+  await sql`alter table rooms alter column changed_xid set default pg_current_xact_id()`.execute(db);
+  await sql`update rooms set talk_count = last_number, floor_talk_count = floor_number where last_number > 0`.execute(db);
+  // TALK messages of the room up to and including this one. Null for a message from before: its number counts.
+  await sql`alter table messages add column talk_ordinal bigint`.execute(db);
+  // Unread counts: the deleted messages after a marker.
+  await sql`create index messages_deleted on messages (room_id, seq) where kind = 'TALK' and deleted_at is not null`.execute(db);
+}
+
+/** No index has one of these columns, so that moving a marker is a HOT update. */
+async function markers(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    alter table memberships
+      add column read_seq bigint not null default 0,
+      add column read_tag integer not null default 0,
+      add column read_number bigint not null default 0,
+      add column read_talk bigint not null default 0,
+      add column read_version bigint not null default 0,
+      add column seen_number bigint not null default 0,
+      add column notification_level text not null default 'ALL',
+      add column muted_until timestamptz(3),
+      add column changed_xid xid8 not null default '0'`.execute(db);
+  await sql`alter table memberships alter column changed_xid set default pg_current_xact_id()`.execute(db);
+  await sql`alter table memberships set (fillfactor = 80)`.execute(db);
+  // Nobody wants to find years of messages unread.
+  await sql`
+    update memberships set read_seq = head_seq, read_tag = head_tag, read_number = last_number, read_talk = talk_count, seen_number = last_number
+    from rooms where rooms.id = room_id`.execute(db);
+  await sql`alter table users add column shares_receipts boolean not null default true`.execute(db);
+}
+
+async function changes(db: Kysely<unknown>): Promise<void> {
+  // One row for each room and transaction, or for each user and room, or for each subject whose sessions were revoked. Written
+  // to three partitions in turn, by the hour, so that an old one can be truncated: see storage/changes.ts.
+  await sql`
+    create table changes (
+      xid xid8 not null default pg_current_xact_id(),
+      slot integer not null default (extract(epoch from statement_timestamp())::bigint / 3600) % 3,
+      room_id text collate "C",
+      user_id text collate "C",
+      subject text
+    ) partition by list (slot)`.execute(db);
+  for (const slot of [0, 1, 2]) {
+    await sql`create table ${sql.table(`changes_${slot}`)} partition of changes for values in (${sql.lit(slot)})`.execute(db);
+  }
+  await sql`create index changes_by_xid on changes (xid)`.execute(db);
+  // What leaves no membership behind, for 30 days.
+  await sql`
+    create table departures (
+      user_id text collate "C" not null references users (id) on delete cascade,
+      room_id text collate "C" not null,
+      xid xid8 not null default pg_current_xact_id(),
+      at timestamptz(3) not null default statement_timestamp(),
+      reason text not null,
+      primary key (user_id, room_id)
+    )`.execute(db);
+  await sql`create index departures_by_age on departures (at)`.execute(db);
+  // A start of the database. Transaction ids of an earlier one may have been given out again.
+  await sql`
+    create table epochs (
+      id bigint generated always as identity primary key,
+      started_at timestamptz not null unique,
+      tag text not null,
+      first_xid xid8 not null
+    )`.execute(db);
+  await sql`
+    create function gapless_member_arrives() returns trigger language plpgsql set search_path from current as $$
+    begin
+      delete from departures using arrived where departures.user_id = arrived.user_id and departures.room_id = arrived.room_id;
+      insert into changes (room_id, user_id) select room_id, user_id from arrived;
+      return null;
+    end
+    $$`.execute(db);
+  await sql`
+    create trigger memberships_arrive after insert on memberships referencing new table as arrived
+    for each statement execute function gapless_member_arrives()`.execute(db);
+  // A member who leaves by themselves is REMOVED here, and LEFT once the statement after this one says so. Nothing is written for
+  // the members of a deleted room: its row and its memberships stay as long as a departure would.
+  await sql`
+    create function gapless_member_departs() returns trigger language plpgsql set search_path from current as $$
+    begin
+      insert into departures (user_id, room_id, reason)
+        select user_id, room_id, 'REMOVED' from departed
+        where exists (select from users where id = user_id) and exists (select from rooms where id = room_id and deleted_at is null)
+        order by user_id, room_id
+        on conflict (user_id, room_id) do update set xid = excluded.xid, at = excluded.at, reason = excluded.reason;
+      insert into changes (room_id, user_id) select room_id, user_id from departed;
+      return null;
+    end
+    $$`.execute(db);
+  await sql`
+    create trigger memberships_depart after delete on memberships referencing old table as departed
+    for each statement execute function gapless_member_departs()`.execute(db);
+  await sql`
+    create function gapless_role_changes() returns trigger language plpgsql set search_path from current as $$
+    begin
+      new.changed_xid := pg_current_xact_id();
+      insert into changes (room_id, user_id) values (new.room_id, new.user_id);
+      return new;
+    end
+    $$`.execute(db);
+  await sql`
+    create trigger memberships_role before update of role on memberships
+    for each row when (new.role <> old.role) execute function gapless_role_changes()`.execute(db);
+}
+
+/**
+ * Counts and stamps the changes of rooms that do neither themselves. At the end of the transaction, because a statement may
+ * write messages after the room.
+ */
+async function writersThatDoNotStamp(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    create function gapless_stamp_room() returns trigger language plpgsql set search_path from current as $$
+    declare
+      talks bigint;
+      through bigint;
+    begin
+      with counted as (
+        select messages.id, rooms.talk_count + count(*) filter (where messages.kind = 'TALK') over (order by messages.seq) as ordinal
+        from messages join rooms on rooms.id = room_id
+        where room_id = new.id and seq > old.head_seq and seq <= new.head_seq and talk_ordinal is null
+      )
+      update messages set talk_ordinal = counted.ordinal from counted where counted.id = messages.id;
+      select max(talk_ordinal) into talks from messages where room_id = new.id and seq > old.head_seq and seq <= new.head_seq;
+      select max(number) into through from messages join room_log on room_log.message_id = messages.id and room_log.room_id = messages.room_id
+        where room_log.room_id = new.id and room_log.seq > old.head_seq and room_log.seq <= new.head_seq and room_log.type = 'MessageDeleted';
+      update rooms set changed_xid = pg_current_xact_id(),
+        talk_count = greatest(talk_count, talks),
+        last_deleted_number = greatest(last_deleted_number, through),
+        floor_talk_count = case when new.floor_seq = old.floor_seq then floor_talk_count else coalesce(
+          (select coalesce(talk_ordinal, number) - case when kind = 'TALK' then 1 else 0 end
+            from messages where room_id = new.id and seq > new.floor_seq order by seq limit 1),
+          greatest(talk_count, talks)) end
+        where id = new.id;
+      insert into changes (room_id) values (new.id);
+      return null;
+    end
+    $$`.execute(db);
+  await sql`
+    create constraint trigger rooms_stamped after update on rooms deferrable initially deferred
+    for each row when (new.head_seq > old.head_seq and new.changed_xid <> pg_current_xact_id())
+    execute function gapless_stamp_room()`.execute(db);
+}
+
+/**
+ * The OPEN rooms by the 10 s in which they were last active, for RECENTLY_ACTIVE. A table of its own: with an index on a column
+ * of `rooms` that each send changes, no update by a send would be HOT.
+ */
+async function activity(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    create table room_activity (
+      room_id text collate "C" primary key references rooms (id) on delete cascade,
+      active_at timestamptz(3) not null
+    )`.execute(db);
+  await sql`
+    create function gapless_ten_seconds(at timestamptz) returns timestamptz language sql stable as
+    $$ select to_timestamp(floor(extract(epoch from at) / 10) * 10) $$`.execute(db);
+  await sql`
+    insert into room_activity select id, gapless_ten_seconds(last_active_at) from rooms where kind = 'OPEN' and deleted_at is null`.execute(
+    db,
+  );
+  await sql`create index room_activity_by_time on room_activity (active_at, room_id)`.execute(db);
+  await sql`
+    create function gapless_room_is_active() returns trigger language plpgsql set search_path from current as $$
+    begin
+      if new.deleted_at is not null then
+        delete from room_activity where room_id = new.id;
+      else
+        insert into room_activity values (new.id, gapless_ten_seconds(new.last_active_at))
+          on conflict (room_id) do update set active_at = excluded.active_at;
+      end if;
+      return null;
+    end
+    $$`.execute(db);
+  await sql`
+    create trigger rooms_appear after insert on rooms
+    for each row when (new.kind = 'OPEN') execute function gapless_room_is_active()`.execute(db);
+  await sql`
+    create trigger rooms_are_active after update on rooms
+    for each row when (new.kind = 'OPEN' and (new.deleted_at is distinct from old.deleted_at
+      or (new.last_active_at <> old.last_active_at
+        and floor(extract(epoch from new.last_active_at) / 10) <> floor(extract(epoch from old.last_active_at) / 10))))
+    execute function gapless_room_is_active()`.execute(db);
+  await sql`drop index rooms_open_by_activity`.execute(db);
+  await sql`alter table rooms set (fillfactor = 70)`.execute(db);
+}
