@@ -1,6 +1,7 @@
 // One connection, and the bytes that wait in it for the client to read. Writers look at `full` before they write, so a
 // client that stops reading costs a bounded number of bytes, and is disconnected if it reads nothing for `stalledMs`.
 
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Viewer } from '../chat/identity.ts';
 import type { Clock } from '../clock.ts';
@@ -74,6 +75,9 @@ export class Connection {
   #progress: readonly (number | undefined)[] = [];
   #checksWithoutProgress = 0;
   #held = false;
+  #hasRequested = false;
+  /** The last request whose body comes in chunks. */
+  #chunked: IncomingMessage | undefined;
   outlet: Outlet;
   /** Undefined while there are only requests. */
   use: Use | undefined;
@@ -133,6 +137,22 @@ export class Connection {
   /** Whether the client has never sent a byte. */
   get unused(): boolean {
     return this.#stream.bytesRead === 0;
+  }
+
+  /** The address that it came from: that of a client, or of a proxy. */
+  get peer(): string | undefined {
+    return this.#stream.remoteAddress;
+  }
+
+  /** Whether its client could send a flood of parts next: it has sent no request yet, or is sending a body in chunks. */
+  get unproven(): boolean {
+    return !this.#hasRequested || this.#chunked?.complete === false;
+  }
+
+  /** Called with each request on it. */
+  receive(request: IncomingMessage): void {
+    this.#hasRequested = true;
+    this.#chunked = request.headers['transfer-encoding'] === undefined ? undefined : request;
   }
 
   /** Writes a latin1 string, together with everything else that is written in this turn of the event loop. */

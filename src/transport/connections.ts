@@ -138,6 +138,17 @@ export class Connections implements Disposable {
     );
   }
 
+  /**
+   * Disconnects a client that floods the node, and its other connections that could do the same next: several hundred of them
+   * would block the event loop for seconds, because what has been read from a connection cannot be dropped unparsed.
+   */
+  readonly disconnectFlooding = (stream: Socket): void => {
+    const flooding = this.of(stream);
+    const { peer } = flooding;
+    flooding.disconnectStalled();
+    for (const connection of this.#open) if (connection.peer === peer && connection.unproven) connection.destroy();
+  };
+
   /** Destroys all connections, or those that have never sent a byte, which Node does not count as idle. */
   destroy(which: 'all' | 'unused'): void {
     for (const connection of this.#open) if (which === 'all' || connection.unused) connection.destroy();
