@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { GaplessError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { MessageRateBounds } from './message-rate.ts';
+import type { ReadRate } from './read-rate.ts';
 import { flushNow, flushSoon } from './turn.ts';
 
 export interface Bounds extends MessageRateBounds {
@@ -37,6 +38,7 @@ export interface NodeState {
   readonly bounds: Bounds;
   readonly log: Log;
   readonly clock: Clock;
+  readonly reads: ReadRate;
   /** Bytes that wait at all connections together. */
   waitingBytes: number;
   /** How often subscriptions had to wait for a client. */
@@ -122,6 +124,11 @@ export class Connection {
 
   get clock(): Clock {
     return this.#nodeState.clock;
+  }
+
+  /** How fast each client is read. */
+  get reads(): ReadRate {
+    return this.#nodeState.reads;
   }
 
   /** Whether no bytes wait. */

@@ -9,6 +9,7 @@ import { type Clock, every, realClock } from '../clock.ts';
 import { GaplessError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type Bounds, Connection, checksToStall, type NodeState } from './connection.ts';
+import { ReadRate } from './read-rate.ts';
 
 // A healthy client has no bytes waiting here: the kernel accepts each write at once, and buffers megabytes before it refuses
 // more.
@@ -45,6 +46,7 @@ export class Connections implements Disposable {
       bounds: { ...defaultBounds, operationsPerSecond, operationBurst, ...bounds },
       log,
       clock,
+      reads: new ReadRate(clock),
       waitingBytes: 0,
       backpressured: 0,
       stalled: 0,

@@ -11,12 +11,19 @@ const defaultMaxWaiting = 1000;
 /** A client with more waiting operations starts one in a turn, and turns are further apart. */
 const backlog = 20;
 const backlogTurnMs = 2;
+/** The turns of such a client are further apart while the event loop is busy: this many times as long as a turn comes late. */
+const timesLate = 3;
+const maxTurnMs = 8;
+/** How long an operation may wait to start. It has to be answered within 4.5 seconds. */
+const maxWaitMs = 4000;
 
 interface Client {
   /** Operations that have started in this turn. */
   started: number;
   readonly waiting: (() => void)[];
   nextTurnAtMs: number;
+  /** Time between its turns. */
+  turnMs: number;
 }
 
 const tooMany = 'You have too many operations waiting: wait until some are answered.';
@@ -39,14 +46,14 @@ export class Starts {
       client.started += 1;
       return undefined;
     }
-    if (client.waiting.length >= this.#maxWaiting) throw rateLimited(tooMany);
+    if (client.waiting.length >= this.#maxWaiting || client.waiting.length * client.turnMs >= maxWaitMs) throw rateLimited(tooMany);
     return new Promise((resolve) => client.waiting.push(resolve));
   }
 
   #clientOf(key: string): Client {
     const known = this.#clients.get(key);
     if (known) return known;
-    const client: Client = { started: 0, waiting: [], nextTurnAtMs: 0 };
+    const client: Client = { started: 0, waiting: [], nextTurnAtMs: 0, turnMs: 0 };
     if (this.#clients.size === 0) setImmediate(this.#turn);
     this.#clients.set(key, client);
     return client;
@@ -60,7 +67,9 @@ export class Starts {
       const isBacklog = client.waiting.length > backlog;
       const next = client.waiting.splice(0, isBacklog ? 1 : perTurn);
       client.started = next.length;
-      client.nextTurnAtMs = isBacklog ? nowMs + backlogTurnMs : 0;
+      const lateMs = client.nextTurnAtMs === 0 ? 0 : nowMs - client.nextTurnAtMs;
+      client.turnMs = isBacklog ? Math.min(Math.max(backlogTurnMs, lateMs * timesLate), maxTurnMs) : 0;
+      client.nextTurnAtMs = isBacklog ? nowMs + client.turnMs : 0;
       if (!isBacklog) isSoon = true;
       if (next.length === 0) this.#clients.delete(key);
       for (const start of next) start();

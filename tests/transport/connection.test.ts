@@ -11,6 +11,7 @@ import { realClock } from '../../src/clock.ts';
 import { Connection, checksToStall } from '../../src/transport/connection.ts';
 import { Connections } from '../../src/transport/connections.ts';
 import { encode, textFrame, toBytes } from '../../src/transport/encode.ts';
+import { ReadRate } from '../../src/transport/read-rate.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { until } from '../support/process.ts';
 import { silentLog } from '../support/server.ts';
@@ -23,7 +24,7 @@ const bounds = { ...rate, highWaterMarkBytes: 1000, maxBytes: 10_000, maxNodeByt
 
 /** A connection whose kernel takes nothing, and what was written to it. */
 function fullKernel() {
-  const node = { bounds, log: silentLog, clock: realClock, waitingBytes: 0, backpressured: 0, stalled: 0 };
+  const node = { bounds, log: silentLog, clock: realClock, reads: new ReadRate(realClock), waitingBytes: 0, backpressured: 0, stalled: 0 };
   const connection = new Connection(node, new Socket());
   const written: string[] = [];
   connection.outlet = { write: (bytes) => written.push(bytes) };

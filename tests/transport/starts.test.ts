@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../../src/clock.ts';
 import { isRateLimited } from '../../src/errors.ts';
 import { Starts } from '../../src/transport/starts.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -54,6 +55,29 @@ describe('the starts of operations', () => {
     await clock.advance(1000);
     await until('all have started', () => started.length === 100);
     assert.deepEqual(started, range(1, 100).map(String));
+  });
+
+  it('of a client with many waiting are further apart while the event loop is busy', async () => {
+    const clock = new ManualClock();
+    let lateMs = 0;
+    // A timer of a busy event loop comes late.
+    const busy: Clock = { now: () => clock.now(), sleep: (ms) => clock.sleep(ms), after: (ms, work) => clock.after(ms + lateMs, work) };
+    const starts = new Starts(busy);
+    let started = 0;
+    for (const _ of range(1, 900)) void starts.start('ada')?.then(() => (started += 1));
+    await setImmediate();
+    const startsIn = async (ms: number) => {
+      const before = started;
+      await clock.advance(ms);
+      await setImmediate();
+      return started - before;
+    };
+    const idle = await startsIn(240);
+    lateMs = 4;
+    const whileBusy = await startsIn(240);
+    assert.ok(idle >= 80 && whileBusy < idle / 3, `${idle} and ${whileBusy}`);
+    // The last ones would wait for longer than an answer may take.
+    assert.throws(() => starts.start('ada'), isRateLimited);
   });
 
   it('are refused with RATE_LIMITED when a thousand of one client wait', () => {
