@@ -21,6 +21,8 @@ export interface Bounds extends MessageRateBounds {
    * results wait for half of it at most, so that they leave space for small ones.
    */
   readonly maxNodeBytes: number;
+  /** Bytes that may wait before a large result is refused, if that is less: it also takes memory while it is read and encoded. */
+  readonly maxLargeBytes: number;
   /** How long bytes may wait at a connection while its client reads none of them. */
   readonly stalledMs: number;
   /** Interval of the pings to a WebSocket's client, and of the comments in an event stream. */
@@ -115,7 +117,7 @@ export class Connection {
   /** Whether a result of this size may wait at this connection. False for a large one if much waits at the node already. */
   accepts(bytes: number): boolean {
     const { waitingBytes, bounds } = this.#nodeState;
-    return bytes <= bounds.highWaterMarkBytes || waitingBytes + bytes <= bounds.maxNodeBytes / 2;
+    return bytes <= bounds.highWaterMarkBytes || waitingBytes + bytes <= Math.min(bounds.maxNodeBytes / 2, bounds.maxLargeBytes);
   }
 
   get bounds(): Bounds {

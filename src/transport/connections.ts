@@ -17,6 +17,7 @@ const defaultBounds: Bounds = {
   highWaterMarkBytes: 64 * 1024,
   maxBytes: 1024 * 1024,
   maxNodeBytes: 256 * 1024 * 1024,
+  maxLargeBytes: 64 * 1024 * 1024,
   stalledMs: 30_000,
   pingMs: 12_000,
   operationsPerSecond: 20,

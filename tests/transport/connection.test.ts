@@ -20,7 +20,15 @@ import { silentLog } from '../support/server.ts';
 const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Writable };
 
 const rate = { operationsPerSecond: 20, operationBurst: 60 };
-const bounds = { ...rate, highWaterMarkBytes: 1000, maxBytes: 10_000, maxNodeBytes: 100_000, stalledMs: 1000, pingMs: 1000 };
+const bounds = {
+  ...rate,
+  highWaterMarkBytes: 1000,
+  maxBytes: 10_000,
+  maxNodeBytes: 100_000,
+  maxLargeBytes: 200_000,
+  stalledMs: 1000,
+  pingMs: 1000,
+};
 
 /** A connection whose kernel takes nothing, and what was written to it. */
 function fullKernel() {
@@ -154,6 +162,19 @@ describe('a large result', () => {
     node.waitingBytes = 45_000;
     assert.equal(connection.accepts(5001), false);
     assert.equal(connection.full, false);
+  });
+
+  it('is refused while 64 MiB wait, unless a test sets another bound', () => {
+    using connections = new Connections(silentLog, {}, new ManualClock());
+    const stream = new Socket();
+    connections.add(stream);
+    const connection = connections.of(stream);
+    const mebibyte = 1024 * 1024;
+    assert.deepEqual(
+      [64 * mebibyte, 64 * mebibyte + 1].map((bytes) => connection.accepts(bytes)),
+      [true, false],
+    );
+    stream.destroy();
   });
 
   it('does not keep a small one from being accepted', () => {
