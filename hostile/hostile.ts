@@ -19,7 +19,7 @@ import { seedLongRoom, seedRooms } from './rig/seed.ts';
 import { findAsset, type Result, runAttack } from './run.ts';
 
 const usage = `npm run hostile                     all attacks, under 6 minutes
-  --attack <names>               only these, separated by commas
+  --attack <name>                only this; may be repeated
   --mode <limited | unlimited>   only with the default rate limits, or only with RATE_LIMITS=off
   --storage <postgres | pglite>  default: postgres, with Redis
   --once                         measure an attack that breaks a bound only once
@@ -29,13 +29,20 @@ ${attacks.map(({ name, does }) => `  ${name.padEnd(36)}${does}`).join('\n')}`;
 
 const text = { type: 'string' } as const;
 const { values } = parseArgs({
-  options: { help: { type: 'boolean' }, attack: text, mode: text, storage: text, once: { type: 'boolean' }, details: { type: 'boolean' } },
+  options: {
+    help: { type: 'boolean' },
+    attack: { ...text, multiple: true },
+    mode: text,
+    storage: text,
+    once: { type: 'boolean' },
+    details: { type: 'boolean' },
+  },
 });
 if (values.help) {
   console.log(usage);
   process.exit(0);
 }
-const names = values.attack?.split(',');
+const names = values.attack;
 const unknown = names?.find((name) => !attacks.some((attack) => attack.name === name));
 if (unknown !== undefined) {
   console.error(`There is no attack "${unknown}".\n\n${usage}`);

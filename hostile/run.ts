@@ -84,6 +84,7 @@ async function attempt({ mode, node, ordinary, target, pace }: Scene, attack: At
     ...(beside.failures.length > 0 ? [`${beside.failures.length} operations of ordinary users failed: ${beside.failures[0]}`] : []),
     ...(usage.peakBytes > maxBytes ? [`the server used ${Math.round(usage.peakBytes / 2 ** 20)} MiB`] : []),
     ...(after > before + keptDescriptors ? [`${after - before} descriptors stayed open`] : []),
+    ...(outcome['INTERNAL'] ? [`INTERNAL ${outcome['INTERNAL']} times`] : []),
     ...[attack.check?.(outcome) ?? []].flat(),
   ];
   const ratios = [beside.all.percentile(0.99) / alone.all.percentile(0.99)];

@@ -24,6 +24,7 @@ import { DatabaseIdentity } from './storage/database-identity.ts';
 import { DatabaseHealth } from './storage/health.ts';
 import type { Bounds } from './transport/connection.ts';
 import { Connections } from './transport/connections.ts';
+import { countedRequests } from './transport/counted-request.ts';
 import { openDoors } from './transport/doors.ts';
 import { GoneViewers } from './transport/gone-viewers.ts';
 import { createHttpHandler } from './transport/http.ts';
@@ -124,6 +125,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
     requestTimeout: times.requestMs,
     connectionsCheckingInterval: times.checkMs,
     shouldUpgradeCallback: WebSocketEndpoint.wants,
+    IncomingMessage: countedRequests(connections.disconnectFlooding),
   });
   const { address } = await listen(server, config);
   // No connection is accepted before this turn of the event loop has ended.

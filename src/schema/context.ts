@@ -41,7 +41,7 @@ export interface Share {
   accepts(bytes: number): boolean;
 }
 
-/** The functions are called as methods: `context.wanted()`. */
+/** The functions are methods of a class for an operation of a WebSocket: each declares `this`, so that a call without it does not compile. */
 export interface Context extends Services {
   /** Undefined for a request without a token. */
   readonly viewer: Viewer | undefined;
@@ -52,13 +52,13 @@ export interface Context extends Services {
   /** Undefined if the operation does not come from a client. */
   readonly share?: Share | undefined;
   /** Whether the client still wants the result. */
-  readonly wanted: () => boolean;
+  readonly wanted: (this: Context) => boolean;
   /** Continues the connection of this request with a new token. Undefined if the request did not come over a WebSocket. */
-  readonly renewToken?: ((token: string) => Promise<Viewer>) | undefined;
+  readonly renewToken?: ((this: Context, token: string) => Promise<Viewer>) | undefined;
   /** Aborted when nobody waits for the result any more: after the deadline, or when the client has left. */
-  readonly ended: () => AbortSignal;
+  readonly ended: (this: Context) => AbortSignal;
   /** Sets the token as a cookie, or clears the cookie with null. Does nothing if the response cannot carry a cookie any more. */
-  readonly setCookie: (token: string | null) => void;
+  readonly setCookie: (this: Context, token: string | null) => void;
 }
 
 /** The viewer's user id. Throws UNAUTHENTICATED without a token. */

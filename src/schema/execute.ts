@@ -22,7 +22,8 @@ import { nullVariableErrors, variableCountErrors, withDeclaredVariables } from '
 
 /** Executes a query or mutation. */
 export async function executeOperation(args: ExecutionArgs): Promise<ExecutionResult> {
-  const { share, wanted } = args.contextValue as Context;
+  const context = args.contextValue as Context;
+  const { share } = context;
   const valid = validateArgs(args, validateExecutionArgs);
   const { errors, isLarge } = 'schema' in valid ? requestFaults(valid) : { errors: valid, isLarge: false };
   if (!('schema' in valid) || errors.length > 0) return { errors: requestErrors(errors) };
@@ -32,7 +33,7 @@ export async function executeOperation(args: ExecutionArgs): Promise<ExecutionRe
   await share.rested();
   if (!isLarge) return (await executeMeasured(args, isMutation)).result;
   return share.runLarge(async () => {
-    if (!wanted()) throw unavailable('The operation was not started in time: retry.');
+    if (!context.wanted()) throw unavailable('The operation was not started in time: retry.');
     return executeMeasured(args, isMutation);
   });
 }

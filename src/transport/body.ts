@@ -3,7 +3,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { unavailable } from '../errors.ts';
-import { maxBodyBytes, maxMessageParts } from './limits.ts';
+import { maxBodyBytes } from './limits.ts';
 import { Refusal } from './refusal.ts';
 
 /** Bytes of all bodies that are read or executed. Above it, only small bodies are read. */
@@ -29,17 +29,13 @@ export class Bodies {
     // One buffer that grows: a list of chunks would cost a hundred bytes for each chunk, which may have one byte.
     let buffer = Buffer.alloc(0);
     let bytes = 0;
-    let parts = 0;
     const free = () => {
       this.#bytes -= buffer.length;
       buffer = Buffer.alloc(0);
     };
     const onData = (chunk: Buffer) => {
-      parts += 1;
       const size = bytes + chunk.length;
       if (size > maxBodyBytes) return reject(tooLarge());
-      // Not answered, because each part costs time to parse, whoever reads it.
-      if (parts > maxMessageParts) return void request.destroy();
       if (size > buffer.length) {
         const grown = Math.min(Math.max(size, 2 * buffer.length), maxBodyBytes);
         if (grown > smallBytes && this.#bytes + grown - buffer.length > maxNodeBytes) return reject(tooManyLarge());

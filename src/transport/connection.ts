@@ -1,12 +1,14 @@
 // One connection, and the bytes that wait in it for the client to read. Writers look at `full` before they write, so a
 // client that stops reading costs a bounded number of bytes, and is disconnected if it reads nothing for `stalledMs`.
 
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Viewer } from '../chat/identity.ts';
 import type { Clock } from '../clock.ts';
 import type { GaplessError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { MessageRateBounds } from './message-rate.ts';
+import type { ReadRate } from './read-rate.ts';
 import { flushNow, flushSoon } from './turn.ts';
 
 export interface Bounds extends MessageRateBounds {
@@ -19,6 +21,8 @@ export interface Bounds extends MessageRateBounds {
    * results wait for half of it at most, so that they leave space for small ones.
    */
   readonly maxNodeBytes: number;
+  /** Bytes that may wait before a large result is refused, if that is less: it also takes memory while it is read and encoded. */
+  readonly maxLargeBytes: number;
   /** How long bytes may wait at a connection while its client reads none of them. */
   readonly stalledMs: number;
   /** Interval of the pings to a WebSocket's client, and of the comments in an event stream. */
@@ -36,6 +40,7 @@ export interface NodeState {
   readonly bounds: Bounds;
   readonly log: Log;
   readonly clock: Clock;
+  readonly reads: ReadRate;
   /** Bytes that wait at all connections together. */
   waitingBytes: number;
   /** How often subscriptions had to wait for a client. */
@@ -74,6 +79,9 @@ export class Connection {
   #progress: readonly (number | undefined)[] = [];
   #checksWithoutProgress = 0;
   #held = false;
+  #hasRequested = false;
+  /** The last request whose body comes in chunks. */
+  #chunked: IncomingMessage | undefined;
   outlet: Outlet;
   /** Undefined while there are only requests. */
   use: Use | undefined;
@@ -109,7 +117,7 @@ export class Connection {
   /** Whether a result of this size may wait at this connection. False for a large one if much waits at the node already. */
   accepts(bytes: number): boolean {
     const { waitingBytes, bounds } = this.#nodeState;
-    return bytes <= bounds.highWaterMarkBytes || waitingBytes + bytes <= bounds.maxNodeBytes / 2;
+    return bytes <= bounds.highWaterMarkBytes || waitingBytes + bytes <= Math.min(bounds.maxNodeBytes / 2, bounds.maxLargeBytes);
   }
 
   get bounds(): Bounds {
@@ -118,6 +126,11 @@ export class Connection {
 
   get clock(): Clock {
     return this.#nodeState.clock;
+  }
+
+  /** How fast each client is read. */
+  get reads(): ReadRate {
+    return this.#nodeState.reads;
   }
 
   /** Whether no bytes wait. */
@@ -133,6 +146,22 @@ export class Connection {
   /** Whether the client has never sent a byte. */
   get unused(): boolean {
     return this.#stream.bytesRead === 0;
+  }
+
+  /** The address that it came from: that of a client, or of a proxy. */
+  get peer(): string | undefined {
+    return this.#stream.remoteAddress;
+  }
+
+  /** Whether its client could send a flood of parts next: it has sent no request yet, or is sending a body in chunks. */
+  get unproven(): boolean {
+    return !this.#hasRequested || this.#chunked?.complete === false;
+  }
+
+  /** Called with each request on it. */
+  receive(request: IncomingMessage): void {
+    this.#hasRequested = true;
+    this.#chunked = request.headers['transfer-encoding'] === undefined ? undefined : request;
   }
 
   /** Writes a latin1 string, together with everything else that is written in this turn of the event loop. */

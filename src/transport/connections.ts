@@ -9,6 +9,7 @@ import { type Clock, every, realClock } from '../clock.ts';
 import { GaplessError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type Bounds, Connection, checksToStall, type NodeState } from './connection.ts';
+import { ReadRate } from './read-rate.ts';
 
 // A healthy client has no bytes waiting here: the kernel accepts each write at once, and buffers megabytes before it refuses
 // more.
@@ -16,6 +17,7 @@ const defaultBounds: Bounds = {
   highWaterMarkBytes: 64 * 1024,
   maxBytes: 1024 * 1024,
   maxNodeBytes: 256 * 1024 * 1024,
+  maxLargeBytes: 64 * 1024 * 1024,
   stalledMs: 30_000,
   pingMs: 12_000,
   operationsPerSecond: 20,
@@ -45,6 +47,7 @@ export class Connections implements Disposable {
       bounds: { ...defaultBounds, operationsPerSecond, operationBurst, ...bounds },
       log,
       clock,
+      reads: new ReadRate(clock),
       waitingBytes: 0,
       backpressured: 0,
       stalled: 0,
@@ -137,6 +140,17 @@ export class Connections implements Disposable {
       }),
     );
   }
+
+  /**
+   * Disconnects a client that floods the node, and its other connections that could do the same next: several hundred of them
+   * would block the event loop for seconds, because what has been read from a connection cannot be dropped unparsed.
+   */
+  readonly disconnectFlooding = (stream: Socket): void => {
+    const flooding = this.of(stream);
+    const { peer } = flooding;
+    flooding.disconnectStalled();
+    for (const connection of this.#open) if (connection.peer === peer && connection.unproven) connection.destroy();
+  };
 
   /** Destroys all connections, or those that have never sent a byte, which Node does not count as idle. */
   destroy(which: 'all' | 'unused'): void {

@@ -33,7 +33,10 @@ export function createHttpHandler(config: Config, services: Services, readiness:
   }
 
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    // Node passes on all that it had read from a connection that has been cut off.
+    if (request.socket.destroyed) return;
     const connection = connections.of(request.socket);
+    connection.receive(request);
     const pipelined = await waitForTurn(request, response, connection);
     // A client that kept its connection would send its next request to this node. What it has sent already is answered.
     if (connections.draining && !hasWaiting(connection)) response.setHeader('connection', 'close');

@@ -4,6 +4,8 @@ export const maxBodyBytes = 128 * 1024;
 export const maxSocketMessageBytes = 64 * 1024;
 /** Parts in which a message or a body may come: packets, fragments or chunks. A packet of the internet carries 500 bytes or more. */
 export const maxMessageParts = 1000;
+/** Requests that may wait on one connection for the answers to earlier ones. Browsers and proxies send one request at a time. */
+export const maxPipelined = 32;
 /** Operations under way at once on one socket. A subscription that waits for its client keeps one result in memory. */
 export const maxOperations = 100;
 /** Bytes of operations under way on one socket: their texts and variables, which are kept until they end. */

@@ -3,9 +3,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Connection } from './connection.ts';
+import { maxPipelined } from './limits.ts';
 
-/** Browsers and proxies send one request at a time. */
-const maxWaiting = 32;
 const waiting = new WeakMap<Connection, number>();
 
 /**
@@ -16,7 +15,7 @@ export async function waitForTurn({ socket }: IncomingMessage, response: ServerR
   if (response.socket !== null) return false;
   const count = waiting.get(connection) ?? 0;
   // What was read together with the request that was too much is still passed on here.
-  if (!socket.destroyed && (count === maxWaiting || connection.streams)) connection.disconnectStalled();
+  if (!socket.destroyed && (count === maxPipelined || connection.streams)) connection.disconnectStalled();
   waiting.set(connection, count + 1);
   // Node assigns the socket to the response of the oldest request.
   await new Promise((resolve) => response.once('socket', resolve));

@@ -21,8 +21,8 @@ export class Shares {
   readonly large: LargeOperations;
 
   constructor(clock: Clock = realClock) {
-    this.starts = new Starts();
-    this.#entries = new Starts(maxEntries);
+    this.starts = new Starts(clock);
+    this.#entries = new Starts(clock, maxEntries);
     this.rests = new Rests(clock);
     this.large = new LargeOperations(clock);
   }

@@ -182,7 +182,8 @@ export class ClientSocket implements Use, Outlet, MessageSocket {
 
   /** Stops reading for a while from a client that floods the socket. */
   #countMessage(bytes = 0): void {
-    const pauseMs = this.rate.countMessage(bytes);
+    const client = this.viewer?.userId ?? this.openSocket.address ?? '';
+    const pauseMs = Math.max(this.rate.countMessage(bytes), this.connection.reads.count(client, bytes));
     if (pauseMs === 0 || this.#socket.isPaused) return;
     this.#socket.pause();
     this.connection.clock.after(pauseMs, () => void this.#resumeReading());

@@ -73,6 +73,7 @@ export class WebSocketEndpoint {
       // Nothing can be answered within an event stream, and frames between its events could not be distinguished from them.
       const connection = this.#connections.of(stream);
       if (connection.use !== undefined) return void stream.destroy();
+      connection.receive(request);
       const openSocket = limits.sockets.open(this.#readAddress(request));
       connection.counted = openSocket;
       const { viewer } = await identify(identity, this.#origins.credentialsOf(request, target));

@@ -11,6 +11,7 @@ import { realClock } from '../../src/clock.ts';
 import { Connection, checksToStall } from '../../src/transport/connection.ts';
 import { Connections } from '../../src/transport/connections.ts';
 import { encode, textFrame, toBytes } from '../../src/transport/encode.ts';
+import { ReadRate } from '../../src/transport/read-rate.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { until } from '../support/process.ts';
 import { silentLog } from '../support/server.ts';
@@ -19,11 +20,19 @@ import { silentLog } from '../support/server.ts';
 const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Writable };
 
 const rate = { operationsPerSecond: 20, operationBurst: 60 };
-const bounds = { ...rate, highWaterMarkBytes: 1000, maxBytes: 10_000, maxNodeBytes: 100_000, stalledMs: 1000, pingMs: 1000 };
+const bounds = {
+  ...rate,
+  highWaterMarkBytes: 1000,
+  maxBytes: 10_000,
+  maxNodeBytes: 100_000,
+  maxLargeBytes: 200_000,
+  stalledMs: 1000,
+  pingMs: 1000,
+};
 
 /** A connection whose kernel takes nothing, and what was written to it. */
 function fullKernel() {
-  const node = { bounds, log: silentLog, clock: realClock, waitingBytes: 0, backpressured: 0, stalled: 0 };
+  const node = { bounds, log: silentLog, clock: realClock, reads: new ReadRate(realClock), waitingBytes: 0, backpressured: 0, stalled: 0 };
   const connection = new Connection(node, new Socket());
   const written: string[] = [];
   connection.outlet = { write: (bytes) => written.push(bytes) };
@@ -153,6 +162,19 @@ describe('a large result', () => {
     node.waitingBytes = 45_000;
     assert.equal(connection.accepts(5001), false);
     assert.equal(connection.full, false);
+  });
+
+  it('is refused while 64 MiB wait, unless a test sets another bound', () => {
+    using connections = new Connections(silentLog, {}, new ManualClock());
+    const stream = new Socket();
+    connections.add(stream);
+    const connection = connections.of(stream);
+    const mebibyte = 1024 * 1024;
+    assert.deepEqual(
+      [64 * mebibyte, 64 * mebibyte + 1].map((bytes) => connection.accepts(bytes)),
+      [true, false],
+    );
+    stream.destroy();
   });
 
   it('does not keep a small one from being accepted', () => {

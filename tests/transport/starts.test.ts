@@ -5,13 +5,14 @@ import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { isRateLimited } from '../../src/errors.ts';
 import { Starts } from '../../src/transport/starts.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { until } from '../support/process.ts';
 import { range } from '../support/storage.ts';
 
 describe('the starts of operations', () => {
   /** Starts that note the order in which the operations of each client start. */
   function noting() {
-    const starts = new Starts();
+    const starts = new Starts(new ManualClock());
     const started: string[] = [];
     const start = (key: string, name: string) => {
       const waits = starts.start(key);
@@ -51,6 +52,27 @@ describe('the starts of operations', () => {
     }
     await until('all have started', () => started.length === 100);
     assert.deepEqual(started, range(1, 100).map(String));
+  });
+
+  it('of a client with many waiting are further apart while turns come late', async () => {
+    const clock = new ManualClock();
+    const starts = new Starts(clock);
+    let started = 0;
+    for (const _ of range(1, 900)) void starts.start('ada')?.then(() => (started += 1));
+    // The first turn comes 2 ms late.
+    clock.skip(2);
+    await setImmediate();
+    assert.equal(started, 1);
+    assert.throws(() => starts.start('ada'), isRateLimited, 'the last ones would wait for longer than an answer may take');
+    await clock.advance(5);
+    assert.equal(started, 1);
+    await clock.advance(1);
+    assert.equal(started, 2);
+    // That turn came in time, so the next ones follow at once.
+    await until('all have started', async () => {
+      await clock.advance(1);
+      return started === 896;
+    });
   });
 
   it('are refused with RATE_LIMITED when a thousand of one client wait', () => {

@@ -56,6 +56,13 @@ describe('the WebSocket endpoint', () => {
     return { socket, receives, [Symbol.dispose]: () => socket.terminate() };
   }
 
+  it('answers an operation that may be large', async () => {
+    using socket = await RawSocket.signedIn(server.url, ada.token);
+    const pages = Array.from({ length: 15 }, (_, index) => `a${index}: messages(first: 100) { nodes { body } }`).join(' ');
+    const { payload } = await socket.ask('1', `query ($id: ID!) { room(id: $id) { ${pages} } }`, { id: roomId });
+    assert.deepEqual([payload.errors, Object.keys(payload.data.room).length], [undefined, 15]);
+  });
+
   it('runs queries, mutations and subscriptions on one socket', async () => {
     using watcher = await watching();
     await watcher.receives();
