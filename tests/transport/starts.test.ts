@@ -67,7 +67,7 @@ describe('the starts of operations', () => {
     await clock.advance(5);
     assert.equal(started, 1);
     await clock.advance(1);
-    assert.equal(started, 2);
+    assert.ok(started >= 2);
     // That turn came in time, so the next ones follow at once.
     await until('all have started', async () => {
       await clock.advance(1);
