@@ -165,6 +165,19 @@ describe('the read markers of a node', () => {
     assert.equal(through(await waiting), 2);
   });
 
+  it('are not moved back by a move that has waited while another node moved them further', async () => {
+    const { roomId, reader, messages, read } = await roomWith(chat, 4);
+    const { seq, tag } = messages[3] as MessageRow;
+    const further = `update memberships set read_seq = $3, read_tag = $4, read_number = 4, read_talk = 4, seen_number = 4
+      where room_id = $1 and user_id = $2`;
+    await using lock = await Lock.take(url, further, [roomId, reader, seq, tag]);
+    const waiting = read(chat, reader, 2);
+    await until('the move waits for the membership', async () => (await lock.waiting()) > 0);
+    await lock.ask('commit');
+    assert.equal(through(await waiting), 4);
+    assert.equal(through(await membershipOf(db, roomId, reader)), 4);
+  });
+
   it('are moved while the rows of their room and user are locked', async () => {
     const { roomId, reader, read } = await roomWith(chat, 2);
     await using _room = await Lock.take(url, 'select from rooms where id = $1 for update', [roomId]);
