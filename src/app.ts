@@ -10,6 +10,7 @@ import { openChat } from './chat/chat.ts';
 import { openIdentity } from './chat/identity.ts';
 import { Retention } from './chat/retention.ts';
 import { Revocations } from './chat/revocations.ts';
+import type { SenderMarkers } from './chat/sender-markers.ts';
 import { Tail } from './chat/tail.ts';
 import { type Clock, realClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
@@ -43,6 +44,7 @@ export interface App {
   readonly storage: Storage;
   readonly liveRooms: LiveRooms;
   readonly retention: Retention;
+  readonly senderMarkers: SenderMarkers;
   /**
    * Stops without losing anything.
    *
@@ -87,6 +89,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const retry = new Retry({ log, isDatabaseAnswering: () => health.state === 'ok', backoff, clock });
   const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log, { clock }));
   const chat = openChat(storage.db, bus, clock);
+  const senderMarkers = opened.use(chat.senderMarkers);
   const retention = opened.use(new Retention(chat, config.retentionDays, log, clock));
   const revocations = opened.use(await Revocations.open(storage.db, bus, log, clock));
   const tail = opened.use(await Tail.open(storage.feedDb, bus, log, clock));
@@ -140,6 +143,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
     storage,
     liveRooms,
     retention,
+    senderMarkers,
     async close({ now = false } = {}) {
       connections.drain();
       if (!now && connections.size > 0) await sleep(config.drainDelayMs);

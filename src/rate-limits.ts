@@ -30,6 +30,8 @@ export const rateLimits = {
   sendInRoom: { points: 5, seconds: 1, key: ['user', 'room'], what: 'messages in this room' },
   /** Every mutation by a user, except for sends, signOut and renewToken. The limits below apply as well. */
   change: { points: 10, seconds: 1, key: ['user'], what: 'changes' },
+  /** Moves of the user's read markers. */
+  marker: { points: 5, seconds: 1, key: ['user'], what: 'moves of read markers' },
   createRoom: { points: 10, seconds: hour, key: ['user'], what: 'new rooms' },
   joinOrLeave: { points: 10, seconds: 60, key: ['user', 'room'], what: 'joins and leaves of this room' },
   /** Members added, and DIRECT rooms opened. */

@@ -39,6 +39,7 @@ describe('the settings', () => {
           send: { points: 30, seconds: 10 },
           sendInRoom: { points: 5, seconds: 1 },
           change: { points: 10, seconds: 1 },
+          marker: { points: 5, seconds: 1 },
           createRoom: { points: 10, seconds: 3600 },
           joinOrLeave: { points: 10, seconds: 60 },
           invite: { points: 20, seconds: 3600 },

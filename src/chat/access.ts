@@ -1,10 +1,13 @@
 // Who may do what in a room. To a viewer who may not read a room, it does not exist.
 
-import { badInput, forbidden, type GaplessError, noSuchRoom } from '../errors.ts';
+import { badInput, forbidden, type GaplessError, noSuchRoom, notFound } from '../errors.ts';
 import type { Standing } from '../storage/members.ts';
 import type { RoomRow } from '../storage/tables.ts';
 
 export const joinFirst = 'You are not a member of this room: join it first, with joinRoom.';
+
+export const notAMember = () => notFound('You are not a member of a room with this id.', 'roomId');
+export const noSuchMessage = () => notFound('There is no such message.', 'messageId');
 
 /** Throws `missing`, NOT_FOUND, if the viewer may not read the room. */
 export function requireReadable(standing: Standing | undefined, missing = noSuchRoom): Standing {

@@ -12,9 +12,10 @@ import { requireUsers } from './gone-user.ts';
 import { Lane } from './lane.ts';
 import { Quota } from './quota.ts';
 import { RoomQueue } from './room-queue.ts';
+import { SenderMarkers } from './sender-markers.ts';
 
-/** Maximum number of waiting sends per node: about as many as a healthy database writes in a second. */
-const maxWaitingSends = 10_000;
+/** Maximum number of waiting sends per node, and of moves of markers: about as many as a healthy database writes in a second. */
+const maxWaiting = 10_000;
 /** At most one wake for changes in this time, however many there are. */
 const wakeIntervalMs = 50;
 
@@ -27,8 +28,12 @@ export interface Chat {
   readonly sends: Lane;
   /** All other changes, and sends to a room that another transaction holds. */
   readonly rooms: RoomQueue;
-  /** The rooms that each user creates, one after the other, so that one user does not occupy all connections. */
-  readonly creations: RoomQueue;
+  /** Moves of read markers. */
+  readonly markers: Lane;
+  /** What else each user changes that is not of one room, one after the other, so that one user does not occupy all connections. */
+  readonly users: RoomQueue;
+  /** The read markers of senders, which follow their messages. */
+  readonly senderMarkers: SenderMarkers;
   /** Wakes the nodes to read what changed: see tail.ts. Called after each commit. */
   readonly announce: () => void;
 }
@@ -46,9 +51,12 @@ export function openChat(db: Db, bus: Bus, clock = realClock): Chat {
   };
   return {
     ...{ db, rows: new Rows(db), bus, announce },
-    sends: new Lane(maxWaitingSends, options),
+    sends: new Lane(maxWaiting, options),
     rooms: new RoomQueue(options),
-    creations: new RoomQueue(options),
+    // With a quota of its own: who reads on many devices may send all the same.
+    markers: new Lane(maxWaiting, { clock, quota: new Quota() }),
+    users: new RoomQueue(options),
+    senderMarkers: new SenderMarkers(db, announce, clock),
   };
 }
 

@@ -1,23 +1,28 @@
 // Sending, editing and deleting messages.
 
-import { conflict, forbidden, notFound } from '../errors.ts';
+import { conflict, forbidden } from '../errors.ts';
 import { DatabaseFailure } from '../storage/failure.ts';
 import type { LockedRoom } from '../storage/locked-room.ts';
 import type { Standing } from '../storage/members.ts';
 import { changeMessage, findMessages, hashOf, isKeyTaken } from '../storage/messages.ts';
 import { lockForSends, type Send, type SendResult, writeSends } from '../storage/sends.ts';
 import type { Db, MessageRow } from '../storage/tables.ts';
-import { joinFirst, refusalOf, requireReadable } from './access.ts';
+import { joinFirst, noSuchMessage, refusalOf, requireReadable } from './access.ts';
 import { type Chat, changeRoom, commit, publish } from './chat.ts';
 import { isOfGoneUser, requireUsers } from './gone-user.ts';
 import type { Outcomes } from './lane.ts';
 
-export type Sending = Omit<Send, 'senderId'>;
+export interface Sending extends Omit<Send, 'senderId'> {
+  /** Whether the sender has read everything before the message. True by default. */
+  readonly marksRead?: boolean;
+}
 
 export interface Sent {
   readonly message: MessageRow;
   /** True if the key was used before. Nothing was written. */
   readonly deduplicated: boolean;
+  /** `readVersion` of the sender's marker when the message was written. Undefined if nothing was written. */
+  readonly readVersion?: number;
 }
 
 /** The answer to a send. Undefined if another transaction holds its room. */
@@ -29,11 +34,17 @@ type Answer = Sent | undefined;
  *
  * 1. Sends to all rooms are written together. A send to a room that another transaction holds is not written there.
  * 2. Such a send waits in the lane of its room, and so do later sends to that room.
+ *
+ * The sender's read marker follows without being waited for: see sender-markers.ts.
  */
-export const sendMessage = (chat: Chat, senderId: string, sending: Sending): Promise<Sent> =>
-  requireUsers(chat.rows, senderId, () => send(chat, senderId, sending));
+export async function sendMessage(chat: Chat, senderId: string, { marksRead = true, ...sending }: Sending): Promise<Sent> {
+  const sent = await requireUsers(chat.rows, senderId, () => send(chat, senderId, sending));
+  const { message, readVersion } = sent;
+  if (marksRead && readVersion !== undefined) chat.senderMarkers.raise(message, readVersion);
+  return sent;
+}
 
-async function send(chat: Chat, senderId: string, sending: Sending): Promise<Sent> {
+async function send(chat: Chat, senderId: string, sending: Omit<Send, 'senderId'>): Promise<Sent> {
   const { roomId, body } = sending;
   const own = { ...sending, senderId };
   const sent = chat.rooms.isBusy(roomId)
@@ -105,7 +116,7 @@ const reasonOf = (error: unknown) =>
 function answerTo(send: Send, result: SendResult): PromiseSettledResult<Answer> {
   switch (result.outcome) {
     case 'written':
-      return { status: 'fulfilled', value: { message: result.message, deduplicated: false } };
+      return { status: 'fulfilled', value: { message: result.message, deduplicated: false, readVersion: result.readVersion } };
     case 'known':
       if (isSame(result.message, send)) return { status: 'fulfilled', value: { message: result.message, deduplicated: true } };
       return {
@@ -174,5 +185,3 @@ async function changeFound(chat: Chat, viewerId: string, messageId: string, { ch
     },
   });
 }
-
-const noSuchMessage = () => notFound('There is no such message.', 'messageId');

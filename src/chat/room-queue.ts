@@ -8,7 +8,7 @@ import type { Quota } from './quota.ts';
 /** Maximum number of changes that wait for one room. */
 const maxWaiting = 1000;
 
-/** Rooms by id. The creations of users wait in the same way, by the id of the user. */
+/** Rooms by id. Changes of users that are not of one room wait in the same way, by the id of the user. */
 export class RoomQueue {
   readonly #options: { readonly clock: Clock; readonly quota: Quota };
   readonly #lanes = new Map<string, Lane>();

@@ -64,14 +64,14 @@ export async function openDirectRoom(
   return createOne(chat, viewerId, open, 'userId');
 }
 
-/** Runs `create` in a transaction, after the other creations of the viewer. */
+/** Runs `create` in a transaction, after the earlier changes of the viewer that are not of one room. */
 function createOne<Result>(chat: Chat, viewerId: string, create: (trx: Trx) => Promise<Result>, field: string): Promise<Result> {
   const createNow = async () => {
     const result = await chat.db.transaction().execute(create);
     chat.announce();
     return result;
   };
-  return requireUsers(chat.rows, viewerId, () => chat.creations.lane(viewerId).run(viewerId, createNow), field);
+  return requireUsers(chat.rows, viewerId, () => chat.users.lane(viewerId).run(viewerId, createNow), field);
 }
 
 /** Changes the given fields. `null` clears the description. Throws FORBIDDEN if the viewer does not own the room. */

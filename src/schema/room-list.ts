@@ -1,5 +1,6 @@
 // One room by its id, and the list of the rooms that the viewer may see.
 
+import { encodeMoment } from '../storage/cursor.ts';
 import { listRooms, roomCursor } from '../storage/rooms.ts';
 import { builder, toConnection } from './builder.ts';
 import { requireViewer } from './context.ts';
@@ -10,7 +11,18 @@ import { findRoom, Room } from './node.ts';
 import { RoomKind } from './room.ts';
 
 const RoomConnection = builder.connectionObject(
-  { type: Room, name: 'RoomConnection', description: 'A page of rooms.' },
+  {
+    type: Room,
+    name: 'RoomConnection',
+    description: 'A page of rooms.',
+    fields: (t) => ({
+      syncCursor: t.string({
+        description:
+          'Position of this page among all changes to rooms, from the page’s own snapshot. Pass it as after to viewerEvents once; nothing is lost between page and stream.',
+        resolve: (page) => (page as unknown as { syncCursor: string }).syncCursor,
+      }),
+    }),
+  },
   { name: 'RoomEdge', description: 'A room and its place in the list.' },
 );
 
@@ -25,6 +37,9 @@ const RoomFilter = builder.inputType('RoomFilter', {
       validate: partOfName(limits.roomName),
     }),
     subject: t.string({ description: 'Only rooms with exactly this subject.', validate: text(limits.subject) }),
+    unread: t.boolean({
+      description: 'True: only rooms with unread messages that are not muted. False has no effect.',
+    }),
   }),
 });
 
@@ -59,7 +74,7 @@ builder.queryFields((t) => ({
     resolve: async (_query, { filter, orderBy, ...args }, context) => {
       const page = await listRooms(readsOf(context), requireViewer(context), args, filter ?? {}, orderBy);
       const rooms = { ...page, rows: page.rows.map((row) => ({ ...row, visible: true })) };
-      return toConnection(rooms, (row) => roomCursor(orderBy, row));
+      return { ...toConnection(rooms, (row) => roomCursor(orderBy, row)), syncCursor: encodeMoment(page.moment) };
     },
   }),
 }));

@@ -59,6 +59,14 @@ Room.implement({
         'When the newest TALK message was sent, or the room was created. What RECENTLY_ACTIVE sorts by; joining and leaving do not move it.',
     }),
     memberCount: t.exposeInt('memberCount', { description: 'Number of members.' }),
+    talkCount: t.exposeInt('talkCount', {
+      description:
+        'Number of TALK messages ever sent to this room. Deleting a message does not lower it. Unread counts are differences of it. Of messages from before the server counted, those about joining and leaving count too.',
+    }),
+    revision: t.int({
+      description: 'Increases with every change of the room. Of two states of a room, the one with the higher revision is the newer.',
+      resolve: ({ headSeq }) => headSeq,
+    }),
     peer: t.field({
       type: User,
       nullable: true,

@@ -2,6 +2,7 @@
 
 import { sql } from 'kysely';
 import { noSuchRoom } from '../errors.ts';
+import { noteMemberships } from './changes.ts';
 import { decodeListCursor, encodeListCursor } from './cursor.ts';
 import { newId } from './id.ts';
 import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
@@ -10,9 +11,11 @@ import { mayRead } from './rights.ts';
 import type { RoomView } from './rooms.ts';
 import { statement } from './statement.ts';
 import {
+  currentXid,
   type Db,
   type MembershipRow,
   membershipColumns,
+  type NotificationLevel,
   qualified,
   type RoomRole,
   type RoomRow,
@@ -137,6 +140,42 @@ export async function deleteMember(trx: Trx, id: string): Promise<void> {
 /** Says that a member who was deleted in this transaction left by themselves: see the migration 0007. */
 export async function noteLeft(trx: Trx, { userId, roomId }: MembershipRow): Promise<void> {
   await trx.updateTable('departures').set({ reason: 'LEFT' }).where('userId', '=', userId).where('roomId', '=', roomId).execute();
+}
+
+/** What a member wants to be notified of. */
+export interface Notifications {
+  readonly notificationLevel?: NotificationLevel;
+  /** Null: not muted. */
+  readonly mutedUntil?: Date | null;
+}
+
+/** Changes the given settings of a member, and notes it. Undefined if the user is not a member, or there is no such room. */
+export async function updateNotifications(
+  trx: Trx,
+  userId: string,
+  roomId: string,
+  changes: Notifications,
+): Promise<MembershipRow | undefined> {
+  const membership = await trx
+    .selectFrom('memberships')
+    .innerJoin('rooms', 'rooms.id', 'memberships.roomId')
+    .select(qualified('memberships', membershipColumns))
+    .where('memberships.userId', '=', userId)
+    .where('memberships.roomId', '=', roomId)
+    .where('rooms.deletedAt', 'is', null)
+    .forNoKeyUpdate('memberships')
+    .executeTakeFirst();
+  if (!membership) return undefined;
+  const { notificationLevel = membership.notificationLevel, mutedUntil = membership.mutedUntil } = changes;
+  const isSame = notificationLevel === membership.notificationLevel && mutedUntil?.getTime() === membership.mutedUntil?.getTime();
+  if (isSame) return membership;
+  await noteMemberships(trx, [membership]);
+  return trx
+    .updateTable('memberships')
+    .set({ notificationLevel, mutedUntil, changedXid: currentXid })
+    .where('id', '=', membership.id)
+    .returning(membershipColumns)
+    .executeTakeFirstOrThrow();
 }
 
 export async function makeOwner(trx: Trx, id: string): Promise<void> {

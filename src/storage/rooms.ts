@@ -1,19 +1,23 @@
 // The rooms that a viewer may read.
 
 import { type SelectQueryBuilder, sql } from 'kysely';
-import { decodeListCursor, encodeListCursor, type ListPlace, newTag } from './cursor.ts';
+import { decodeListCursor, encodeListCursor, type ListPlace, type Moment, newTag } from './cursor.ts';
 import { newId } from './id.ts';
+import { type MomentRow, moment, toMoment } from './moment.ts';
 import { type Page, type PageArgs, toPage, toWindow } from './page.ts';
 import { primary } from './primary.ts';
 import { isMember, mayRead } from './rights.ts';
 import { statement } from './statement.ts';
 import { type Database, type Db, fold, qualified, type RoomKind, type RoomRow, roomColumns, type Trx, table } from './tables.ts';
+import { unreadRooms } from './unread.ts';
 
 export interface RoomFilter {
   readonly kind?: RoomKind | null | undefined;
   readonly joined?: boolean | null | undefined;
   readonly nameContains?: string | null | undefined;
   readonly subject?: string | null | undefined;
+  /** True: only rooms with unread messages that the viewer has not muted. */
+  readonly unread?: boolean | null | undefined;
 }
 
 export type RoomOrder = 'RECENTLY_ACTIVE' | 'NEWEST' | 'NAME';
@@ -58,6 +62,14 @@ export async function findDirectRoom(db: Db, directKey: string): Promise<RoomRow
 /** The rooms with these ids, and whether the viewer may read each. */
 export async function findRooms(db: Db, viewerId: string, ids: readonly string[]): Promise<(RoomRow & { visible: boolean })[]> {
   return db.selectFrom('rooms').select(roomColumns).select(mayRead(viewerId).as('visible')).where('id', 'in', ids).execute();
+}
+
+/** Maximum number of members of a room in which they see what others have read. */
+const maxMembersWithReceipts = 100;
+
+/** Those of the rooms that are small enough for read receipts. Does not check rights: for callers that have read a membership. */
+export async function findRoomsWithReceipts(db: Db, ids: readonly string[]): Promise<{ id: string }[]> {
+  return db.selectFrom('rooms').select('id').where('id', 'in', ids).where('memberCount', '<=', maxMembersWithReceipts).execute();
 }
 
 /** A request of a viewer to read a room. */
@@ -105,17 +117,22 @@ export const roomCursor = (orderBy: RoomOrder, row: RoomRow) =>
  */
 const hasTrigram = (text: string) => /[\p{L}\p{N}]{3}|[^\p{L}\p{N}][\p{L}\p{N}]|[\p{L}\p{N}]{2}[^\p{L}\p{N}]/u.test(text);
 
+export interface RoomPage extends Page<RoomRow> {
+  /** The moment of the page, from the same snapshot as its rows. */
+  readonly moment: Moment;
+}
+
 /** How many OPEN rooms are searched for a text without a trigram. */
 const maxRoomsSearched = 10_000;
 
 /**
  * A page of the rooms that the viewer may read. Each branch uses an index to find candidates: all OPEN rooms, or the rooms
- * of the viewer. Both branches check the same right.
+ * of the viewer that are not OPEN. Both branches check the same right. Unread rooms are all found among the rooms of the viewer.
  *
  * A text in the name is found by the index of the order, if many rooms match, or by the trigram index, if the database has
  * it: see the migration 0003. A text without a trigram is looked for in the first `maxRoomsSearched` OPEN rooms.
  */
-export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter: RoomFilter, orderBy: RoomOrder): Promise<Page<RoomRow>> {
+export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter: RoomFilter, orderBy: RoomOrder): Promise<RoomPage> {
   const window = toWindow(args);
   const { column, descending } = orders[orderBy];
   const place = (cursor: string) => decodeListCursor(`rooms by ${orderBy}`, orderBy === 'NAME' ? 'string' : 'number', cursor);
@@ -163,23 +180,38 @@ export async function listRooms(db: Db, viewerId: string, args: PageArgs, filter
     db
       .selectFrom('rooms')
       .select(qualified('rooms', roomColumns))
-      .where('kind', '<>', 'OPEN')
-      .where('rooms.id', 'in', db.selectFrom('memberships').select('roomId').where('userId', '=', viewerId))
+      .$if(filter.unread === true, (qb) => qb.whereRef('rooms.id', '=', sql.ref('unread_room.room_id')).limit(1))
+      .$if(filter.unread !== true, (qb) => qb.where('kind', '<>', 'OPEN').where('rooms.id', 'in', roomsOf(db, viewerId)))
       .$if(filter.joined === false, (qb) => qb.where(sql<boolean>`false`))
       .$if(part !== '', (qb) => qb.where(isCalled(viewerId, part))),
-  )
+  );
+  const ownFirst = own
     .orderBy(column, direction)
     .orderBy('rooms.id', direction)
     .limit(window.limit + 1);
+  const found = filter.unread === true ? sql<RoomRow>`(${unreadAmong(db, viewerId, own)})` : sql<RoomRow>`(${open} union all ${ownFirst})`;
   const rows = await db
-    .selectFrom(sql<RoomRow>`(${open} union all ${own})`.as<'rooms'>('rooms'))
-    .select(roomColumns)
-    .orderBy(column, direction)
-    .orderBy('id', direction)
+    .selectFrom(moment)
+    .leftJoin(found.as<'rooms'>('rooms'), (join) => join.onTrue())
+    .select(qualified('rooms', roomColumns))
+    .select(['moment.epoch', 'moment.snapshot', 'moment.at'])
+    .orderBy(`rooms.${column}`, direction)
+    .orderBy('rooms.id', direction)
     .limit(window.limit + 1)
     .execute();
-  return toPage(rows as RoomRow[], window, { before: after !== undefined, after: before !== undefined });
+  const rooms = rows.filter((row) => row.id !== null).map(({ epoch, snapshot, at, ...row }) => row as RoomRow);
+  const page = toPage(rooms, window, { before: after !== undefined, after: before !== undefined });
+  return { ...page, moment: toMoment(rows[0] as MomentRow) };
 }
+
+/** The unread rooms of a viewer, looked up one by one in `rooms`: for 1,000 of them, the planner would scan the whole table. */
+const unreadAmong = (db: Db, viewerId: string, rooms: Rooms) =>
+  db
+    .selectFrom(unreadRooms(viewerId).as('unread_room'))
+    .innerJoinLateral(rooms.as('rooms'), (join) => join.onTrue())
+    .select(qualified('rooms', roomColumns));
+
+const roomsOf = (db: Db, viewerId: string) => db.selectFrom('memberships').select('roomId').where('userId', '=', viewerId);
 
 /** Whether the folded name contains the folded text. With `like`, because the trigram index does not serve `strpos`. */
 const contains = (name: 'rooms.name_folded' | 'room_names.name_folded' | 'users.name_folded', part: string) =>

@@ -20,7 +20,7 @@ export interface Send {
 
 /** The result of a send. */
 export type SendResult =
-  | { readonly outcome: 'written'; readonly message: MessageRow; readonly entry: LogEntry }
+  | { readonly outcome: 'written'; readonly message: MessageRow; readonly entry: LogEntry; readonly readVersion: number }
   /** The sender used its key before, in this or another room. */
   | { readonly outcome: 'known'; readonly message: MessageRow }
   /** The sender is not a member of the room, or there is no such room. */
@@ -36,7 +36,8 @@ type Row = (MessageRow | { readonly id: null }) & {
   readonly previousTag: number | null;
   /** Null if there is no such room. */
   readonly mayRead: boolean | null;
-  readonly isMember: boolean;
+  /** `readVersion` of the sender's marker. Null if the sender is not a member. */
+  readonly readVersion: number | null;
 };
 
 /**
@@ -105,7 +106,7 @@ const writeColumns = statement<Row, Columns>(
       select ${sql.raw(durableCommit)}
     ), send as materialized (
       select sent.*, room.*,
-        coalesce((select true from ${table('memberships')} where user_id = sent.sender_id and room_id = sent.room_id), false) as is_member,
+        (select read_version from ${table('memberships')} where user_id = sent.sender_id and room_id = sent.room_id) as read_version,
         (select id from ${table('messages')} where sender_id = sent.sender_id and client_message_id = sent.client_message_id) as known_id
       from durable cross join unnest(
         ${roomIds}::text[],
@@ -132,7 +133,7 @@ const writeColumns = statement<Row, Columns>(
         lag(send.tag, 1, held.head_tag) over room as previous_tag
       from send
       join held on held.id = send.room_id and held.head_seq = send.head_seq and held.head_tag = send.head_tag
-      where is_member and may_read and known_id is null
+      where read_version is not null and may_read and known_id is null
         and (send.sender_id in (select id from sender) or (select id from ${table('users')} where id = send.sender_id limit 1) is null)
         and not exists (select from send as earlier where earlier.sender_id = send.sender_id
           and earlier.client_message_id = send.client_message_id and earlier.place < send.place)
@@ -154,7 +155,7 @@ const writeColumns = statement<Row, Columns>(
     ), noted as (
       insert into ${table('changes')} (room_id) select room_id from last
     )
-    select ${columns('message')}, fresh.previous_tag, send.may_read, send.is_member,
+    select ${columns('message')}, fresh.previous_tag, send.may_read, send.read_version,
       exists (select from held where held.id = send.room_id and held.head_seq = send.head_seq and held.head_tag = send.head_tag) as ready
     from send
     left join fresh on fresh.place = send.place
@@ -169,16 +170,17 @@ const writeColumns = statement<Row, Columns>(
 
 function toResult(row: Row): SendResult {
   if (row.id === null) {
-    const { ready, mayRead, isMember } = row;
+    const { ready, mayRead, readVersion } = row;
     if (mayRead === null) return { outcome: 'refused', mayRead: false };
     // The member may send, but nothing was written: the key occurs twice, or the room or the sender is locked.
-    if (!ready || (isMember && mayRead)) return { outcome: 'held' };
+    if (!ready || (readVersion !== null && mayRead)) return { outcome: 'held' };
     return { outcome: 'refused', mayRead };
   }
   const message = messageOf(row);
   if (row.previousTag === null) return { outcome: 'known', message };
   const { id: messageId, roomId, seq, tag, createdAt: at } = message;
-  return { outcome: 'written', message, entry: { type: 'MessageAdded', messageId, roomId, seq, tag, previousTag: row.previousTag, at } };
+  const entry: LogEntry = { type: 'MessageAdded', messageId, roomId, seq, tag, previousTag: row.previousTag, at };
+  return { outcome: 'written', message, entry, readVersion: row.readVersion as number };
 }
 
 /** The message without the other columns. Copied field by field because that is faster: a busy room has thousands a second. */

@@ -17,35 +17,51 @@ const suffixLength = 4;
  */
 export async function createGuest(db: Db, name: string): Promise<UserRow> {
   const id = newId('user');
-  const distinct = columnsOfName(withSuffix(name, ` #${id.slice(-suffixLength)}`));
   // In a transaction, which makes the row durable before the guest gets a token.
-  const { user, isDistinct } = await db.transaction().execute(async (trx) => {
-    const isDistinct = await looksLikeAnother(trx, name);
-    const values = isDistinct ? distinct : columnsOfName(name);
-    const user = await trx
+  const user = await db.transaction().execute(async (trx) =>
+    trx
       .insertInto('users')
-      .values({ id, ...values })
+      .values({ id, ...columnsOfName(await distinctName(trx, id, name)) })
       .returning(userColumns)
-      .executeTakeFirstOrThrow();
-    return { user, isDistinct };
-  });
+      .executeTakeFirstOrThrow(),
+  );
   // Of two guests who are created at the same time, at least one sees the other here, because both are committed before they look.
-  if (isDistinct || !(await looksLikeAnother(db, name))) return user;
-  return db
-    .transaction()
-    .execute((trx) => trx.updateTable('users').set(distinct).where('id', '=', id).returning(userColumns).executeTakeFirstOrThrow());
+  const distinct = user.name === name ? await distinctName(db, id, name) : user.name;
+  if (distinct === user.name) return user;
+  return db.transaction().execute(async (trx) => (await updateUser(trx, id, { name: distinct })) as UserRow);
 }
 
 const columnsOfName = (name: string) => ({ name, nameFolded: fold(name), skeleton: skeletonOf(name) });
 
-/** Whether a guest has another name that looks like this one. */
-async function looksLikeAnother(db: Db, name: string): Promise<boolean> {
+/** The name for a guest: with a suffix if another guest has another name that looks like this one. */
+export async function distinctName(db: Db, id: string, name: string): Promise<string> {
   const { nameFolded, skeleton } = columnsOfName(name);
   // Two ranges of an index. With <>, the index would be read from the first to the last guest with this name.
   const { rows } = await sql<{ found: boolean }>`
-    select exists (select from ${table('users')} where skeleton = ${skeleton} and name_folded < ${nameFolded})
-      or exists (select from ${table('users')} where skeleton = ${skeleton} and name_folded > ${nameFolded}) as found`.execute(db);
-  return rows[0]?.found === true;
+    select exists (select from ${table('users')} where skeleton = ${skeleton} and name_folded < ${nameFolded} and id <> ${id})
+      or exists (select from ${table('users')} where skeleton = ${skeleton} and name_folded > ${nameFolded} and id <> ${id}) as found`.execute(
+    db,
+  );
+  return rows[0]?.found === true ? withSuffix(name, ` #${id.slice(-suffixLength)}`) : name;
+}
+
+/** How others see a user. */
+export interface Appearance {
+  /** Null: no picture. */
+  readonly avatarUrl?: string | null;
+  /** Whether they see what the user has read. */
+  readonly sharesReceipts?: boolean;
+}
+
+/** Changes the given fields of a user, of whom only a guest has a name of their own. Undefined if there is no such user. */
+export async function updateUser(
+  trx: Trx,
+  id: string,
+  { name, ...appearance }: Appearance & { readonly name?: string },
+): Promise<UserRow | undefined> {
+  const changes = { ...appearance, ...(name === undefined ? {} : columnsOfName(name)) };
+  if (Object.keys(changes).length === 0) return findUser(trx, id);
+  return trx.updateTable('users').set(changes).where('id', '=', id).returning(userColumns).executeTakeFirst();
 }
 
 const withSuffix = (name: string, suffix: string) =>

@@ -30,7 +30,7 @@ for (const storage of storages) {
     after(() => opened[Symbol.asyncDispose]());
 
     const moment = async (): Promise<Moment> => (await readChanges(db, undefined)).moment;
-    const said = (body: string) => sendMessage(chat, userId, { roomId, body });
+    const said = (body: string) => sendMessage(chat, userId, { roomId, body, marksRead: false });
     const stampOf = async () => {
       const { rows } = await sql<{ xid: string }>`select changed_xid::text as xid from rooms where id = ${roomId}`.execute(db);
       return rows[0]?.xid;

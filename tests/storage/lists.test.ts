@@ -2,17 +2,18 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { CamelCasePlugin, type CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely';
-import pg from 'pg';
+import { sql } from 'kysely';
 import { encodeCursor } from '../../src/storage/cursor.ts';
+import { moveAllMarkers, moveHeldMarker, moveMarkers } from '../../src/storage/markers.ts';
 import { findMembershipsOf, findPeers, listMembers, memberCursor } from '../../src/storage/members.ts';
 import { findLastMessages, listMessages, messageCursor } from '../../src/storage/messages.ts';
 import { findRoomToPurge, findRoomToTrim } from '../../src/storage/retention.ts';
 import { readHeads } from '../../src/storage/room-log.ts';
 import { findDirectRoom, findRooms, listRooms, type RoomOrder, roomCursor } from '../../src/storage/rooms.ts';
 import { writeSends } from '../../src/storage/sends.ts';
-import { ServerClient } from '../../src/storage/server-client.ts';
-import type { Database, Db } from '../../src/storage/tables.ts';
+import type { Db } from '../../src/storage/tables.ts';
+import { findUnreadCounts, readUnreadTotals } from '../../src/storage/unread.ts';
+import { assertIndexed, flat, type Plan, Plans, rowsRead } from '../support/plans.ts';
 import {
   chatOn,
   createOwnedRoom,
@@ -25,44 +26,19 @@ import {
   type TestStorage,
 } from '../support/storage.ts';
 
-interface Plan {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Index Name'?: string;
-  readonly 'Actual Rows': number;
-  readonly 'Actual Loops': number;
-  readonly 'Rows Removed by Filter'?: number;
-  readonly Plans?: Plan[];
-}
-
 describe('lists of thousands on PostgreSQL', () => {
   let opened: TestStorage;
-  let client: pg.Client;
-  /** The same database, through a handle that records its queries. */
+  let plans: Plans;
   let db: Db;
-  let queries: CompiledQuery[] = [];
   let userId: string;
   let roomId: string;
   const roomIds: string[] = [];
 
   before(async () => {
     opened = await openTestStorage('PostgreSQL');
-    const { db: plain, config } = opened;
-    assert.ok('databaseUrl' in config);
-    client = new pg.Client(config.databaseUrl);
-    await client.connect();
-    const getTypeParser = (oid: number, format?: 'text' | 'binary') =>
-      oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format as 'text');
-    const types = { getTypeParser } as pg.CustomTypesConfig;
-    const pool = new pg.Pool({ connectionString: config.databaseUrl, types, Client: ServerClient });
-    // The end of the pool does not wait for its sockets: the drop of the database may end one of them first.
-    pool.on('error', () => {});
-    db = new Kysely<Database>({
-      dialect: new PostgresDialect({ pool }),
-      plugins: [new CamelCasePlugin()],
-      log: ({ query }) => void queries.push(query),
-    });
-
+    const { db: plain } = opened;
+    plans = await Plans.open(opened);
+    ({ db } = plans);
     const chat = chatOn(plain);
     ({ roomId, userId } = await createOwnedRoom(chat));
     await fillRoom(plain, roomId, 6000);
@@ -77,7 +53,7 @@ describe('lists of thousands on PostgreSQL', () => {
       select 'membership_' || i, ${roomId}, 'user_' || i, 'MEMBER', clock_timestamp() + i * interval '1 second'
       from generate_series(1, 5000) i`.execute(plain);
     // Without the time limit of the pool.
-    await client.query(`insert into rooms (id, kind, name, name_folded, subject, head_tag, floor_tag, created_at, last_active_at)
+    await plans.client.query(`insert into rooms (id, kind, name, name_folded, subject, head_tag, floor_tag, created_at, last_active_at)
       select 'room_' || i, case when i % 3 = 0 then 'PRIVATE' else 'OPEN' end, 'Room ' || i, 'ROOM ' || i,
         'trade:' || i, 0, 0, clock_timestamp() - i * interval '1 second', clock_timestamp() - i * interval '7 seconds'
       from generate_series(1, 40000) i`);
@@ -87,28 +63,13 @@ describe('lists of thousands on PostgreSQL', () => {
       select 'their_' || i, 'room_' || i, 'user_' || (i % 5000 + 1), 'MEMBER' from generate_series(1, 6000) i`.execute(plain);
     await sql`insert into rooms (id, kind, name, name_folded, head_tag, floor_tag)
       select 'room_needle_' || i, 'OPEN', 'Needle ' || i, 'NEEDLE ' || i, 0, 0 from generate_series(1, 5) i`.execute(plain);
-    await client.query('vacuum analyze');
+    await plans.client.query('vacuum analyze');
   });
   after(async () => {
-    await db.destroy();
-    await client.end();
+    await plans[Symbol.asyncDispose]();
     await opened[Symbol.asyncDispose]();
   });
 
-  /** Runs `list`, and explains each of its queries. */
-  async function explain(list: () => Promise<unknown>): Promise<{ text: string; plan: Plan }[]> {
-    queries = [];
-    await list();
-    assert.ok(queries.length > 0);
-    const plans: { text: string; plan: Plan }[] = [];
-    for (const { sql: text, parameters } of queries) {
-      const { rows } = await client.query(`explain (analyze, format json) ${text}`, [...parameters]);
-      plans.push({ text, plan: rows[0]['QUERY PLAN'][0].Plan });
-    }
-    return plans;
-  }
-
-  const flat = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(flat)];
   const page = async (args: object) => listMessages(opened.db, userId, roomId, { first: 100, ...args });
   const rooms = (orderBy: RoomOrder, filter = {}, args = {}) => listRooms(db, userId, args, filter, orderBy);
   const inTheMiddle = async (orderBy: RoomOrder) => roomCursor(orderBy, await getRoom(opened.db, 'room_3001'));
@@ -155,18 +116,28 @@ describe('lists of thousands on PostgreSQL', () => {
     'rooms whose name contains a frequent letter': () => rooms('RECENTLY_ACTIVE', { nameContains: 'o' }),
     'rooms of a page': () => findRooms(db, userId, [roomId, ...roomIds]),
     'a DIRECT room': () => findDirectRoom(db, 'nobody'),
+    'unread rooms': () => rooms('RECENTLY_ACTIVE', { unread: true }),
+    'the unread counts of a page': () => findUnreadCounts(db, userId, [roomId, ...roomIds]),
+    'unread totals': () => readUnreadTotals(db, userId),
+    'the markers that move': () =>
+      moveMarkers(
+        db,
+        range(1, 60).map((i) => ({ userId, roomId: `room_${i}`, seq: 0, isSet: true })),
+      ),
+    'the markers that a statement waits for': () => moveHeldMarker(db, { userId, roomId, seq: 10, isSet: true }),
+    'the markers of all rooms': () => moveAllMarkers(db, userId),
     'a room to trim': () => findRoomToTrim(db, new Date(0), []),
     'a room to purge': () => findRoomToPurge(db, new Date(), new Date(), []),
   };
 
   for (const [what, list] of Object.entries(lists)) {
     it(`reads ${what} by index`, async () => {
-      for (const { text, plan } of await explain(list)) {
+      for (const { text, plan } of await plans.explain(list)) {
         assert.doesNotMatch(text, /\boffset\b/i);
         for (const node of flat(plan)) {
           const detail = `${text}\n${JSON.stringify(plan, null, 1)}`;
-          assert.notEqual(node['Node Type'], 'Seq Scan', detail);
-          const rows = (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
+          assertIndexed(node, detail);
+          const rows = rowsRead(node);
           // The rows of a page in two branches, and the 60 rooms of the viewer.
           assert.ok(rows <= 250, `${rows} rows were read\n${detail}`);
         }
@@ -175,7 +146,7 @@ describe('lists of thousands on PostgreSQL', () => {
   }
 
   it('finds rare names by the trigram index', async () => {
-    const { plan } = (await explain(() => rooms('RECENTLY_ACTIVE', { nameContains: 'needle' })))[0] as { plan: Plan };
+    const { plan } = (await plans.explain(() => rooms('RECENTLY_ACTIVE', { nameContains: 'needle' })))[0] as { plan: Plan };
     assert.ok(
       flat(plan).some((node) => node['Index Name'] === 'room_names_by_part'),
       JSON.stringify(plan, null, 1),
@@ -184,9 +155,9 @@ describe('lists of thousands on PostgreSQL', () => {
 
   it('looks for a text without a trigram in 10,000 rooms at most, and finds it there', async () => {
     for (const nameContains of ['\u{1f4ac}', 'zz', '!!!', '_']) {
-      const { plan } = (await explain(() => rooms('RECENTLY_ACTIVE', { nameContains })))[0] as { plan: Plan };
+      const { plan } = (await plans.explain(() => rooms('RECENTLY_ACTIVE', { nameContains })))[0] as { plan: Plan };
       for (const node of flat(plan)) {
-        assert.notEqual(node['Node Type'], 'Seq Scan');
+        assertIndexed(node);
         assert.ok(node['Actual Rows'] <= 10_000, JSON.stringify(plan, null, 1));
       }
     }

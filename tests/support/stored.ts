@@ -20,7 +20,8 @@ export async function logOf({ app }: Server, roomId: string): Promise<string[]> 
 }
 
 /** All rows of all tables. The result is the same as long as nothing is written, not even a head of a room. */
-export async function everythingIn({ app: { storage } }: Server) {
+export async function everythingIn({ app: { storage, senderMarkers } }: Server) {
+  await senderMarkers.flush();
   const all = (table: 'users' | 'rooms' | 'memberships' | 'messages') =>
     storage.db.selectFrom(table).selectAll().orderBy('id').execute() as Promise<object[]>;
   const log = storage.db.selectFrom('roomLog').selectAll().orderBy('roomId').orderBy('seq').execute();

@@ -48,6 +48,26 @@ async function markers(db: Kysely<unknown>): Promise<void> {
     update memberships set read_seq = head_seq, read_tag = head_tag, read_number = last_number, read_talk = talk_count, seen_number = last_number
     from rooms where rooms.id = room_id`.execute(db);
   await sql`alter table users add column shares_receipts boolean not null default true`.execute(db);
+  // Nodes of an earlier version add members without a marker. Whoever joins has read what was said before.
+  await sql`
+    create function gapless_member_has_read() returns trigger language plpgsql set search_path from current as $$
+    declare
+      room record;
+    begin
+      select head_seq, head_tag, last_number, talk_count into room from rooms where id = new.room_id;
+      if found then
+        new.read_seq := room.head_seq;
+        new.read_tag := room.head_tag;
+        new.read_number := room.last_number;
+        new.read_talk := room.talk_count;
+        new.seen_number := room.last_number;
+      end if;
+      return new;
+    end
+    $$`.execute(db);
+  await sql`
+    create trigger memberships_have_read before insert on memberships
+    for each row when (new.read_seq = 0 and new.read_tag = 0) execute function gapless_member_has_read()`.execute(db);
 }
 
 async function changes(db: Kysely<unknown>): Promise<void> {
