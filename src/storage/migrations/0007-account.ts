@@ -194,7 +194,7 @@ async function activity(db: Kysely<unknown>): Promise<void> {
       active_at timestamptz(3) not null
     )`.execute(db);
   await sql`
-    create function gapless_ten_seconds(at timestamptz) returns timestamptz language sql stable as
+    create function gapless_ten_seconds(at timestamptz) returns timestamptz language sql stable set search_path from current as
     $$ select to_timestamp(floor(extract(epoch from at) / 10) * 10) $$`.execute(db);
   await sql`
     insert into room_activity select id, gapless_ten_seconds(last_active_at) from rooms where kind = 'OPEN' and deleted_at is null`.execute(
