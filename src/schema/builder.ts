@@ -5,6 +5,7 @@ import ComplexityPlugin from '@pothos/plugin-complexity';
 import DataloaderPlugin from '@pothos/plugin-dataloader';
 import RelayPlugin from '@pothos/plugin-relay';
 import ValidationPlugin from '@pothos/plugin-validation';
+import { GraphQLError } from 'graphql';
 import { badInput } from '../errors.ts';
 import type { Context } from './context.ts';
 import { costOfList } from './cost.ts';
@@ -75,7 +76,22 @@ builder.scalarType('DateTime', {
   description: 'RFC 3339 instant in UTC with milliseconds.',
   specifiedByURL: 'https://scalars.graphql.org/andimarek/date-time.html',
   serialize: (instant) => instant.toISOString(),
+  parseValue: parseInstant,
 });
+
+const rfc3339 = /^(\d{4}-\d\d-\d\d)[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+
+function parseInstant(value: unknown): Date {
+  const [text = '', day = ''] = typeof value === 'string' ? (rfc3339.exec(value) ?? []) : [];
+  const instant = new Date(text.toUpperCase());
+  // A day that its month does not have is another day to Date, and an offset can lead to a year of five digits.
+  const isInstant =
+    !Number.isNaN(instant.getTime()) && new Date(day).toISOString().startsWith(day) && /^\d{4}-/.test(instant.toISOString());
+  if (!isInstant) {
+    throw new GraphQLError('A DateTime must be an RFC 3339 instant, such as 2030-01-01T00:00:00Z.');
+  }
+  return instant;
+}
 
 /** The rows of a page as a Relay connection. */
 export function toConnection<Row>(page: { rows: Row[]; hasNextPage: boolean; hasPreviousPage: boolean }, cursorOf: (row: Row) => string) {

@@ -10,8 +10,8 @@ import type { Context } from './context.ts';
 const maxCost = 50_000;
 /** Maximum depth of nested fields. */
 const maxDepth = 20;
-/** Cost of a page, in fields. A page is one database query for each object that has it. */
-const pageCost = 25;
+/** Cost of a database query for one object, in fields. */
+export const costOfQuery = 25;
 
 /** Bytes of text that cost as much as a field. */
 const bytesPerField = 2000;
@@ -29,7 +29,7 @@ export const costOfPage =
   (rowCost = 0) =>
   ({ first, last }: PageArgs) => {
     const rows = Math.max(0, Math.min(first ?? last ?? 20, 100));
-    return { field: pageCost + rows * rowCost, multiplier: rows };
+    return { field: costOfQuery + rows * rowCost, multiplier: rows };
   };
 /** The cost of the lists of a page. `costOfPage` has already counted their length. */
 export const costOfList = { field: 1, multiplier: 1 };

@@ -3,7 +3,9 @@
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { resetLoaders } from './loaders.ts';
+import './account.ts';
 import './error-code.ts';
+import './marker.ts';
 import './membership.ts';
 import './message.ts';
 import './node.ts';

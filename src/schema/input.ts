@@ -27,6 +27,13 @@ export const visibleName = (max: number) =>
 /** Part of a name to search for: compatibility characters are looked for in the form in which names are stored. */
 export const partOfName = (max: number) => text(max).transform((part) => part.normalize('NFKC'));
 
+/** The URL of a picture, in the form in which it is stored. */
+export const httpsUrl = (max: number) =>
+  text(max)
+    .refine((url) => URL.parse(url)?.protocol === 'https:', 'must be an https URL')
+    .transform((url) => new URL(url).href)
+    .pipe(text(max));
+
 /** The id of a `kind`. A malformed id becomes an id that no object has, so that the client gets NOT_FOUND as for any unknown id. */
 export const idOf = (kind: IdKind) =>
   z
@@ -37,4 +44,13 @@ export const idOf = (kind: IdKind) =>
     })
     .transform((id) => (isWellFormed(id) ? id : `${kind}_`));
 
-export const limits = { body: 4000, userName: 80, roomName: 100, description: 1000, subject: 200, clientMessageId: 128, memberIds: 100 };
+export const limits = {
+  body: 4000,
+  userName: 80,
+  roomName: 100,
+  description: 1000,
+  subject: 200,
+  clientMessageId: 128,
+  memberIds: 100,
+  url: 2000,
+};

@@ -2,9 +2,14 @@
 
 import { addMember, joinRoom, leaveRoom, removeMember } from '../chat/members.ts';
 import { notFound } from '../errors.ts';
+import { encodeCursor } from '../storage/cursor.ts';
+import { findRoomsWithReceipts } from '../storage/rooms.ts';
+import type { MembershipRow } from '../storage/tables.ts';
+import { findUnreadCounts } from '../storage/unread.ts';
 import { builder } from './builder.ts';
-import { requireChanger } from './context.ts';
+import { type Context, requireChanger, requireViewer } from './context.ts';
 import { idOf } from './input.ts';
+import { loaderOf, readsOf } from './loaders.ts';
 import { Membership, Room, roomOf, User } from './node.ts';
 import { dependsOnViewer } from './sharing.ts';
 
@@ -20,6 +25,39 @@ export const MembershipConnection = builder.connectionObject(
   { type: Membership, name: 'MembershipConnection', description: 'A page of the members of a room, in the order in which they joined.' },
   { name: 'MembershipEdge', description: 'A membership and its place in the list.' },
 );
+
+export const NotificationLevel = builder.enumType('NotificationLevel', {
+  description: 'What a member wants to be notified of in a room.',
+  values: {
+    ALL: { description: 'Every message.' },
+    MENTIONS: { description: 'Messages that mention the member, and those of a DIRECT room.' },
+    NONE: { description: 'Nothing.' },
+  } as const,
+});
+
+const isMember = ({ userId }: MembershipRow, { viewer }: Context) => viewer?.userId === userId;
+
+/** Resolves a field that only the member sees. */
+const toMember =
+  <Value>(read: (membership: MembershipRow) => Value) =>
+  (membership: MembershipRow, _args: object, context: Context): Value | null =>
+    isMember(membership, context) ? read(membership) : null;
+
+const unreadCounts = loaderOf(
+  (roomIds, context) => findUnreadCounts(readsOf(context), requireViewer(context), roomIds),
+  ({ roomId }) => roomId,
+);
+
+/** Those of the rooms in which receipts are shared. Whoever reads a membership of the room may know it. */
+const receiptRooms = loaderOf(
+  (roomIds, context) => findRoomsWithReceipts(readsOf(context), roomIds),
+  ({ id }) => id,
+);
+
+async function seenThroughOf({ userId, roomId, seenNumber }: MembershipRow, _args: object, context: Context): Promise<number | null> {
+  const [user, room] = await Promise.all([User.getDataloader(context).load(userId), receiptRooms(context).load(roomId)]);
+  return user?.sharesReceipts && room ? seenNumber : null;
+}
 
 Membership.implement({
   description: 'Membership of a user in a room, from joining to leaving. A user who joins again gets a new membership.',
@@ -41,6 +79,60 @@ Membership.implement({
     }),
     role: t.expose('role', { type: RoomRole, description: 'The rights of the member in the room.' }),
     joinedAt: t.expose('joinedAt', { type: 'DateTime', description: 'When the user joined or was added.' }),
+    readThrough: t.int({
+      nullable: true,
+      description: 'Number of the newest message that the member has read. 0: none. Null for other viewers.',
+      extensions: dependsOnViewer,
+      resolve: toMember(({ readNumber }) => readNumber),
+    }),
+    readTalkCount: t.int({
+      nullable: true,
+      description: 'Room.talkCount as it was at readThrough. Null for other viewers.',
+      extensions: dependsOnViewer,
+      resolve: toMember(({ readTalk }) => readTalk),
+    }),
+    readCursor: t.string({
+      nullable: true,
+      description:
+        'The read marker as a cursor: after it comes what is unread. Serves as after and before in Room.messages, where CURSOR_EXPIRED means that retention removed its position: everything that is kept is unread. Null for other viewers.',
+      extensions: dependsOnViewer,
+      resolve: toMember(({ roomId, readSeq, readTag }) => encodeCursor(roomId, { seq: readSeq, tag: readTag })),
+    }),
+    readVersion: t.int({
+      nullable: true,
+      description:
+        'Increases whenever the marker is moved back (markRoomUnread). Pass it to markRoomRead, so that a read that was under way does not undo it. Null for other viewers.',
+      extensions: dependsOnViewer,
+      resolve: toMember(({ readVersion }) => readVersion),
+    }),
+    unreadCount: t.int({
+      nullable: true,
+      description:
+        'Unread TALK messages of others that are not deleted. Exact up to 100; above that, the viewer’s own messages after the marker are counted too. Null for other viewers. Depends on the viewer.',
+      extensions: dependsOnViewer,
+      resolve: async (membership, _args, context) =>
+        isMember(membership, context) ? ((await unreadCounts(context).load(membership.roomId))?.count ?? null) : null,
+    }),
+    seenThrough: t.int({
+      nullable: true,
+      description:
+        'Highest message number this member has ever read, for read receipts. Null where the member does not share it, or the room has more than 100 members. The same for every viewer.',
+      resolve: seenThroughOf,
+    }),
+    notificationLevel: t.field({
+      type: NotificationLevel,
+      nullable: true,
+      description: 'What the viewer wants to be notified of. Null for other viewers.',
+      extensions: dependsOnViewer,
+      resolve: toMember(({ notificationLevel }) => notificationLevel),
+    }),
+    mutedUntil: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'Notifications and totals leave the room out until then. Null, or in the past: not muted. Null for other viewers.',
+      extensions: dependsOnViewer,
+      resolve: toMember(({ mutedUntil }) => mutedUntil),
+    }),
   }),
 });
 

@@ -2,6 +2,7 @@
 
 import { deleteMessage, editMessage, sendMessage } from '../chat/messages.ts';
 import { messageCursor } from '../storage/messages.ts';
+import type { MessageRow } from '../storage/tables.ts';
 import { builder } from './builder.ts';
 import { requireChanger, requireViewer } from './context.ts';
 import { costOfText } from './cost.ts';
@@ -79,6 +80,12 @@ Message.implement({
   }),
 });
 
+export const MessageEdge = builder.edgeObject({
+  type: Message,
+  name: 'MessageEdge',
+  description: 'A message and its position in the room.',
+});
+
 export const MessageConnection = builder.connectionObject(
   {
     type: Message,
@@ -92,8 +99,11 @@ export const MessageConnection = builder.connectionObject(
       }),
     }),
   },
-  { name: 'MessageEdge', description: 'A message and its position in the room.' },
+  MessageEdge,
 );
+
+/** The edge of a message, as a page has it. */
+export const toEdge = (node: MessageRow) => ({ node, cursor: messageCursor(node) });
 
 builder.relayMutationField(
   'sendMessage',
@@ -110,6 +120,12 @@ builder.relayMutationField(
         description: `Idempotency key, unique per sender and kept as long as the message is: a retry answers with the first message, whichever node it reaches and however late. The same key with another room or body is CONFLICT. Use a UUID. At most ${limits.clientMessageId} characters.`,
         validate: line(limits.clientMessageId),
       }),
+      marksRead: t.boolean({
+        required: true,
+        defaultValue: true,
+        description:
+          'Whether sending marks everything before this message as read by the sender, within a second. False for messages that a program sends in someone’s name.',
+      }),
     }),
   },
   {
@@ -125,6 +141,11 @@ builder.relayMutationField(
     description: 'Payload of sendMessage.',
     outputFields: (t) => ({
       message: t.expose('message', { type: Message, description: 'The stored message.' }),
+      edge: t.field({
+        type: MessageEdge,
+        description: 'The stored message and its position in the room, for caches that append edges.',
+        resolve: ({ message }) => toEdge(message),
+      }),
       deduplicated: t.exposeBoolean('deduplicated', {
         description: 'True when clientMessageId matched an earlier send and nothing new was written.',
       }),

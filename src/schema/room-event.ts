@@ -10,6 +10,7 @@ import type { MessageRow } from '../storage/tables.ts';
 import { builder } from './builder.ts';
 import { type Context, requireViewer } from './context.ts';
 import { readsOf } from './loaders.ts';
+import { MessageEdge, toEdge } from './message.ts';
 import { findRoom, Membership, Message, Room, roomOf, User } from './node.ts';
 import { dependsOnViewer } from './sharing.ts';
 
@@ -49,11 +50,23 @@ const plainEvent = (name: Delivery['type'], description: string) =>
 
 /** Every entry type has an object type of the same name. A missing one fails to compile. */
 ({
-  MessageAdded: messageEvent(
-    'MessageAdded',
-    'A message was sent, or someone joined or left.',
-    'The message, as it is now. If it was deleted since, the message is a tombstone: id, number, cursor, times and deletionReason.',
-  ),
+  MessageAdded: builder.objectType(builder.objectRef<MessageEvent>('MessageAdded'), {
+    description: 'A message was sent, or someone joined or left.',
+    interfaces: [RoomEvent],
+    fields: (t) => ({
+      message: t.field({
+        type: Message,
+        description:
+          'The message, as it is now. If it was deleted since, the message is a tombstone: id, number, cursor, times and deletionReason.',
+        resolve: messageOf,
+      }),
+      edge: t.field({
+        type: MessageEdge,
+        description: 'The message and its position in the room, for caches that append edges.',
+        resolve: async (event, args, context) => toEdge(await messageOf(event, args, context)),
+      }),
+    }),
+  }),
   MessageEdited: messageEvent('MessageEdited', 'The body of a message was changed.', 'The message, as it is now.'),
   MessageDeleted: messageEvent('MessageDeleted', 'A message was deleted.', 'Its tombstone.'),
   MemberJoined: builder.objectType(builder.objectRef<MemberEvent>('MemberJoined'), {

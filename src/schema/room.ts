@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { createRoom, deleteRoom, openDirectRoom, updateRoom } from '../chat/rooms.ts';
 import { badInput } from '../errors.ts';
-import { encodeCursor } from '../storage/cursor.ts';
+import { encodeCursor, encodeMoment } from '../storage/cursor.ts';
 import { findMembershipsOf, findPeers, listMembers, memberCursor } from '../storage/members.ts';
 import { findLastMessages, listMessages, messageCursor } from '../storage/messages.ts';
 import { listRooms, roomCursor } from '../storage/rooms.ts';
@@ -63,6 +63,14 @@ Room.implement({
         'When the newest TALK message was sent, or the room was created. What RECENTLY_ACTIVE sorts by; joining and leaving do not move it.',
     }),
     memberCount: t.exposeInt('memberCount', { description: 'Number of members.' }),
+    talkCount: t.exposeInt('talkCount', {
+      description:
+        'Number of TALK messages ever sent to this room. Deleting a message does not lower it. Unread counts are differences of it. Of messages from before the server counted, those about joining and leaving count too.',
+    }),
+    revision: t.int({
+      description: 'Increases with every change of the room. Of two states of a room, the one with the higher revision is the newer.',
+      resolve: ({ headSeq }) => headSeq,
+    }),
     peer: t.field({
       type: User,
       nullable: true,
@@ -110,7 +118,18 @@ Room.implement({
 });
 
 const RoomConnection = builder.connectionObject(
-  { type: Room, name: 'RoomConnection', description: 'A page of rooms.' },
+  {
+    type: Room,
+    name: 'RoomConnection',
+    description: 'A page of rooms.',
+    fields: (t) => ({
+      syncCursor: t.string({
+        description:
+          'Position of this page among all changes to rooms, from the page’s own snapshot. Pass it as after to viewerEvents once; nothing is lost between page and stream.',
+        resolve: (page) => (page as unknown as { syncCursor: string }).syncCursor,
+      }),
+    }),
+  },
   { name: 'RoomEdge', description: 'A room and its place in the list.' },
 );
 
@@ -125,6 +144,9 @@ const RoomFilter = builder.inputType('RoomFilter', {
       validate: partOfName(limits.roomName),
     }),
     subject: t.string({ description: 'Only rooms with exactly this subject.', validate: text(limits.subject) }),
+    unread: t.boolean({
+      description: 'True: only rooms with unread messages that are not muted. False has no effect.',
+    }),
   }),
 });
 
@@ -159,7 +181,7 @@ builder.queryFields((t) => ({
     resolve: async (_query, { filter, orderBy, ...args }, context) => {
       const page = await listRooms(readsOf(context), requireViewer(context), args, filter ?? {}, orderBy);
       const rooms = { ...page, rows: page.rows.map((row) => ({ ...row, visible: true })) };
-      return toConnection(rooms, (row) => roomCursor(orderBy, row));
+      return { ...toConnection(rooms, (row) => roomCursor(orderBy, row)), syncCursor: encodeMoment(page.moment) };
     },
   }),
 }));

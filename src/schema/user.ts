@@ -2,10 +2,13 @@
 
 import { accountGone } from '../chat/gone-user.ts';
 import { viewerIdOf } from '../storage/id.ts';
+import type { UserRow } from '../storage/tables.ts';
 import { builder } from './builder.ts';
-import { requireChanger } from './context.ts';
+import { type Context, requireChanger } from './context.ts';
+import { costOfQuery } from './cost.ts';
 import { limits, visibleName } from './input.ts';
 import { User } from './node.ts';
+import { UnreadTotals, unreadTotalsOf } from './unread.ts';
 
 User.implement({
   description: 'A user.',
@@ -16,7 +19,13 @@ User.implement({
   }),
 });
 
-const Viewer = builder.objectRef<{ userId: string }>('Viewer').implement({
+async function userOf({ userId }: { userId: string }, context: Context): Promise<UserRow> {
+  const user = await User.getDataloader(context).load(userId);
+  if (!user) throw accountGone();
+  return user;
+}
+
+export const Viewer = builder.objectRef<{ userId: string }>('Viewer').implement({
   description: 'The signed-in person, as only they see themselves. Their rooms are rooms(filter: { joined: true }).',
   fields: (t) => ({
     id: t.id({
@@ -26,11 +35,17 @@ const Viewer = builder.objectRef<{ userId: string }>('Viewer').implement({
     user: t.field({
       type: User,
       description: 'The viewer as everyone sees them. UNAUTHENTICATED once the account was erased.',
-      resolve: async ({ userId }, _args, context) => {
-        const user = await User.getDataloader(context).load(userId);
-        if (!user) throw accountGone();
-        return user;
-      },
+      resolve: (viewer, _args, context) => userOf(viewer, context),
+    }),
+    unread: t.field({
+      type: UnreadTotals,
+      description: 'Over all rooms that are not muted, read in one snapshot. viewerEvents keeps it current.',
+      complexity: costOfQuery,
+      resolve: (viewer, _args, context) => unreadTotalsOf(viewer, context),
+    }),
+    sharesReceipts: t.boolean({
+      description: 'Whether others may see what the viewer has read.',
+      resolve: async (viewer, _args, context) => (await userOf(viewer, context)).sharesReceipts,
     }),
   }),
 });

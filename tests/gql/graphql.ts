@@ -52,6 +52,8 @@ export type RoomFilter = {
   nameContains?: string | null | undefined;
   /** Only rooms with exactly this subject. */
   subject?: string | null | undefined;
+  /** True: only rooms with unread messages that are not muted. False has no effect. */
+  unread?: boolean | null | undefined;
 };
 
 /** Who may see a room and how they become members. The kind of a room never changes. */
@@ -85,6 +87,8 @@ export type SendMessageInput = {
   body: string;
   /** Idempotency key, unique per sender and kept as long as the message is: a retry answers with the first message, whichever node it reaches and however late. The same key with another room or body is CONFLICT. Use a UUID. At most 128 characters. */
   clientMessageId?: string | null | undefined;
+  /** Whether sending marks everything before this message as read by the sender, within a second. False for messages that a program sends in someone’s name. */
+  marksRead?: boolean;
   /** The room. The viewer must be a member of it. */
   roomId: string;
 };

@@ -53,6 +53,10 @@ const documents = {
   sendMessage: mutation('sendMessage', 'message { id }'),
   editMessage: mutation('editMessage', 'message { id }'),
   deleteMessage: mutation('deleteMessage', 'message { id }'),
+  markRoomRead: mutation('markRoomRead', 'membership { id }'),
+  markRoomUnread: mutation('markRoomUnread', 'membership { id }'),
+  updateMembership: mutation('updateMembership', 'membership { id }'),
+  updateViewer: mutation('updateViewer', 'viewer { id }'),
 };
 type MutationName = keyof typeof documents;
 
@@ -111,6 +115,7 @@ describe('a text', () => {
     ['openDirectRoom', 'subject', { userId: bob.userId }, 200],
     ['updateRoom', 'name', { roomId }, 100],
     ['updateRoom', 'description', { roomId }, 1000, true],
+    ['updateViewer', 'name', {}, 80],
   ];
   for (const [name, field, rest, max, mayBeBlank] of texts) {
     for (const [what, value] of Object.entries({ ...bad(max), ...(mayBeBlank ? {} : blank) })) {
@@ -173,6 +178,38 @@ describe('an input', () => {
     ['with 101 members', 'createRoom', { name: 'x', memberIds: Array(101).fill(bob.userId) }, 'memberIds'],
     ['with the viewer as the other member', 'openDirectRoom', { userId: ada.userId }, 'userId'],
     ['that sets the name to null', 'updateRoom', { roomId, name: null }, 'name'],
+    ['that sets the level to null', 'updateMembership', { roomId, notificationLevel: null }, 'notificationLevel'],
+    ['with an unknown level', 'updateMembership', { roomId, notificationLevel: 'SOME' }],
+    ['with a time of 1969', 'updateMembership', { roomId, mutedUntil: '1969-12-31T23:59:59Z' }, 'mutedUntil'],
+    ...[
+      'tomorrow',
+      '2030-01-01',
+      '2030-01-01T00:00:00',
+      '2030-13-01T00:00:00Z',
+      '2030-02-30T00:00:00Z',
+      '9999-12-31T23:59:59-01:00',
+      '',
+      1_900_000_000,
+      true,
+    ].map((mutedUntil) => [`with the time ${mutedUntil}`, 'updateMembership', { roomId, mutedUntil }] as [string, MutationName, object]),
+    ['that sets the name to null', 'updateViewer', { name: null }, 'name'],
+    ['that sets the receipts to null', 'updateViewer', { sharesReceipts: null }, 'sharesReceipts'],
+    ...[
+      'http://example.org/a.png',
+      'javascript:alert(1)',
+      'data:image/png;base64,',
+      'a.png',
+      '',
+      `https://example.org/${'a'.repeat(2000)}`,
+    ].map(
+      (avatarUrl) =>
+        [`with the picture ${avatarUrl.slice(0, 30)}`, 'updateViewer', { avatarUrl }, 'avatarUrl'] as [
+          string,
+          MutationName,
+          object,
+          string,
+        ],
+    ),
     ['with the owner as the member to remove', 'removeMember', { roomId, userId: ada.userId }, 'userId'],
   ];
   for (const [what, name, input, field] of inputs) {
@@ -225,6 +262,8 @@ describe('an id', () => {
     ['createRoom', 'memberIds', 'user', { name: 'x' }],
     ['editMessage', 'messageId', 'message', { body: 'x' }],
     ['deleteMessage', 'messageId', 'message', {}],
+    ['markRoomUnread', 'messageId', 'message', {}],
+    ['updateMembership', 'roomId', 'room', {}],
   ];
   for (const [name, field, kind, rest] of takers) {
     const input = (id: string) => ({ input: { ...rest, [field]: field === 'memberIds' ? [bob.userId, id] : id } });

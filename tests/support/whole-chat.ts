@@ -73,6 +73,23 @@ export async function useWholeChat({ app, url }: Server, db: Db = app.storage.db
   assert.equal(new Set(found).size, found.length);
   assert.ok(found.indexOf(roomId) >= 2, 'newest first');
 
+  // Read markers, and what they leave unread. Bob has sent last, so that his marker follows.
+  await app.senderMarkers.flush();
+  const account = `{ viewer { unread { rooms messages } } rooms(filter: { unread: true }) { syncCursor nodes { id } } }`;
+  // biome-ignore lint/suspicious/noExplicitAny: the documents are plain strings
+  const read = (guest: Guest, mutation: string): Promise<any> => guest.must<any, any>(mutation);
+  await read(bob, `mutation { markRoomUnread(input: { messageId: "${message.id}" }) { membership { id } } }`);
+  const { viewer, rooms: unread } = await read(bob, account);
+  assert.deepEqual([viewer.unread, unread.nodes], [{ rooms: 1, messages: 20 }, [{ id: roomId }]]);
+  const upTo = room?.messages.syncCursor;
+  await read(bob, `mutation { markRoomRead(input: { roomId: "${roomId}", upTo: "${upTo}" }) { membership { readThrough } } }`);
+  await read(
+    bob,
+    `mutation { updateMembership(input: { roomId: "${roomId}", mutedUntil: "2100-01-01T00:00:00Z" }) { membership { id } } }`,
+  );
+  assert.equal((await read(bob, account)).viewer.unread.rooms, 0);
+  assert.equal((await read(bob, 'mutation { markAllRead { unread { messages } } }')).markAllRead.unread.messages, 0);
+
   // Retention, years later; then a deleted user, who leaves by a trigger.
   await app.retention.clean(began + 365 * 86_400_000);
   const kept = await db
