@@ -4,15 +4,16 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from './bus/bus.ts';
+import { ChangeStream } from './bus/change-stream.ts';
 import { MemoryBus } from './bus/memory-bus.ts';
 import { RedisBus } from './bus/redis-bus.ts';
 import { openChat } from './chat/chat.ts';
 import { openIdentity } from './chat/identity.ts';
 import { Retention } from './chat/retention.ts';
 import { Revocations } from './chat/revocations.ts';
-import { Tail } from './chat/tail.ts';
 import { type Clock, realClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
+import { Accounts } from './feed/accounts.ts';
 import { LiveRooms } from './feed/live-rooms.ts';
 import { logSourceOf } from './feed/log-reader.ts';
 import { Retry, type RetryOptions } from './feed/retry.ts';
@@ -41,6 +42,7 @@ export interface App {
   readonly url: string;
   readonly storage: Storage;
   readonly liveRooms: LiveRooms;
+  readonly accounts: Accounts;
   readonly retention: Retention;
   /**
    * Stops without losing anything.
@@ -87,11 +89,12 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const liveRooms = opened.use(new LiveRooms(logSourceOf(storage.feedDb), bus, retry, log, { clock }));
   const chat = openChat(storage.db, bus, clock);
   const retention = opened.use(new Retention(chat, config.retentionDays, log, clock));
-  const revocations = opened.use(await Revocations.open(storage.db, bus, log, clock));
-  const tail = opened.use(await Tail.open(storage.feedDb, bus, log, clock));
+  const changes = opened.use(await ChangeStream.open(storage.feedDb, bus, log, clock));
+  const accounts = opened.use(new Accounts(storage, changes, retry, clock));
+  const revocations = opened.use(await Revocations.open(storage.db, changes, bus, log, clock));
   const identity = await openIdentity(config.identity, { storage, revocations, log, clock });
   const limits = opened.use(new Limits(config.limits, config.redisUrl, log, clock));
-  const services = { storage, chat, liveRooms, identity, limits, log };
+  const services = { storage, chat, liveRooms, accounts, identity, limits, log };
 
   const connections = opened.use(new Connections(log, bounds, clock, config.rateLimits));
   opened.use(new GoneViewers(connections, (ids) => storage.feedRows.users(ids), log, clock));
@@ -111,7 +114,8 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
         database: storage.connections.counts,
         redis: bus.counts,
         feed: liveRooms.counts,
-        tail: tail.counts,
+        changes: changes.counts,
+        accounts: accounts.counts,
         sockets: connections.counts,
       },
     };
@@ -136,6 +140,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
     url: urlOf(server, config),
     storage,
     liveRooms,
+    accounts,
     retention,
     async close({ now = false } = {}) {
       connections.drain();

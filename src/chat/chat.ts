@@ -29,7 +29,7 @@ export interface Chat {
   readonly rooms: RoomQueue;
   /** The rooms that each user creates, one after the other, so that one user does not occupy all connections. */
   readonly creations: RoomQueue;
-  /** Wakes the nodes to read what changed: see tail.ts. Called after each commit. */
+  /** Wakes the nodes to read what changed: see change-stream.ts. Called after each commit. */
   readonly announce: () => void;
 }
 

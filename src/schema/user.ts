@@ -16,7 +16,7 @@ User.implement({
   }),
 });
 
-const Viewer = builder.objectRef<{ userId: string }>('Viewer').implement({
+export const Viewer = builder.objectRef<{ userId: string }>('Viewer').implement({
   description: 'The signed-in person, as only they see themselves. Their rooms are rooms(filter: { joined: true }).',
   fields: (t) => ({
     id: t.id({
