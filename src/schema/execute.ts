@@ -11,12 +11,13 @@ import {
   validateExecutionArgs,
   validateSubscriptionArgs,
 } from 'graphql';
+import { Account } from '../feed/account.ts';
 import { Feed } from '../feed/feed.ts';
 import { isTooLarge, tooLargeMessage } from './answer-size.ts';
 import type { Context } from './context.ts';
 import { costErrors } from './cost.ts';
 import { maskErrors, requestErrors } from './error-code.ts';
-import { Subscription } from './subscription.ts';
+import { type ResultSource, Subscription } from './subscription.ts';
 import { nullVariableErrors, variableCountErrors, withDeclaredVariables } from './variables.ts';
 
 /** Executes a query or mutation. */
@@ -32,15 +33,15 @@ export async function executeOperation(args: ExecutionArgs): Promise<ExecutionRe
 }
 
 /** Opens a subscription. */
-export async function subscribeOperation(args: ExecutionArgs): Promise<Subscription | ExecutionResult> {
+export async function subscribeOperation(args: ExecutionArgs): Promise<ResultSource | ExecutionResult> {
   const { log } = args.contextValue as Context;
   const valid = validateArgs(args, validateSubscriptionArgs);
   const errors = 'schema' in valid ? requestFaults(valid) : valid;
   if (!('schema' in valid) || errors.length > 0) return { errors: requestErrors(errors) };
   const source: unknown = await createSourceEventStream(valid);
-  if (!(source instanceof Feed)) return maskErrors(source as ExecutionResult, log);
+  if (!(source instanceof Feed || source instanceof Account)) return maskErrors(source as ExecutionResult, log);
   try {
-    return new Subscription(valid, source);
+    return source instanceof Feed ? new Subscription(valid, source) : new Subscription(valid, source);
   } catch (error) {
     source.stop();
     throw error;

@@ -14,6 +14,7 @@ import './room-event.ts';
 import './room-subscriptions.ts';
 import './session.ts';
 import './user.ts';
+import './viewer-event.ts';
 
 export const schema = builder.toSchema();
 

@@ -81,7 +81,16 @@ export async function findReadableMessages(db: Db, viewerId: string, ids: readon
 
 /** For each room that the viewer may read: its newest TALK message that is not deleted, if there is one. */
 export async function findLastMessages(db: Db, viewerId: string, roomIds: readonly string[]): Promise<MessageRow[]> {
-  return db
+  return lastMessages(db, roomIds).where(mayRead(viewerId)).execute();
+}
+
+/** The same for all members of the rooms. The caller shows the messages only to members. */
+export async function findLastMessagesForMembers(db: Db, roomIds: readonly string[]): Promise<MessageRow[]> {
+  return lastMessages(db, roomIds).where('rooms.deletedAt', 'is', null).execute();
+}
+
+const lastMessages = (db: Db, roomIds: readonly string[]) =>
+  db
     .selectFrom('rooms')
     .innerJoinLateral(
       (eb) =>
@@ -98,10 +107,7 @@ export async function findLastMessages(db: Db, viewerId: string, roomIds: readon
       (join) => join.onTrue(),
     )
     .where('rooms.id', 'in', roomIds)
-    .where(mayRead(viewerId))
-    .select(qualified('message', messageColumns))
-    .execute();
-}
+    .select(qualified('message', messageColumns));
 
 export interface MessagePage extends Page<MessageRow> {
   /** The room's head, from the same snapshot as the rows. */

@@ -3,7 +3,7 @@
 
 import DataLoader from 'dataloader';
 import { findStandings, type Standing } from './members.ts';
-import { findMessages } from './messages.ts';
+import { findLastMessagesForMembers, findMessages } from './messages.ts';
 import type { RoomView } from './rooms.ts';
 import type { Db, MessageRow, UserRow } from './tables.ts';
 import { findUsers } from './users.ts';
@@ -16,11 +16,13 @@ export class Rows {
   readonly #users: Loader<UserRow>;
   readonly #messages: Loader<MessageRow>;
   readonly #standings: Loader<Standing>;
+  readonly #lastMessages: Loader<MessageRow>;
 
   constructor(db: Db) {
-    this.#users = loaderOf(byId((ids) => findUsers(db, ids)));
-    this.#messages = loaderOf(byId((ids) => findMessages(db, ids)));
+    this.#users = loaderOf(byKey((ids) => findUsers(db, ids), idOf));
+    this.#messages = loaderOf(byKey((ids) => findMessages(db, ids), idOf));
     this.#standings = loaderOf((keys) => findStandings(db, keys.map(toView)));
+    this.#lastMessages = loaderOf(byKey((ids) => findLastMessagesForMembers(db, ids), roomIdOf));
   }
 
   /** The users with these ids that exist. */
@@ -37,7 +39,15 @@ export class Rows {
   standing(viewerId: string, roomId: string): Promise<Standing | undefined> {
     return this.#standings.load(`${viewerId} ${roomId}`);
   }
+
+  /** The newest TALK message of a room that is not deleted. The caller shows it only to members. */
+  lastMessage(roomId: string): Promise<MessageRow | undefined> {
+    return this.#lastMessages.load(roomId);
+  }
 }
+
+const idOf = ({ id }: { readonly id: string }) => id;
+const roomIdOf = ({ roomId }: MessageRow) => roomId;
 
 /** The opposite of the key in `standing`. Ids contain no space. */
 function toView(key: string): RoomView {
@@ -74,12 +84,12 @@ function loaderOf<Row>(find: (keys: readonly string[]) => Promise<(Row | undefin
   return new DataLoader(load, { cache: false, maxBatchSize: rowsPerQuery, batchScheduleFn: schedule });
 }
 
-/** Puts the rows that a query found in the order of their ids. */
-const byId =
-  <Row extends { readonly id: string }>(find: (ids: readonly string[]) => Promise<Row[]>) =>
-  async (ids: readonly string[]): Promise<(Row | undefined)[]> => {
-    const found = new Map((await find(ids)).map((row) => [row.id, row]));
-    return ids.map((id) => found.get(id));
+/** Puts the rows that a query found in the order of their keys. */
+const byKey =
+  <Row>(find: (keys: readonly string[]) => Promise<Row[]>, keyOf: (row: Row) => string) =>
+  async (keys: readonly string[]): Promise<(Row | undefined)[]> => {
+    const found = new Map((await find(keys)).map((row) => [keyOf(row), row]));
+    return keys.map((key) => found.get(key));
   };
 
 const loadAll = async <Row>(loader: Loader<Row>, ids: readonly string[]): Promise<Row[]> =>
