@@ -123,8 +123,8 @@ export class AccountIndex {
     this.#interests.set(interest.roomId, interest);
     interest.revision = Math.min(interest.revision, revision);
     account.rooms.push(interest);
-    if (mutedUntilMs > Date.now() && !account.includeMuted) this.#mute(account, interest, mutedUntilMs);
-    else interest.listeners.push(account);
+    const isMuted = this.#noteMute(account, interest, mutedUntilMs);
+    (isMuted && !account.includeMuted ? interest.muted : interest.listeners).push(account);
     return interest;
   }
 
@@ -140,12 +140,13 @@ export class AccountIndex {
   /** Applies a mute of a room that the account has. True if the room is told of again from now on. */
   setMute(account: Account, interest: Interest, untilMs: number): boolean {
     const wasMuted = account.mutedUntilMs.delete(interest);
-    const isMuted = untilMs > Date.now() && !account.includeMuted;
-    if (wasMuted !== isMuted) removeFrom(wasMuted ? interest.muted : interest.listeners, account);
-    if (isMuted && wasMuted) account.mutedUntilMs.set(interest, untilMs);
-    else if (isMuted) this.#mute(account, interest, untilMs);
-    else if (wasMuted) interest.listeners.push(account);
-    return wasMuted && !isMuted;
+    const isMuted = this.#noteMute(account, interest, untilMs);
+    // An account that includes muted rooms is only told when the mute ends.
+    if (wasMuted === isMuted || account.includeMuted) return false;
+    removeFrom(wasMuted ? interest.muted : interest.listeners, account);
+    (isMuted ? interest.muted : interest.listeners).push(account);
+    if (isMuted) account.changed.delete(interest);
+    return wasMuted;
   }
 
   /** Ends the mutes whose time has come, and puts the rooms as new. Returns the accounts. */
@@ -182,11 +183,12 @@ export class AccountIndex {
     for (const account of this.all()) account.clear();
   }
 
-  #mute(account: Account, interest: Interest, untilMs: number): void {
-    account.changed.delete(interest);
-    interest.muted.push(account);
+  /** Whether the mute has not ended yet. */
+  #noteMute(account: Account, interest: Interest, untilMs: number): boolean {
+    if (untilMs <= Date.now()) return false;
     account.mutedUntilMs.set(interest, untilMs);
     this.#withMutes.add(account);
+    return true;
   }
 
   #dropIfEmpty(interest: Interest): void {

@@ -101,6 +101,7 @@ export class SharedRound {
         this.counts.moves += 1;
         this.#keep(interest, nowMs);
         interest.revision = state.row.headSeq;
+        if (state.isTrimmed) this.#tellMemberships(interest);
         const deleted = interest.remember(state.deleted, nowMs);
         const cursor = mark?.cursor ?? '';
         interest.event = { type: 'ViewerRoomChanged', roomId: interest.roomId, cursor, at: new Date(), row: state.row, deleted };
@@ -117,6 +118,16 @@ export class SharedRound {
     rooms.forEach((interest, i) => {
       if (interest.event === events[i]) interest.results.set(shared.key, results[i]);
     });
+  }
+
+  /** Retention removed messages. How many of them were unread depends on the member. */
+  #tellMemberships(interest: Interest): void {
+    const mark = interest.mark ?? this.#index.oldestMark();
+    for (const account of [...interest.listeners, ...interest.muted]) {
+      if (account.ended) continue;
+      account.putOwn({ type: 'ViewerMembershipChanged', roomId: interest.roomId }, mark);
+      account.touch();
+    }
   }
 
   /** The room was deleted. */

@@ -118,11 +118,15 @@ export interface MovedRoom {
   readonly row: RoomRow;
   /** The TALK messages that were deleted since the revision that was asked for. */
   readonly deleted: readonly DeletedMessage[];
+  /** Whether retention removed messages since then. */
+  readonly isTrimmed: boolean;
 }
 
-const moved = statement<RoomRow & { deleted: string | null }, [ids: readonly string[], revisions: readonly number[]]>(
+const moved = statement<RoomRow & { deleted: string | null; isTrimmed: boolean }, [ids: readonly string[], revisions: readonly number[]]>(
   (ids, revisions) => sql`
-    select ${selection('rooms', roomColumns)}, deletion.deleted
+    select ${selection('rooms', roomColumns)}, deletion.deleted,
+      exists (select from ${table('roomLog')} where room_log.room_id = rooms.id and room_log.seq > asked.revision
+        and room_log.type = 'HistoryTrimmed') as is_trimmed
     from ${primary} left join (
       unnest(${ids}::text[], ${revisions}::bigint[]) as asked (id, revision) join ${table('rooms')} on rooms.id = asked.id
       left join lateral (
@@ -144,7 +148,7 @@ export async function readMovedRooms(
     rooms.map(({ roomId }) => roomId),
     rooms.map(({ revision }) => revision),
   );
-  return new Map(rows.map(({ deleted, ...row }) => [row.id, { row, deleted: parts(deleted).map(toDeletedMessage) }]));
+  return new Map(rows.map(({ deleted, isTrimmed, ...row }) => [row.id, { row, isTrimmed, deleted: parts(deleted).map(toDeletedMessage) }]));
 }
 
 function toDeletedMessage(text: string): DeletedMessage {

@@ -7,7 +7,7 @@ import { defaultSchema } from './kysely.ts';
 import { type MomentRow, moment, toMoment } from './moment.ts';
 import { SchemaPlugin } from './schema-plugin.ts';
 import { statement } from './statement.ts';
-import { type Db, type Trx, table } from './tables.ts';
+import { type Db, type MessageRow, type Trx, table } from './tables.ts';
 
 /** The changes between two moments. Repeats nothing, and is in no order. */
 export interface Changes {
@@ -61,9 +61,31 @@ export async function readChanges(db: Db, after: Moment | undefined): Promise<Ch
 }
 
 /** Notes that memberships changed in this transaction. Those that begin or end are noted by a trigger, as users are. */
-export async function noteMemberships(trx: Trx, memberships: readonly { userId: string; roomId: string }[]): Promise<void> {
+export async function noteMemberships(trx: Db, memberships: readonly { userId: string; roomId: string }[]): Promise<void> {
   const values = memberships.map(({ userId, roomId }) => ({ userId, roomId }));
   if (values.length > 0) await trx.insertInto('changes').values(values).execute();
+}
+
+/**
+ * Notes the membership of the sender of a message that was deleted in this transaction, if it is after their read marker. Whoever
+ * counts cannot see whose message was deleted, and a sender's own one was not counted.
+ */
+export async function noteUnreadSender(
+  trx: Trx,
+  { senderId, roomId, number }: Pick<MessageRow, 'senderId' | 'roomId' | 'number'>,
+): Promise<void> {
+  await trx
+    .insertInto('changes')
+    .columns(['roomId', 'userId'])
+    .expression((eb) =>
+      eb
+        .selectFrom('memberships')
+        .select(['roomId', 'userId'])
+        .where('roomId', '=', roomId)
+        .where('userId', '=', senderId)
+        .where('readNumber', '<', number),
+    )
+    .execute();
 }
 
 /** Notes that the name, picture or settings of a user changed in this transaction. */

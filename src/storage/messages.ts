@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { noSuchRoom } from '../errors.ts';
+import { noteUnreadSender } from './changes.ts';
 import { decodeCursor, encodeCursor, expiredCursor, type Position } from './cursor.ts';
 import { DatabaseFailure } from './failure.ts';
 import { newId } from './id.ts';
@@ -49,6 +50,7 @@ export async function changeMessage(
     isDeletion ? { lastDeletedNumber: Math.max(room.row.lastDeletedNumber, row.number) } : {},
     position,
   );
+  if (isDeletion) await noteUnreadSender(room.trx, row);
   return row;
 }
 
