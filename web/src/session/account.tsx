@@ -6,6 +6,7 @@ import { useAction } from '../parts/action.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { LanguageChoice } from '../parts/language-choice.tsx';
 import { Problem } from '../parts/problem.tsx';
+import { Notifications } from '../rooms/notifications.tsx';
 import { useStore } from '../store.ts';
 import { Leave } from './leave.tsx';
 import type { Session } from './session.ts';
@@ -40,6 +41,7 @@ export function Account({ session, onClose }: { session: Session; onClose: () =>
         </p>
       </div>
       <LanguageChoice />
+      <Notifications />
       <Problem>{problem}</Problem>
       <div className="dialog-actions">
         {unsent > 0 ? <p className="quiet small">{words.unsentWarning(unsent)}</p> : null}
