@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from './bus/bus.ts';
+import { ChangeStream } from './bus/change-stream.ts';
 import { MemoryBus } from './bus/memory-bus.ts';
 import { RedisBus } from './bus/redis-bus.ts';
 import { openChat } from './chat/chat.ts';
@@ -11,9 +12,9 @@ import { openIdentity } from './chat/identity.ts';
 import { Retention } from './chat/retention.ts';
 import { Revocations } from './chat/revocations.ts';
 import type { SenderMarkers } from './chat/sender-markers.ts';
-import { Tail } from './chat/tail.ts';
 import { type Clock, realClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
+import { Accounts } from './feed/accounts.ts';
 import { LiveRooms } from './feed/live-rooms.ts';
 import { logSourceOf } from './feed/log-reader.ts';
 import { Retry, type RetryOptions } from './feed/retry.ts';
@@ -43,6 +44,7 @@ export interface App {
   readonly url: string;
   readonly storage: Storage;
   readonly liveRooms: LiveRooms;
+  readonly accounts: Accounts;
   readonly retention: Retention;
   readonly senderMarkers: SenderMarkers;
   /**
@@ -91,12 +93,13 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
   const chat = openChat(storage.db, bus, clock);
   const senderMarkers = opened.use(chat.senderMarkers);
   const retention = opened.use(new Retention(chat, config.retentionDays, log, clock));
-  const revocations = opened.use(await Revocations.open(storage.db, bus, log, clock));
-  const tail = opened.use(await Tail.open(storage.feedDb, bus, log, clock));
+  const changes = opened.use(await ChangeStream.open(storage.feedDb, bus, log, clock));
+  const accounts = opened.use(new Accounts(storage, changes, retry, clock));
+  const revocations = opened.use(await Revocations.open(storage.db, changes, bus, log, clock));
   const identity = await openIdentity(config.identity, { storage, revocations, log, clock });
   const refusals = opened.use(new RefusalLog(log, clock));
   const limits = opened.use(new Limits(config.limits, redis, refusals, log, clock));
-  const services = { storage, chat, liveRooms, identity, limits, log };
+  const services = { storage, chat, liveRooms, accounts, identity, limits, log };
 
   const connections = opened.use(new Connections(log, bounds, clock, config.rateLimits));
   opened.use(new GoneViewers(connections, (ids) => storage.feedRows.users(ids), log, clock));
@@ -116,7 +119,8 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
         database: storage.connections.counts,
         redis: bus.counts,
         feed: liveRooms.counts,
-        tail: tail.counts,
+        changes: changes.counts,
+        accounts: accounts.counts,
         sockets: connections.counts,
       },
     };
@@ -142,6 +146,7 @@ export async function openApp(config: Config, log: Log, options: AppOptions = {}
     url: urlOf(server, config),
     storage,
     liveRooms,
+    accounts,
     retention,
     senderMarkers,
     async close({ now = false } = {}) {

@@ -34,7 +34,7 @@ export interface Chat {
   readonly users: RoomQueue;
   /** The read markers of senders, which follow their messages. */
   readonly senderMarkers: SenderMarkers;
-  /** Wakes the nodes to read what changed: see tail.ts. Called after each commit. */
+  /** Wakes the nodes to read what changed: see change-stream.ts. Called after each commit. */
   readonly announce: () => void;
 }
 

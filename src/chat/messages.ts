@@ -40,7 +40,9 @@ type Answer = Sent | undefined;
 export async function sendMessage(chat: Chat, senderId: string, { marksRead = true, ...sending }: Sending): Promise<Sent> {
   const sent = await requireUsers(chat.rows, senderId, () => send(chat, senderId, sending));
   const { message, readVersion } = sent;
-  if (marksRead && readVersion !== undefined) chat.senderMarkers.raise(message, readVersion);
+  if (readVersion === undefined) return sent;
+  if (marksRead) chat.senderMarkers.raise(message, readVersion);
+  else chat.senderMarkers.note(message);
   return sent;
 }
 

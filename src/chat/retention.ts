@@ -2,6 +2,8 @@
 
 import { type Clock, realClock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { accountCursorMs, removeOldDepartures } from '../storage/accounts.ts';
+import { removeOldChanges } from '../storage/changes.ts';
 import { lockRoom } from '../storage/locked-room.ts';
 import { findRoomToPurge, findRoomToTrim, isCleaner, purgeRoom, readClockMs, trimRoom } from '../storage/retention.ts';
 import { type Chat, commit } from './chat.ts';
@@ -10,8 +12,6 @@ const intervalMs = 60_000;
 /** How long the messages and entries of a deleted room stay, for feeds that have not delivered its last entry. */
 const purgeAfterMs = 3_600_000;
 const dayMs = 86_400_000;
-/** How long a cursor of an account stream is valid, and so how long it is known that a membership or a room has ended. */
-export const accountCursorMs = 30 * dayMs;
 
 export class Retention implements AsyncDisposable {
   readonly #chat: Chat;
@@ -40,7 +40,7 @@ export class Retention implements AsyncDisposable {
     while (!this.#closed) {
       const toTrim = trimBefore && (await findRoomToTrim(db, trimBefore, failed));
       const roomId = toTrim ?? (await findRoomToPurge(db, purge.before, purge.rowBefore, failed));
-      if (roomId === undefined) return;
+      if (roomId === undefined) break;
       try {
         if (!(await this.#cleanRoom(roomId, trimBefore, purge))) return;
       } catch (error) {
@@ -48,6 +48,13 @@ export class Retention implements AsyncDisposable {
         this.#log.warn({ error, roomId }, 'the old entries of a room could not be removed; retention retries');
         failed.push(roomId);
       }
+    }
+    if (this.#closed) return;
+    await removeOldDepartures(db, purge.rowBefore);
+    try {
+      await removeOldChanges(db);
+    } catch (error) {
+      this.#log.warn({ error }, 'the notes of old changes could not be removed, perhaps because a dump runs; retention retries');
     }
   }
 

@@ -1,8 +1,7 @@
-// The sessions that were signed out, in memory on every node. The database has them; the bus only wakes nodes to read them, and
-// a check every few seconds finds those of which no wake arrived.
+// The sessions that were signed out, in memory on every node. The database has them; they are read when the changes name a subject.
 
 import type { Bus } from '../bus/bus.ts';
-import { planChecks } from '../bus/checks.ts';
+import type { ChangeStream } from '../bus/change-stream.ts';
 import { type Clock, every, realClock } from '../clock.ts';
 import { signedOut } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -33,6 +32,8 @@ export class Revocations implements Disposable {
   #place = everyRevocation;
   #reading: Promise<void> | undefined;
   #next: Promise<void> | undefined;
+  /** Whether there may be revocations that were not read. */
+  #isLagging = false;
 
   private constructor(db: Db, bus: Bus, log: Log, clock: Clock) {
     this.#db = db;
@@ -42,12 +43,16 @@ export class Revocations implements Disposable {
   }
 
   /** Resolves when every revocation that was committed before is known. */
-  static async open(db: Db, bus: Bus, log: Log, clock: Clock = realClock): Promise<Revocations> {
+  static async open(db: Db, changes: ChangeStream, bus: Bus, log: Log, clock: Clock = realClock): Promise<Revocations> {
     const revocations = new Revocations(db, bus, log, clock);
     // Before the first read, so that nothing is committed between the two unnoticed.
-    revocations.#cleanup.defer(bus.onWake('revocations', () => void revocations.#check()));
+    revocations.#cleanup.use(
+      changes.follow(({ subjects, complete }) => {
+        // The stream is read again and again, so a read that failed is repeated.
+        if (subjects.length > 0 || !complete || revocations.#isLagging) void revocations.#check();
+      }),
+    );
     await revocations.read();
-    revocations.#cleanup.use(planChecks(bus, clock, () => revocations.#check()));
     revocations.#cleanup.use(every(clock, cleanMs, () => void revocations.#clean()));
     return revocations;
   }
@@ -125,14 +130,13 @@ export class Revocations implements Disposable {
     return known?.issuedThrough !== issuedThrough || known.keptSessionId !== keptSessionId;
   }
 
-  /** False if it failed. */
-  async #check(): Promise<boolean> {
+  async #check(): Promise<void> {
+    this.#isLagging = true;
     try {
       await this.read();
-      return true;
+      this.#isLagging = false;
     } catch (error) {
       logOccasionally(this.#log, 'warn', error, 'could not read which sessions were signed out; the next check retries', this.#clock.now());
-      return false;
     }
   }
 

@@ -3,6 +3,7 @@
 // leaves the count exact: what others said before the message is unread again.
 
 import type { Clock } from '../clock.ts';
+import { noteMemberships } from '../storage/changes.ts';
 import { DatabaseFailure } from '../storage/failure.ts';
 import { type MarkerMove, moveMarkers } from '../storage/markers.ts';
 import type { Db, MessageRow } from '../storage/tables.ts';
@@ -13,12 +14,16 @@ const delayMs = 500;
 const maxTogether = 512;
 const maxWaiting = 100_000;
 
+type Membership = Pick<MarkerMove, 'userId' | 'roomId'>;
+
 export class SenderMarkers implements AsyncDisposable {
   readonly #db: Db;
   readonly #announce: () => void;
   readonly #clock: Clock;
   /** The newest move of each membership. */
   #waiting = new Map<string, MarkerMove>();
+  /** Memberships whose marker stays although their user has sent a message. */
+  #unmoved = new Map<string, Membership>();
   #timer: Disposable | undefined;
   #writing: Promise<void> = Promise.resolve();
 
@@ -34,6 +39,18 @@ export class SenderMarkers implements AsyncDisposable {
    */
   raise({ senderId, roomId, seq, tag }: MessageRow, readVersion: number): void {
     this.#add({ userId: senderId as string, roomId, seq, tag, readVersion, isSet: false });
+  }
+
+  /**
+   * Tells the sender's devices, soon, of a message that leaves the marker where it is: whoever counts sees only that there is
+   * one message more, and not whose it is.
+   */
+  note({ senderId, roomId }: MessageRow): void {
+    const membership = { userId: senderId as string, roomId };
+    const key = `${membership.userId} ${roomId}`;
+    if (this.#unmoved.size >= maxWaiting && !this.#unmoved.has(key)) return;
+    this.#unmoved.set(key, membership);
+    this.#timer ??= this.#clock.after(delayMs, () => void this.flush());
   }
 
   /** Writes what waits. Never throws: what could not be written waits again. */
@@ -58,12 +75,26 @@ export class SenderMarkers implements AsyncDisposable {
   }
 
   async #writeAll(): Promise<void> {
+    await this.#noteAll();
     const moves = [...this.#waiting.values()];
     this.#waiting = new Map();
     while (moves.length > 0) {
       const some = moves.splice(0, maxTogether);
       const held = await this.#write(some);
       for (const move of held ?? [...some, ...moves.splice(0)]) this.#add(move);
+    }
+  }
+
+  async #noteAll(): Promise<void> {
+    const noted = this.#unmoved;
+    if (noted.size === 0) return;
+    this.#unmoved = new Map();
+    try {
+      await noteMemberships(this.#db, [...noted.values()]);
+      this.#announce();
+    } catch {
+      this.#unmoved = new Map([...noted, ...this.#unmoved]);
+      this.#timer ??= this.#clock.after(delayMs, () => void this.flush());
     }
   }
 

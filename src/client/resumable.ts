@@ -9,7 +9,8 @@ import { type ResumableOptions, type ResumableSink, Subscription } from './subsc
 export interface Resumable extends Subscriber {
   /**
    * Delivers each event after `variables.after` once, in order. Without `after`, it starts with the events from now on.
-   * Returns a function that ends the subscription.
+   * Returns a function that ends the subscription. Events of viewerEvents are states: some may be delivered again after a
+   * break, and `applyViewerEvent` does no harm with them.
    *
    * It retries after every failure, without limit, except the final ones: BAD_USER_INPUT, CONFLICT, CURSOR_EXPIRED,
    * CURSOR_INVALID, FORBIDDEN, NOT_FOUND, UNAUTHENTICATED without `renewToken`, and a selection without `cursor`. Only these
@@ -24,9 +25,9 @@ export interface Resumable extends Subscriber {
 }
 
 /**
- * Subscriptions to roomEvents and messageAdded that miss nothing, over a graphql-ws client or `eventStreams()`. Create one
- * for each client, for all its subscriptions. The operation declares `$after: String`, passes it to the field, and selects
- * `cursor`, and for roomEvents also `__typename`.
+ * Subscriptions to roomEvents, messageAdded and viewerEvents that miss nothing, over a graphql-ws client or
+ * `eventStreams()`. Create one for each client, for all its subscriptions. The operation declares `$after: String`, passes it
+ * to the field, and selects `cursor`, and for roomEvents and viewerEvents also `__typename`.
  *
  * Set `retryAttempts: 0` on the graphql-ws client, because this retries by itself. Set `keepAlive` too, in milliseconds:
  * after that much silence the client sends a ping, and a connection that does not answer within 5 s is replaced.

@@ -4,7 +4,15 @@
 const stringsAndComments = /"""[\s\S]*?"""|"(?:\\.|[^"\\])*"|#[^\n]*/g;
 const wordsOf = (query: string) => query.replaceAll(stringsAndComments, ' ');
 
-export const isRoomEvents = (query: string): boolean => /\broomEvents\b/.test(wordsOf(query));
+/** The fields with an event that says that nothing is missing, and the type of that event. */
+export const caughtUpOf = { roomEvents: 'CaughtUp', viewerEvents: 'ViewerCaughtUp' } as const;
+export type FieldThatCatchesUp = keyof typeof caughtUpOf;
+
+/** The field of the subscription, if it is one of these. */
+export function findFieldThatCatchesUp(query: string): FieldThatCatchesUp | undefined {
+  const words = wordsOf(query);
+  return (Object.keys(caughtUpOf) as FieldThatCatchesUp[]).find((field) => new RegExp(`\\b${field}\\b`).test(words));
+}
 
 /** The message of the error for a subscription that cannot be resumed. Undefined if it can. */
 export function faultOf(query: string): string | undefined {
@@ -13,8 +21,9 @@ export function faultOf(query: string): string | undefined {
   if (!/\bafter\s*:\s*\$after\b/.test(words)) {
     return 'The subscription does not use $after, so it cannot be resumed: declare `$after: String` and pass it to the field as `after: $after`.';
   }
-  if (isRoomEvents(words) && !/\b__typename\b/.test(words)) {
-    return 'The subscription does not select `__typename` of roomEvents, so CaughtUp cannot be recognised: select `__typename`.';
+  const field = findFieldThatCatchesUp(words);
+  if (field && !/\b__typename\b/.test(words)) {
+    return `The subscription does not select \`__typename\` of ${field}, so ${caughtUpOf[field]} cannot be recognised: select \`__typename\`.`;
   }
   return undefined;
 }

@@ -5,15 +5,15 @@ import { Attempt, type RootEvent } from './attempt.ts';
 import { type Backoff, backoffOf, waitBefore } from './backoff.ts';
 import { errorCode, isFinal, isSignedOut, retryAfterMs } from './error-code.ts';
 import { callListener } from './listener.ts';
-import { faultOf, isRoomEvents, missingCursor } from './selection.ts';
+import { caughtUpOf, type FieldThatCatchesUp, faultOf, findFieldThatCatchesUp, missingCursor } from './selection.ts';
 import type { Payload, Result, Sink, Subscriber } from './subscriber.ts';
 
 /**
  * The state of a subscription:
  * - `connecting`: the server has not sent anything yet, at the start or after a break.
  * - `lagging`: missed events are being delivered.
- * - `live`: nothing is missing. CaughtUp of roomEvents reports it. messageAdded has no such event, and is live from its
- *   first message on.
+ * - `live`: nothing is missing. CaughtUp of roomEvents and ViewerCaughtUp of viewerEvents report it. messageAdded has no such
+ *   event, and is live from its first message on.
  * - `expired`: the subscription has ended with CURSOR_EXPIRED. The server no longer has the events after the cursor: reload
  *   the page and subscribe from its syncCursor.
  * - `signedOut`: the subscription has ended because its session was signed out, here or elsewhere.
@@ -58,7 +58,8 @@ export class Subscription {
   readonly #sink: ResumableSink;
   readonly #options: ResumableOptions;
   readonly #backoff: Backoff;
-  readonly #isRoomEvents: boolean;
+  /** Undefined for messageAdded. */
+  readonly #field: FieldThatCatchesUp | undefined;
   /** Every attempt sends this very object, so that a subscriber that reconnects by itself sends the current position. */
   readonly #variables: Record<string, unknown>;
   readonly #payload: Payload;
@@ -76,7 +77,7 @@ export class Subscription {
     this.#sink = sink;
     this.#options = options;
     this.#backoff = backoffOf(options);
-    this.#isRoomEvents = isRoomEvents(payload.query);
+    this.#field = findFieldThatCatchesUp(payload.query);
     this.#variables = { ...payload.variables };
     this.#payload = { ...payload, variables: this.#variables };
     const fault = faultOf(payload.query);
@@ -107,17 +108,18 @@ export class Subscription {
       this.#fail(new TypeError(missingCursor));
       return;
     }
-    const caughtUp = event.__typename === 'CaughtUp';
-    if (!caughtUp && this.#isRoomEvents && this.#status === 'connecting') this.#setStatus('lagging');
-    if (caughtUp || !this.#seen.has(cursor)) this.#deliver(cursor, result, caughtUp);
-    if (caughtUp || !this.#isRoomEvents) this.#setStatus('live');
+    const caughtUp = this.#field !== undefined && event.__typename === caughtUpOf[this.#field];
+    // CaughtUp has the cursor of the entry before it, and the events of viewerEvents share the cursor of their moment.
+    const isUnique = !caughtUp && this.#field !== 'viewerEvents';
+    if (!caughtUp && this.#field && this.#status === 'connecting') this.#setStatus('lagging');
+    if (!isUnique || !this.#seen.has(cursor)) this.#deliver(cursor, result);
+    if (isUnique) this.#remember(cursor);
+    if (caughtUp || !this.#field) this.#setStatus('live');
   }
 
-  #deliver(cursor: string, result: Result, caughtUp: boolean): void {
+  #deliver(cursor: string, result: Result): void {
     this.#failures = 0;
     this.#variables['after'] = cursor;
-    // CaughtUp has the cursor of the entry before it.
-    if (!caughtUp) this.#remember(cursor);
     this.#call(() => this.#sink.next(result));
   }
 

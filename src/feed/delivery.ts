@@ -33,17 +33,38 @@ export interface Sink<Result> {
   write(result: Result): void;
 }
 
-/** Turns deliveries into results. If it throws, they are not delivered. */
-export interface Operation<Result> {
+/** Turns events into results. If it throws, they are not delivered. `Shared` are the events whose results may be shared. */
+export interface Operation<Result, Event = Delivery, Shared = LogEntry> {
   /** The results for this subscriber alone, in order. */
-  execute(deliveries: readonly Delivery[]): Promise<readonly Result[]>;
+  execute(events: readonly Event[]): Promise<readonly Result[]>;
   /** For all subscribers with the same operation and variables. Undefined if no result can be shared. */
-  readonly shared: SharedOperation<Result> | undefined;
+  readonly shared: SharedOperation<Result, Shared> | undefined;
 }
 
-export interface SharedOperation<Result> {
+export interface SharedOperation<Result, Shared = LogEntry> {
   /** Subscribers with the same key have the same operation and variables. */
   readonly key: string;
-  /** The result of each entry, in order. Undefined for an entry whose result depends on the subscriber. */
-  execute(entries: readonly LogEntry[]): Promise<readonly (Result | undefined)[]>;
+  /** The result of each event, in order. Undefined for an event whose result depends on the subscriber. */
+  execute(events: readonly Shared[]): Promise<readonly (Result | undefined)[]>;
+}
+
+/** State that the subscribers of one source share. */
+export interface Sharer<Event, Shared extends Event> {
+  /** Whether the result of the event may be the same for all subscribers. */
+  mayShare(event: Event): event is Shared;
+  /** Returns what `create` returned for the first caller with this key. */
+  once<Value>(key: string, create: () => Value): Value;
+  /** The result of the first caller with this key for this event. */
+  share<Result>(event: Shared, key: string, execute: () => Promise<Result>): Promise<Result>;
+}
+
+/** What a subscription delivers: the log of a room, or the changes of an account. */
+export interface EventSource<Event extends { readonly type: string }, Shared extends Event> extends AsyncIterable<never> {
+  /** The cursor after the event that was delivered last. */
+  readonly cursor: string;
+  readonly fanOut: Sharer<Event, Shared>;
+  /** Writes the result of each event to the sink while it is ready. Resolves at the end of the source, or at once after `stop`. */
+  run<Result>(operation: Operation<Result, Event, Shared>, sink: Sink<Result>): Promise<void>;
+  /** Ends it at once. Idempotent. */
+  stop(): void;
 }

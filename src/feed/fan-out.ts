@@ -4,6 +4,7 @@
 import type { Clock } from '../clock.ts';
 import type { Position } from '../storage/cursor.ts';
 import type { LogEntry } from '../storage/room-log.ts';
+import type { Delivery, Sharer } from './delivery.ts';
 import { Group, type GroupOperation, type Member, type Tail } from './group.ts';
 
 /**
@@ -21,7 +22,7 @@ interface Shared {
   readonly results: Map<string, Promise<unknown>>;
 }
 
-export class FanOut {
+export class FanOut implements Sharer<Delivery, LogEntry> {
   readonly #room: Tail;
   readonly #clock: Clock;
   /** A Map, oldest first: an LRU cache would allocate its full size for each watched room. */
@@ -42,6 +43,10 @@ export class FanOut {
     const created = create();
     if (this.#operations.size < maxOperations) this.#operations.set(key, created);
     return created;
+  }
+
+  mayShare(delivery: Delivery): delivery is LogEntry {
+    return delivery.type !== 'CaughtUp';
   }
 
   /** Adds `member`, which is at the head, to the group with the same key. Its first member creates its operation. */

@@ -6,7 +6,7 @@ import { encodeCursor, type Position, samePosition } from '../storage/cursor.ts'
 import { endsRight, endsRoom } from '../storage/entry-types.ts';
 import { follows, type LogEntry } from '../storage/room-log.ts';
 import type { RoomHead } from '../storage/rooms.ts';
-import type { CaughtUp, Delivery, Operation, SharedOperation, Sink, Watch } from './delivery.ts';
+import type { CaughtUp, Delivery, EventSource, Operation, SharedOperation, Sink, Watch } from './delivery.ts';
 import type { FanOut } from './fan-out.ts';
 import { type Group, type Member, maxTogether } from './group.ts';
 import type { LiveRoom } from './live-room.ts';
@@ -25,7 +25,7 @@ interface Start {
   readonly page: readonly LogEntry[];
 }
 
-export class Feed implements AsyncIterable<never>, Member<unknown> {
+export class Feed implements EventSource<Delivery, LogEntry>, Member<unknown> {
   readonly #liveRooms: LiveRooms;
   readonly #room: LiveRoom;
   readonly #leave: () => void;

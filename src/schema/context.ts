@@ -4,6 +4,7 @@
 import type { Chat } from '../chat/chat.ts';
 import type { Identity, Viewer } from '../chat/identity.ts';
 import { unauthenticated } from '../errors.ts';
+import type { Accounts } from '../feed/accounts.ts';
 import type { LiveRooms } from '../feed/live-rooms.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { Log } from '../log.ts';
@@ -14,16 +15,18 @@ export interface Services {
   readonly storage: Storage;
   readonly chat: Chat;
   readonly liveRooms: LiveRooms;
+  readonly accounts: Accounts;
   readonly identity: Identity;
   readonly limits: Limits;
   readonly log: Log;
 }
 
 /** The services without the properties that a context adds for one client. */
-export const servicesOf = ({ storage, chat, liveRooms, identity, limits, log }: Services): Services => ({
+export const servicesOf = ({ storage, chat, liveRooms, accounts, identity, limits, log }: Services): Services => ({
   storage,
   chat,
   liveRooms,
+  accounts,
   identity,
   limits,
   log,

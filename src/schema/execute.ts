@@ -12,12 +12,13 @@ import {
   validateSubscriptionArgs,
 } from 'graphql';
 import { unavailable } from '../errors.ts';
+import { Account } from '../feed/account.ts';
 import { Feed } from '../feed/feed.ts';
 import { largeBytes, maxAnswerBytes, measure, tooLargeMessage } from './answer-size.ts';
 import type { Context } from './context.ts';
 import { type Cost, costOf } from './cost.ts';
 import { maskErrors, requestErrors, toClientError } from './error-code.ts';
-import { Subscription } from './subscription.ts';
+import { type ResultSource, Subscription } from './subscription.ts';
 import { nullVariableErrors, variableCountErrors, withDeclaredVariables } from './variables.ts';
 
 /** Executes a query or mutation. */
@@ -67,15 +68,15 @@ function answerOf(result: ExecutionResult, bytes: number, isMutation: boolean, {
 const nodeIsFull = 'Too many answers wait for their clients to read them.';
 
 /** Opens a subscription. */
-export async function subscribeOperation(args: ExecutionArgs): Promise<Subscription | ExecutionResult> {
+export async function subscribeOperation(args: ExecutionArgs): Promise<ResultSource | ExecutionResult> {
   const { log } = args.contextValue as Context;
   const valid = validateArgs(args, validateSubscriptionArgs);
   const errors = 'schema' in valid ? requestFaults(valid).errors : valid;
   if (!('schema' in valid) || errors.length > 0) return { errors: requestErrors(errors) };
   const source: unknown = await createSourceEventStream(valid);
-  if (!(source instanceof Feed)) return maskErrors(source as ExecutionResult, log);
+  if (!(source instanceof Feed || source instanceof Account)) return maskErrors(source as ExecutionResult, log);
   try {
-    return new Subscription(valid, source);
+    return source instanceof Feed ? new Subscription(valid, source) : new Subscription(valid, source);
   } catch (error) {
     source.stop();
     throw error;

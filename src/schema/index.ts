@@ -16,6 +16,7 @@ import './room-list.ts';
 import './room-subscriptions.ts';
 import './session.ts';
 import './user.ts';
+import './viewer-event.ts';
 
 export const schema = builder.toSchema();
 

@@ -5,12 +5,12 @@ import { notFound } from '../errors.ts';
 import { encodeCursor } from '../storage/cursor.ts';
 import { findRoomsWithReceipts } from '../storage/rooms.ts';
 import type { MembershipRow } from '../storage/tables.ts';
-import { findUnreadCounts } from '../storage/unread.ts';
+import { type CountedRoom, findUnreadCounts } from '../storage/unread.ts';
 import { builder } from './builder.ts';
 import { type Context, requireChanger, requireViewer } from './context.ts';
 import { idOf } from './input.ts';
 import { loaderOf, readsOf } from './loaders.ts';
-import { Membership, Room, roomOf, User } from './node.ts';
+import { Membership, Room, type RoomShape, roomOf, User } from './node.ts';
 import { dependsOnViewer } from './sharing.ts';
 
 export const RoomRole = builder.enumType('RoomRole', {
@@ -37,16 +37,28 @@ export const NotificationLevel = builder.enumType('NotificationLevel', {
 
 const isMember = ({ userId }: MembershipRow, { viewer }: Context) => viewer?.userId === userId;
 
-/** Resolves a field that only the member sees. */
-const toMember =
-  <Value>(read: (membership: MembershipRow) => Value) =>
-  (membership: MembershipRow, _args: object, context: Context): Value | null =>
-    isMember(membership, context) ? read(membership) : null;
-
-const unreadCounts = loaderOf(
+const counted = loaderOf(
   (roomIds, context) => findUnreadCounts(readsOf(context), requireViewer(context), roomIds),
   ({ roomId }) => roomId,
 );
+
+/**
+ * Resolves a field that only the member sees. All of these, and the room of the membership, are of the snapshot in which the
+ * unread messages were counted: a client counts on from the revision of that room and from that marker. Null if the membership
+ * has ended since.
+ */
+const toMember =
+  <Value>(read: (counted: CountedRoom) => Value) =>
+  async (membership: MembershipRow, _args: object, context: Context): Promise<Value | null> => {
+    const state = isMember(membership, context) ? await counted(context).load(membership.roomId) : null;
+    return state && read(state);
+  };
+
+/** For its member, the room as its unread messages were counted. */
+async function countedRoomOf(membership: MembershipRow, _args: object, context: Context): Promise<RoomShape> {
+  const state = isMember(membership, context) ? await counted(context).load(membership.roomId) : null;
+  return state ? { ...state.room, visible: true } : roomOf(context, membership.roomId);
+}
 
 /** Those of the rooms in which receipts are shared. Whoever reads a membership of the room may know it. */
 const receiptRooms = loaderOf(
@@ -64,9 +76,10 @@ Membership.implement({
   fields: (t) => ({
     room: t.field({
       type: Room,
-      description: 'The room.',
+      description:
+        'The room. For its member it is of one snapshot with unreadCount and the read marker: revision and talkCount are those that were counted.',
       extensions: dependsOnViewer,
-      resolve: ({ roomId }, _args, context) => roomOf(context, roomId),
+      resolve: countedRoomOf,
     }),
     user: t.field({
       type: User,
@@ -83,35 +96,34 @@ Membership.implement({
       nullable: true,
       description: 'Number of the newest message that the member has read. 0: none. Null for other viewers.',
       extensions: dependsOnViewer,
-      resolve: toMember(({ readNumber }) => readNumber),
+      resolve: toMember(({ membership }) => membership.readNumber),
     }),
     readTalkCount: t.int({
       nullable: true,
       description: 'Room.talkCount as it was at readThrough. Null for other viewers.',
       extensions: dependsOnViewer,
-      resolve: toMember(({ readTalk }) => readTalk),
+      resolve: toMember(({ membership }) => membership.readTalk),
     }),
     readCursor: t.string({
       nullable: true,
       description:
         'The read marker as a cursor: after it comes what is unread. Serves as after and before in Room.messages, where CURSOR_EXPIRED means that retention removed its position: everything that is kept is unread. Null for other viewers.',
       extensions: dependsOnViewer,
-      resolve: toMember(({ roomId, readSeq, readTag }) => encodeCursor(roomId, { seq: readSeq, tag: readTag })),
+      resolve: toMember(({ roomId, membership: { readSeq, readTag } }) => encodeCursor(roomId, { seq: readSeq, tag: readTag })),
     }),
     readVersion: t.int({
       nullable: true,
       description:
         'Increases whenever the marker is moved back (markRoomUnread). Pass it to markRoomRead, so that a read that was under way does not undo it. Null for other viewers.',
       extensions: dependsOnViewer,
-      resolve: toMember(({ readVersion }) => readVersion),
+      resolve: toMember(({ membership }) => membership.readVersion),
     }),
     unreadCount: t.int({
       nullable: true,
       description:
         'Unread TALK messages of others that are not deleted. Exact up to 100; above that, the viewer’s own messages after the marker are counted too. Null for other viewers. Depends on the viewer.',
       extensions: dependsOnViewer,
-      resolve: async (membership, _args, context) =>
-        isMember(membership, context) ? ((await unreadCounts(context).load(membership.roomId))?.count ?? null) : null,
+      resolve: toMember(({ count }) => count),
     }),
     seenThrough: t.int({
       nullable: true,
@@ -124,14 +136,14 @@ Membership.implement({
       nullable: true,
       description: 'What the viewer wants to be notified of. Null for other viewers.',
       extensions: dependsOnViewer,
-      resolve: toMember(({ notificationLevel }) => notificationLevel),
+      resolve: toMember(({ membership }) => membership.notificationLevel),
     }),
     mutedUntil: t.field({
       type: 'DateTime',
       nullable: true,
       description: 'Notifications and totals leave the room out until then. Null, or in the past: not muted. Null for other viewers.',
       extensions: dependsOnViewer,
-      resolve: toMember(({ mutedUntil }) => mutedUntil),
+      resolve: toMember(({ membership }) => membership.mutedUntil),
     }),
   }),
 });

@@ -20,7 +20,11 @@ export const User = builder.loadableNodeRef<UserRow>('User', {
 });
 
 /** A room, and whether the viewer may read it. If they may not, only its id and kind are shown. */
-export type RoomShape = RoomRow & { readonly visible: boolean };
+export type RoomShape = RoomRow & {
+  readonly visible: boolean;
+  /** In events of account streams. They are delivered only to those who are members after everything in them was read. */
+  readonly isForMembers?: true;
+};
 
 export const Room = builder.loadableNodeRef<RoomShape>('Room', {
   id,

@@ -82,14 +82,21 @@ Room.implement({
       nullable: true,
       description: 'The membership of the viewer. Null when the viewer is not a member.',
       extensions: dependsOnViewer,
-      resolve: (room, _args, context) => (room.visible ? viewerMemberships(context).load(room.id) : null),
+      resolve: async (room, _args, context) => {
+        if (!room.visible) return null;
+        if (!room.isForMembers) return viewerMemberships(context).load(room.id);
+        return (await context.storage.rows.standing(requireViewer(context), room.id))?.membership ?? null;
+      },
     }),
     lastMessage: t.field({
       type: Message,
       nullable: true,
       complexity: costOfText(limits.body),
       description: 'The newest TALK message that is not deleted.',
-      resolve: (room, _args, context) => (room.visible ? lastMessages(context).load(room.id) : null),
+      resolve: async (room, _args, context) => {
+        if (!room.visible) return null;
+        return (room.isForMembers ? await context.storage.rows.lastMessage(room.id) : await lastMessages(context).load(room.id)) ?? null;
+      },
     }),
     members: t.field({
       type: MembershipConnection,

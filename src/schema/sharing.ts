@@ -124,7 +124,7 @@ function viewersOwnOf(document: DocumentNode, schema: GraphQLSchema): ReadonlySe
 }
 
 const isEvent = (type: GraphQLCompositeType | undefined | null): type is GraphQLObjectType =>
-  isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'RoomEvent');
+  isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'RoomEvent' || name === 'ViewerEvent');
 
 const neverEnded = new AbortController().signal;
 

@@ -3,9 +3,7 @@
 
 import { type ExecutionResult, executeSubscriptionEvent, type ValidatedSubscriptionArgs } from 'graphql';
 import { badInput, isFinal } from '../errors.ts';
-import type { Delivery, Operation, SharedOperation, Sink } from '../feed/delivery.ts';
-import type { Feed } from '../feed/feed.ts';
-import type { LogEntry } from '../storage/room-log.ts';
+import type { EventSource, Operation, SharedOperation, Sharer, Sink } from '../feed/delivery.ts';
 import { isTooLarge, tooLargeMessage } from './answer-size.ts';
 import { type Context, type Services, servicesOf } from './context.ts';
 import { causeOf, maskErrors, toClientError } from './error-code.ts';
@@ -23,79 +21,90 @@ export interface ResultSource {
 
 export const isResultSource = (result: ResultSource | ExecutionResult): result is ResultSource => 'run' in result;
 
+interface Event {
+  readonly type: string;
+}
+
 /** Keeps little: there may be a hundred thousand of them. */
-export class Subscription implements ResultSource, Operation<ExecutionResult> {
-  readonly #feed: Feed;
+export class Subscription<Of extends Event, Shared extends Of> implements ResultSource, Operation<ExecutionResult, Of, Shared> {
+  readonly #source: EventSource<Of, Shared>;
   readonly #args: ValidatedSubscriptionArgs;
   readonly #context: Context;
-  readonly shared: SharedExecution | undefined;
+  readonly shared: SharedExecution<Of, Shared> | undefined;
 
-  constructor(args: ValidatedSubscriptionArgs, feed: Feed) {
-    this.#feed = feed;
+  constructor(args: ValidatedSubscriptionArgs, source: EventSource<Of, Shared>) {
+    this.#source = source;
     this.#context = args.contextValue as Context;
     const sharing = sharingOf(args);
     // All subscribers with the same key use one shared execution. It keeps no reference to the context of the first one.
-    this.shared = sharing && feed.fanOut.once(sharing.key, () => new SharedExecution(args, feed, sharing));
+    this.shared = sharing && source.fanOut.once(sharing.key, () => new SharedExecution(args, source.fanOut, sharing));
     this.#args = this.shared?.args ?? args;
   }
 
   get cursor(): string {
-    return this.#feed.cursor;
+    return this.#source.cursor;
   }
 
   run(sink: Sink<ExecutionResult>): Promise<void> {
-    return this.#feed.run(this, sink).catch((error: unknown) => {
+    return this.#source.run(this, sink).catch((error: unknown) => {
       throw toClientError(error, this.#context.log);
     });
   }
 
   stop(): void {
-    this.#feed.stop();
+    this.#source.stop();
   }
 
-  /** Called by the feed. */
-  async execute(deliveries: readonly Delivery[]): Promise<readonly ExecutionResult[]> {
-    const results = this.shared ? await this.shared.execute(deliveries) : [];
-    // One context for all deliveries, so that their rows are loaded together.
+  /** Called by the source. */
+  async execute(events: readonly Of[]): Promise<readonly ExecutionResult[]> {
+    const results = this.shared ? await this.shared.execute(events) : [];
+    // One context for all events, so that their rows are loaded together.
     let context: Context | undefined;
     return Promise.all(
-      deliveries.map((delivery, index) => {
+      events.map((event, index) => {
         context ??= results[index] ? undefined : forFeeds(this.#context);
-        return results[index] ?? executeEvent(this.#args, delivery, context as Context);
+        return results[index] ?? executeEvent(this.#args, event, context as Context);
       }),
     );
   }
 }
 
 /** The execution for all subscribers with the same key. */
-class SharedExecution implements SharedOperation<ExecutionResult> {
+class SharedExecution<Of extends Event, Shared extends Of> implements SharedOperation<ExecutionResult, Of> {
   readonly key: string;
   /** The arguments of every subscriber with the same key, except for their contexts and for where they start. */
   readonly args: ValidatedSubscriptionArgs;
-  readonly #feed: Pick<Feed, 'fanOut'>;
+  readonly #sharer: Sharer<Of, Shared>;
   readonly #services: Services;
   readonly #covers: Sharing['covers'];
 
-  constructor(args: ValidatedSubscriptionArgs, { fanOut }: Feed, { key, covers }: Sharing) {
+  constructor(args: ValidatedSubscriptionArgs, sharer: Sharer<Of, Shared>, { key, covers }: Sharing) {
     this.key = key;
     this.args = { ...args, contextValue: undefined };
-    this.#feed = { fanOut };
+    this.#sharer = sharer;
     this.#services = forFeeds(servicesOf(args.contextValue as Context));
     this.#covers = covers;
   }
 
-  execute(deliveries: readonly Delivery[]): Promise<readonly (ExecutionResult | undefined)[]> {
-    // One context for all entries, so that their rows are loaded together.
+  execute(events: readonly Of[]): Promise<readonly (ExecutionResult | undefined)[]> {
+    // One context for all events, so that their rows are loaded together.
     let shared: ReturnType<typeof sharedContext> | undefined;
-    const execute = async (entry: LogEntry) => {
+    const execute = async (event: Shared) => {
       shared ??= sharedContext(this.#services);
-      const result = await executeEvent(this.args, entry, shared.context);
-      return shared.viewerSeen() ? undefined : result;
+      const { context, viewerSeen } = shared;
+      try {
+        const result = await executeEvent(this.args, event, context);
+        return viewerSeen() ? undefined : result;
+      } catch (error) {
+        // What needs a viewer fails without one.
+        if (viewerSeen()) return undefined;
+        throw error;
+      }
     };
     return Promise.all(
-      deliveries.map((delivery) => {
-        if (delivery.type === 'CaughtUp' || !this.#covers(delivery.type)) return undefined;
-        return this.#feed.fanOut.share(delivery, this.key, () => execute(delivery));
+      events.map((event) => {
+        if (!this.#sharer.mayShare(event) || !this.#covers(event.type)) return undefined;
+        return this.#sharer.share(event, this.key, () => execute(event));
       }),
     );
   }
@@ -105,15 +114,14 @@ class SharedExecution implements SharedOperation<ExecutionResult> {
  * Executes the operation for one event. Throws if any field failed with an error that is not final, or if errors left no
  * data: writing such a result would move the subscriber past the event. Throws BAD_USER_INPUT if the result is too large.
  */
-async function executeEvent(args: ValidatedSubscriptionArgs, event: Delivery, contextValue: Context): Promise<ExecutionResult> {
+async function executeEvent(args: ValidatedSubscriptionArgs, event: Event, contextValue: Context): Promise<ExecutionResult> {
   const result = await executeSubscriptionEvent({ ...args, rootValue: event, contextValue });
   const causes = result.errors?.map(causeOf) ?? [];
   const passing = causes.find((cause) => !isFinal(cause));
   if (passing) throw passing;
   if (causes.length > 0 && isEmpty(result)) throw causes[0];
-  const masked = maskErrors(result, contextValue.log);
-  if (isTooLarge(masked)) throw badInput(`${tooLargeMessage} The subscription ends before this event.`);
-  return masked;
+  if (isTooLarge(result)) throw badInput(`${tooLargeMessage} The subscription ends before this event.`);
+  return maskErrors(result, contextValue.log);
 }
 
 const isEmpty = ({ data }: ExecutionResult) => data == null || Object.values(data).includes(null);

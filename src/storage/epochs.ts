@@ -12,15 +12,23 @@ export interface Epoch {
 
 /**
  * The statement that begins the epoch of this start of the database, unless another connection has. It runs before a connection
- * writes anything: a standby that was promoted, or a copy of the folder, has another start. `isPooled`: behind a pooler, writes
- * may come first, so that nothing is known to be kept.
+ * writes anything: a standby that was promoted, or a copy of the folder, has another start, and a restored dump is at another
+ * place, of which nothing is known to be kept. `isPooled`: behind a pooler, writes may come first, so nothing is known either.
  */
-export const beginEpochText = (schema: string, isPooled: boolean): string => `
-  insert into "${schema.replaceAll('"', '""')}".epochs (started_at, tag, first_xid)
-  select pg_postmaster_start_time(), replace(gen_random_uuid()::text, '-', ''),
-    ${isPooled ? `'0'::xid8` : 'pg_snapshot_xmin(pg_current_snapshot())'}
-  where not exists (select from "${schema.replaceAll('"', '""')}".epochs where started_at = pg_postmaster_start_time())
-  on conflict (started_at) do nothing`;
+export function beginEpochText(schema: string, isPooled: boolean): string {
+  const epochs = `"${schema.replaceAll('"', '""')}".epochs`;
+  return `
+    insert into ${epochs} (started_at, place, tag, first_xid)
+    select now.started_at, now.place, replace(gen_random_uuid()::text, '-', ''),
+      case when ${!isPooled} and exists (select from ${epochs} where epochs.place = now.place)
+        then pg_snapshot_xmin(pg_current_snapshot()) else '0'::xid8 end
+    from (
+      select pg_postmaster_start_time() as started_at,
+        (select oid from pg_database where datname = current_database()) || '/' || '${epochs.replaceAll("'", "''")}'::regclass::oid as place
+    ) as now
+    where not exists (select from ${epochs} where epochs.started_at = now.started_at and epochs.place = now.place)
+    on conflict (started_at, place) do nothing`;
+}
 
 /** All epochs, the first one first. */
 export async function readEpochs(db: Db): Promise<readonly Epoch[]> {

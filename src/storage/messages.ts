@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { noSuchRoom } from '../errors.ts';
+import { noteUnreadSender } from './changes.ts';
 import { decodeCursor, encodeCursor, expiredCursor, type Position } from './cursor.ts';
 import { DatabaseFailure } from './failure.ts';
 import { newId } from './id.ts';
@@ -49,6 +50,7 @@ export async function changeMessage(
     isDeletion ? { lastDeletedNumber: Math.max(room.row.lastDeletedNumber, row.number) } : {},
     position,
   );
+  if (isDeletion) await noteUnreadSender(room.trx, row);
   return row;
 }
 
@@ -81,7 +83,16 @@ export async function findReadableMessages(db: Db, viewerId: string, ids: readon
 
 /** For each room that the viewer may read: its newest TALK message that is not deleted, if there is one. */
 export async function findLastMessages(db: Db, viewerId: string, roomIds: readonly string[]): Promise<MessageRow[]> {
-  return db
+  return lastMessages(db, roomIds).where(mayRead(viewerId)).execute();
+}
+
+/** The same for all members of the rooms. The caller shows the messages only to members. */
+export async function findLastMessagesForMembers(db: Db, roomIds: readonly string[]): Promise<MessageRow[]> {
+  return lastMessages(db, roomIds).where('rooms.deletedAt', 'is', null).execute();
+}
+
+const lastMessages = (db: Db, roomIds: readonly string[]) =>
+  db
     .selectFrom('rooms')
     .innerJoinLateral(
       (eb) =>
@@ -98,10 +109,7 @@ export async function findLastMessages(db: Db, viewerId: string, roomIds: readon
       (join) => join.onTrue(),
     )
     .where('rooms.id', 'in', roomIds)
-    .where(mayRead(viewerId))
-    .select(qualified('message', messageColumns))
-    .execute();
-}
+    .select(qualified('message', messageColumns));
 
 export interface MessagePage extends Page<MessageRow> {
   /** The room's head, from the same snapshot as the rows. */

@@ -2,7 +2,7 @@
 
 import { type BatchLoader, loaderOf } from './batch-loader.ts';
 import { findStandings, type Standing } from './members.ts';
-import { findMessages } from './messages.ts';
+import { findLastMessagesForMembers, findMessages } from './messages.ts';
 import type { RoomView } from './rooms.ts';
 import type { Db, MessageRow, UserRow } from './tables.ts';
 import { findUsers } from './users.ts';
@@ -15,14 +15,16 @@ export class Rows {
   readonly #users: Loader<UserRow>;
   readonly #messages: Loader<MessageRow>;
   readonly #standings: Loader<Standing>;
+  readonly #lastMessages: Loader<MessageRow>;
 
   constructor(db: Db) {
-    this.#users = loaderOf(rowsPerQuery, distinct(byId((ids) => findUsers(db, ids))));
-    this.#messages = loaderOf(rowsPerQuery, distinct(byId((ids) => findMessages(db, ids))));
+    this.#users = loaderOf(rowsPerQuery, distinct(byKey((ids) => findUsers(db, ids), idOf)));
+    this.#messages = loaderOf(rowsPerQuery, distinct(byKey((ids) => findMessages(db, ids), idOf)));
     this.#standings = loaderOf(
       rowsPerQuery,
       distinct((keys) => findStandings(db, keys.map(toView))),
     );
+    this.#lastMessages = loaderOf(rowsPerQuery, distinct(byKey((ids) => findLastMessagesForMembers(db, ids), roomIdOf)));
   }
 
   /** The users with these ids that exist. */
@@ -39,7 +41,15 @@ export class Rows {
   standing(viewerId: string, roomId: string): Promise<Standing | undefined> {
     return this.#standings.load(`${viewerId} ${roomId}`);
   }
+
+  /** The newest TALK message of a room that is not deleted. The caller shows it only to members. */
+  lastMessage(roomId: string): Promise<MessageRow | undefined> {
+    return this.#lastMessages.load(roomId);
+  }
 }
+
+const idOf = ({ id }: { readonly id: string }) => id;
+const roomIdOf = ({ roomId }: MessageRow) => roomId;
 
 /** The opposite of the key in `standing`. Ids contain no space. */
 function toView(key: string): RoomView {
@@ -59,12 +69,12 @@ const distinct =
     return keys.map((key) => found.get(key));
   };
 
-/** Puts the rows that a query found in the order of their ids. */
-const byId =
-  <Row extends { readonly id: string }>(find: (ids: readonly string[]) => Promise<Row[]>) =>
-  async (ids: readonly string[]): Promise<(Row | undefined)[]> => {
-    const found = new Map((await find(ids)).map((row) => [row.id, row]));
-    return ids.map((id) => found.get(id));
+/** Puts the rows that a query found in the order of their keys. */
+const byKey =
+  <Row>(find: (keys: readonly string[]) => Promise<Row[]>, keyOf: (row: Row) => string) =>
+  async (keys: readonly string[]): Promise<(Row | undefined)[]> => {
+    const found = new Map((await find(keys)).map((row) => [keyOf(row), row]));
+    return keys.map((key) => found.get(key));
   };
 
 const loadAll = async <Row>(loader: Loader<Row>, ids: readonly string[]): Promise<Row[]> =>

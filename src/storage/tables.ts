@@ -233,7 +233,7 @@ export interface RevocationTable {
   writtenBy: Generated<string>;
 }
 
-/** What changed lately: a room, a membership (with `userId`), or the sessions of a subject. */
+/** What changed lately: a room, a membership (with both ids), a user, or the sessions of a subject. */
 export interface ChangeTable {
   xid: Generated<string>;
   slot: Generated<number>;
@@ -257,6 +257,8 @@ export interface DepartureTable {
 export interface EpochTable {
   id: Generated<number>;
   startedAt: Instant;
+  /** The database and the table, which differ in a restored dump. */
+  place: string;
   tag: string;
   firstXid: string;
 }

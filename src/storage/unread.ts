@@ -3,7 +3,7 @@
 
 import { sql } from 'kysely';
 import { statement } from './statement.ts';
-import { type Db, now, table } from './tables.ts';
+import { type Db, type MembershipRow, membershipColumns, now, type RoomRow, roomColumns, selection, table } from './tables.ts';
 
 /** Up to this number, counts are exact. Above it, own messages after the marker are counted too, because looking for them would take long. */
 const exactThrough = 100;
@@ -34,13 +34,16 @@ const unread = sql`
   ) as own
   cross join lateral (select greatest(base.talk - deleted.count - own.count, 0)::int as count) as unread`;
 
+/** The columns of a room that its unread messages are counted from. */
+const countColumns = ['id', 'talkCount', 'lastDeletedNumber', 'floorSeq', 'floorNumber', 'floorTalkCount'] as const;
+
 /**
  * The memberships of a user, with their rooms and `unread.count`. Rooms are looked up one by one, because for 1,000 of them the
  * planner would scan the whole table.
  */
-const ofUser = (userId: unknown) => sql`
+const ofUser = (userId: unknown, columns: readonly string[] = countColumns) => sql`
   ${table('memberships')} cross join lateral (
-    select id, talk_count, last_deleted_number, floor_seq, floor_number, floor_talk_count from ${table('rooms')}
+    select ${selection('rooms', columns)} from ${table('rooms')}
     where id = memberships.room_id and deleted_at is null limit 1
   ) as rooms ${unread}
   where memberships.user_id = ${userId}`;
@@ -57,13 +60,33 @@ export interface UnreadCount {
   readonly count: number;
 }
 
-const counts = statement<UnreadCount, [userId: string, roomIds: readonly string[]]>(
-  (userId, roomIds) =>
-    sql`select memberships.room_id, unread.count from ${ofUser(userId)} and memberships.room_id = any(${roomIds}::text[])`,
+/** With the membership and the room that the messages were counted in, all of one snapshot. A client counts on from it. */
+export interface CountedRoom extends UnreadCount {
+  readonly membership: MembershipRow;
+  readonly room: RoomRow;
+}
+
+/** Columns of tables that have columns of the same name, under names of their own. */
+const renamed = (alias: string, names: readonly string[]) =>
+  sql.join(names.map((name) => sql`${sql.ref(`${alias}.${name}`)} as ${sql.ref(renamedTo(alias, name))}`));
+const renamedTo = (alias: string, name: string) => `${alias}${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+const rowOf = <Row>(row: Record<string, unknown>, alias: string, names: readonly string[]): Row =>
+  Object.fromEntries(names.map((name) => [name, row[renamedTo(alias, name)]])) as Row;
+
+const counts = statement<Record<string, unknown> & { count: number }, [userId: string, roomIds: readonly string[]]>(
+  (userId, roomIds) => sql`
+    select unread.count, ${renamed('memberships', membershipColumns)}, ${renamed('rooms', roomColumns)}
+    from ${ofUser(userId, roomColumns)} and memberships.room_id = any(${roomIds}::text[])`,
 );
 
 /** The unread messages of a user in those of the rooms of which they are a member. */
-export const findUnreadCounts = (db: Db, userId: string, roomIds: readonly string[]): Promise<UnreadCount[]> => counts(db, userId, roomIds);
+export async function findUnreadCounts(db: Db, userId: string, roomIds: readonly string[]): Promise<CountedRoom[]> {
+  const rows = await counts(db, userId, roomIds);
+  return rows.map((row) => {
+    const room = rowOf<RoomRow>(row, 'rooms', roomColumns);
+    return { roomId: room.id, count: row.count, membership: rowOf<MembershipRow>(row, 'memberships', membershipColumns), room };
+  });
+}
 
 export interface UnreadTotals {
   /** Rooms with unread messages. */

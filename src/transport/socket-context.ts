@@ -4,6 +4,7 @@
 import type { Chat } from '../chat/chat.ts';
 import type { Identity, Viewer } from '../chat/identity.ts';
 import { forbidden } from '../errors.ts';
+import type { Accounts } from '../feed/accounts.ts';
 import type { LiveRooms } from '../feed/live-rooms.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { Log } from '../log.ts';
@@ -17,6 +18,7 @@ export class SocketContext implements Context {
   readonly storage: Storage;
   readonly chat: Chat;
   readonly liveRooms: LiveRooms;
+  readonly accounts: Accounts;
   readonly identity: Identity;
   readonly limits: Limits;
   readonly log: Log;
@@ -30,6 +32,7 @@ export class SocketContext implements Context {
     this.storage = services.storage;
     this.chat = services.chat;
     this.liveRooms = services.liveRooms;
+    this.accounts = services.accounts;
     this.identity = services.identity;
     this.limits = services.limits;
     this.log = services.log;

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { sql } from 'kysely';
+import { ChangeStream } from '../../src/bus/change-stream.ts';
 import { Revocations } from '../../src/chat/revocations.ts';
 import { everyRevocation, readRevocations, type Session } from '../../src/storage/revocations.ts';
 import { FickleBus } from '../support/fickle-bus.ts';
@@ -20,7 +21,8 @@ for (const name of storages) {
     const { db } = opened;
     await using bus = new FickleBus();
     const clock = new ManualClock();
-    using known = await Revocations.open(db, bus, silentLog, clock);
+    using changes = await ChangeStream.open(db, bus, silentLog, clock);
+    using known = await Revocations.open(db, changes, bus, silentLog, clock);
     for (const [healthy, withinMs] of [
       [true, 5000],
       [false, 1000],
@@ -40,7 +42,8 @@ for (const name of storages) {
     const { db } = opened;
     await using bus = new FickleBus();
     const clock = new ManualClock();
-    using known = await Revocations.open(db, bus, silentLog, clock);
+    using changes = await ChangeStream.open(db, bus, silentLog, clock);
+    using known = await Revocations.open(db, changes, bus, silentLog, clock);
     await known.revoke(session('kept'), later);
     await known.revoke(session('expired'), new Date(Date.now() - 3_700_000));
     await known.revokeOthers({ session: session('mine'), keptSessionId: 'mine', aheadSeconds: 0, expiresAt: null });
@@ -56,7 +59,9 @@ for (const name of storages) {
 it('of all other sessions end those that were issued up to then, except the one that is kept last', async () => {
   await using opened = await openTestStorage('PostgreSQL');
   await using bus = new FickleBus();
-  using known = await Revocations.open(opened.db, bus, silentLog, new ManualClock());
+  const clock = new ManualClock();
+  using changes = await ChangeStream.open(opened.db, bus, silentLog, clock);
+  using known = await Revocations.open(opened.db, changes, bus, silentLog, clock);
   const nowSeconds = Date.now() / 1000;
   const keep = (id: string, keptSessionId: string) =>
     known.revokeOthers({ session: session(id), keptSessionId, aheadSeconds: 0, expiresAt: null });

@@ -7,13 +7,22 @@ import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { ApolloClient } from '@apollo/client/core/index.js';
 import type { Client } from '@urql/core';
+import { type Resumable, resumable } from '../../src/client/resumable.ts';
 import type { ResumableSink } from '../../src/client/subscription.ts';
+import type { ViewerList } from '../../src/client/viewer-list.ts';
+import type { ViewerRoomLike } from '../../src/client/viewer-room.ts';
 import * as gql from '../gql/graphql.ts';
 import { until } from '../support/process.ts';
 import { Guest, type Server, startServer } from '../support/server.ts';
 
 const root = join(import.meta.dirname, '../..');
 const snippets = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/With \*\*(.+?)\*\*.*?:\n\n```js\n(.*?)```/gs)];
+
+type WatchRooms = (
+  query: (document: string) => Promise<unknown>,
+  live: Resumable,
+  show: (list: ViewerList<ViewerRoomLike & { name: string }>) => void,
+) => Promise<() => void>;
 
 describe('the README snippet', () => {
   let server: Server;
@@ -32,9 +41,9 @@ describe('the README snippet', () => {
     await server[Symbol.asyncDispose]();
   });
 
-  const load = async (library: string) => {
+  const load = async (library: string, maxLines = 12) => {
     const snippet = snippets.find(([, name]) => name === library)?.[2] as string;
-    assert.ok(snippet.trim().split('\n').length <= 12, 'the snippet has at most 12 lines');
+    assert.ok(snippet.trim().split('\n').length <= maxLines, `the snippet has at most ${maxLines} lines`);
     const file = join(folder, `${library.replaceAll(/\W/g, '-')}.mjs`);
     writeFileSync(file, snippet);
     return import(pathToFileURL(file).href);
@@ -81,6 +90,31 @@ describe('the README snippet', () => {
     await assertSeen(roomId, seen);
     watching.unsubscribe();
     client.stop();
+  });
+
+  it('for a list of rooms keeps the unread counts current across a restart', async () => {
+    const { watchRooms } = (await load('a list of rooms', 24)) as { watchRooms: WatchRooms };
+    const { roomId } = await open();
+    const bob = await Guest.signIn(server.url, 'Bob');
+    await bob.must(`mutation { joinRoom(input: { roomId: "${roomId}" }) { membership { id } } }`);
+    let list: ViewerList<ViewerRoomLike & { name: string }> | undefined;
+    const client = ada.connect();
+    const stop = await watchRooms(
+      (document) => ada.must(document),
+      resumable(client),
+      (now) => {
+        list = now;
+      },
+    );
+    const unread = () => list?.rooms.find(({ id }) => id === roomId)?.viewerMembership?.unreadCount;
+    await bob.send(roomId, 'Hello');
+    await until('it is counted', () => unread() === 1);
+    await server.restart();
+    await bob.send(roomId, 'Hello again');
+    await until('it is counted after the restart', () => unread() === 2);
+    assert.deepEqual(list?.unread, { rooms: 1, messages: 2 });
+    stop();
+    await client.dispose();
   });
 
   it('for urql queries and watches a room across a restart', async () => {

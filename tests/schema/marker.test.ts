@@ -49,6 +49,31 @@ for (const storage of storages) {
     const refusal = async (guest: Guest, roomId: string, upTo: string) => guest.refusal(markRoomRead, { input: { roomId, upTo } });
     const settled = () => server.app.senderMarkers.flush();
 
+    it('are of one snapshot with the room in which they were counted, while others send and the marker moves', async () => {
+      const { roomId, sent } = await room(1);
+      const document = `query ($id: ID!) { room(id: $id) {
+        viewerMembership { unreadCount readThrough readTalkCount room { revision talkCount lastMessage { number } } } } }`;
+      let isOver = false;
+      const send = async () => {
+        for (let upTo = sent[0]?.cursor; !isOver; ) {
+          for (const _ of range(1, 3)) upTo = (await ada.send(roomId, 'more')).message.cursor;
+          await read(bob, roomId, upTo as string);
+        }
+      };
+      const sending = Promise.all([send(), send(), send()]);
+      const states: string[] = [];
+      for (const _ of range(1, 60)) {
+        const { unreadCount, readTalkCount, room: counted } = (await must(bob, document, { id: roomId })).room.viewerMembership;
+        states.push(`${unreadCount} ${counted.talkCount - readTalkCount}`);
+      }
+      isOver = true;
+      await sending;
+      assert.deepEqual(
+        states.filter((state) => new Set(state.split(' ')).size > 1),
+        [],
+      );
+    });
+
     it('start at the head for a new member, and count what comes after', async () => {
       const { roomId, sent } = await room(3);
       await must(eve, 'mutation ($id: ID!) { joinRoom(input: { roomId: $id }) { membership { id } } }', { id: roomId });

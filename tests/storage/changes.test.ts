@@ -8,7 +8,8 @@ import { joinRoom, leaveRoom, removeMember } from '../../src/chat/members.ts';
 import { deleteMessage, sendMessage } from '../../src/chat/messages.ts';
 import { updateRoom } from '../../src/chat/rooms.ts';
 import { readChanges } from '../../src/storage/changes.ts';
-import type { Moment } from '../../src/storage/cursor.ts';
+import { endOf, type Moment, underWayIn } from '../../src/storage/cursor.ts';
+import { lockRoom } from '../../src/storage/locked-room.ts';
 import type { Db } from '../../src/storage/tables.ts';
 import { createGuest } from '../../src/storage/users.ts';
 import { storages } from '../support/server.ts';
@@ -63,6 +64,50 @@ for (const storage of storages) {
       });
       await joinRoom(chat, ada.id, roomId);
       assert.equal(await db.selectFrom('departures').select('userId').where('userId', '=', ada.id).executeTakeFirst(), undefined);
+    });
+
+    it('misses nothing of a transaction that commits after later ones', {
+      skip: storage === 'PGlite' && 'it has one connection',
+    }, async () => {
+      const [early, late] = [await createOwnedRoom(chat), await createOwnedRoom(chat)];
+      const written = Promise.withResolvers<void>();
+      const release = Promise.withResolvers<void>();
+      const held = db.transaction().execute(async (trx) => {
+        await (await lockRoom(trx, early.roomId))?.append({ type: 'RoomUpdated' }, { name: 'Held' });
+        written.resolve();
+        await release.promise;
+      });
+      await written.promise;
+      const before = await moment();
+      await sendMessage(chat, late.userId, { roomId: late.roomId, body: 'later' });
+      const meanwhile = await readChanges(db, before);
+      assert.deepEqual(meanwhile.rooms, [late.roomId]);
+      release.resolve();
+      await held;
+      assert.deepEqual((await readChanges(db, meanwhile.moment)).rooms, [early.roomId]);
+      assert.ok(underWayIn(meanwhile.moment.snapshot).length > 0 && BigInt(endOf(meanwhile.moment.snapshot)) > 0n);
+    });
+
+    it('names a user whose name, picture or settings changed, and the subject of a revoked session', async () => {
+      const ada = await createGuest(db, 'Ada');
+      const before = await moment();
+      for (const values of [{ name: 'Eva' }, { avatarUrl: 'https://example.org/a.png' }, { sharesReceipts: false }]) {
+        const then = await moment();
+        await db.updateTable('users').set(values).where('id', '=', ada.id).execute();
+        assert.deepEqual((await readChanges(db, then)).users, [ada.id]);
+      }
+      await db.updateTable('users').set({ name: 'Eva' }).where('id', '=', ada.id).execute();
+      await sql`insert into revocations (subject, session_id) values ('ada', 'one')`.execute(db);
+      const { users, subjects } = await readChanges(db, before);
+      assert.deepEqual([users, subjects], [[ada.id], ['ada']]);
+    });
+
+    it('ignores what a restored dump brought of a future that did not happen here', async () => {
+      const before = await moment();
+      await sql`insert into changes (xid, room_id) values (${`${BigInt(endOf(before.snapshot)) + 1_000_000n}`}::text::xid8, ${roomId})`.execute(
+        db,
+      );
+      assert.deepEqual((await readChanges(db, before)).rooms, []);
     });
 
     it('counts the TALK messages of a room, and not who came and went', async () => {

@@ -60,6 +60,28 @@ for (const name of storages) {
     const numbers = async (roomId: string) =>
       (await listMessages(db, (await getRoom(db, roomId)).createdBy as string, roomId, { first: 100 })).rows.map(({ number }) => number);
 
+    it('removes departures after 30 days, and changes after an hour', async () => {
+      const { roomId, userId } = await createOwnedRoom(chat);
+      await db
+        .insertInto('departures')
+        .values([
+          { roomId, userId, reason: 'LEFT' },
+          { roomId: 'room_old', userId, reason: 'LEFT', at: new Date(Date.now() - 31 * dayMs) },
+        ])
+        .execute();
+      const slot = sql<number>`((extract(epoch from now())::bigint / 3600 + 1) % 3)::int`;
+      await db.insertInto('changes').values({ roomId, slot }).execute();
+      await retention.clean();
+      const departures = await db.selectFrom('departures').select('roomId').where('userId', '=', userId).execute();
+      assert.deepEqual(departures, [{ roomId }]);
+      const { rows } = await sql<{ old: number; minute: number }>`
+        select (select count(*) from changes where slot = ${slot})::int as old, extract(minute from now())::int as minute`.execute(db);
+      // In the last minute of an hour, nodes may begin to write to that part.
+      assert.ok(rows[0]?.old === 0 || rows[0]?.minute === 59);
+      const kept = await db.selectFrom('changes').select('roomId').where('roomId', '=', roomId).execute();
+      assert.ok(kept.length > 0, 'the changes of this hour stay');
+    });
+
     it('goes by the clock of the database, and removes nothing if the clock of the node is days ahead', async (t) => {
       const { roomId, userId } = await createOwnedRoom(chat);
       await sendMessage(chat, userId, { roomId, body: 'new' });

@@ -9,6 +9,8 @@ export class FickleBus implements Bus {
   deliver: (entry: LogEntry, send: (entry: LogEntry) => void) => void = (entry, send) => send(entry);
   /** While false, heads are checked each second, so that a lost entry with nothing after it is found sooner. */
   healthy = true;
+  /** Whether wakes are lost. */
+  losesWakes = false;
   readonly counts = {};
   readonly #bus = new MemoryBus();
   readonly #held: LogEntry[] = [];
@@ -42,7 +44,7 @@ export class FickleBus implements Bus {
   }
 
   wake(topic: WakeTopic): void {
-    this.#bus.wake(topic);
+    if (!this.losesWakes) this.#bus.wake(topic);
   }
 
   onWake(topic: WakeTopic, listener: () => void): () => void {

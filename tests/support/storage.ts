@@ -95,6 +95,21 @@ export async function readLog(db: Db, roomId: string, after: Position, limit: nu
   return entriesAfter(await readLogPage(db, roomId, after.seq, limit), after) as readonly LogEntry[];
 }
 
+/** The database, with `afterRun` called with the text of each statement that is compiled once, after it ran and before its result is known. */
+export const delayStatements = (db: Db, afterRun: (text: string) => Promise<void>): Db =>
+  new Proxy(db, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (name !== 'executeQuery') return value.bind(target);
+      return async (query: { sql: string }) => {
+        const result: unknown = await value.call(target, query);
+        await afterRun(query.sql);
+        return result;
+      };
+    },
+  });
+
 /** The database, with `onRun` called before each run of a statement that is compiled once: see src/storage/statement.ts. */
 export const observeStatements = (db: Db, onRun: () => void): Db =>
   new Proxy(db, {

@@ -3,6 +3,7 @@
 import { useLanguage, useWords } from './language.ts';
 import { RoomPage } from './room/room-page.tsx';
 import { Sidebar } from './rooms/sidebar.tsx';
+import { Tab } from './rooms/tab.tsx';
 import { openList, useRoomId } from './route.ts';
 import { Recover } from './session/recover.tsx';
 import { Replaced } from './session/replaced.tsx';
@@ -28,6 +29,7 @@ export function App({ session }: { session: Session }) {
   return (
     <ChatProvider value={state.chat}>
       <SkipLink />
+      <Tab />
       <div className="app" data-screen={roomId === undefined ? 'list' : 'room'}>
         <Sidebar session={session} roomId={roomId} />
         <main className="main" id="main" tabIndex={-1}>

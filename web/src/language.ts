@@ -27,5 +27,8 @@ export function chooseLanguage(chosen: Language): void {
   language.set(chosen);
 }
 
+/** For text outside of components. */
+export const currentWords = (): Words => words[language.value];
+
 export const useLanguage = (): Language => useStore(language);
 export const useWords = (): Words => words[useLanguage()];

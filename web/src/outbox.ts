@@ -30,15 +30,13 @@ export class Outbox {
   readonly unsent = new Store<readonly Unsent[]>([]);
   readonly #api: Api;
   readonly #prefix: string;
-  readonly #onSent: () => void;
   readonly #stop = new AbortController();
   /** Rooms whose messages are being sent. */
   readonly #sending = new Set<string>();
 
-  constructor(api: Api, viewerId: string, onSent: () => void) {
+  constructor(api: Api, viewerId: string) {
     this.#api = api;
     this.#prefix = prefixOf(viewerId);
-    this.#onSent = onSent;
     window.addEventListener('storage', () => this.#read(), { signal: this.#stop.signal });
     this.#read();
     for (const roomId of new Set(this.unsent.value.map((unsent) => unsent.roomId))) this.#start(roomId);
@@ -162,7 +160,6 @@ export class Outbox {
       const number = sendMessage?.message.number ?? 0;
       local.remove(this.#prefix + clientMessageId);
       this.#change(clientMessageId, { number });
-      this.#onSent();
     } catch (error) {
       const refusal = errorCode(error);
       if (signal.aborted || refusal === undefined || refusal === 'UNAUTHENTICATED') throw error;

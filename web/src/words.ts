@@ -1,5 +1,7 @@
 // All text of the page, in each language. A language that lacks a text does not compile.
 
+import type { RoomRemovalReason } from './gql/graphql.ts';
+
 export const languages = ['en', 'ko'] as const;
 export type Language = (typeof languages)[number];
 
@@ -132,6 +134,22 @@ const en = {
   newMessages: 'New messages',
   newest: 'Newest messages',
   saidBy: (name: string, body: string) => `${name}: ${body}`,
+  unreadCount: (count: string) => `${count} unread`,
+  newCount: (count: string) => `${count} new`,
+  toFirstUnread: (count: string) => `${count} new messages`,
+  markUnread: 'Mark as unread',
+  markAllRead: 'Mark all as read',
+  mute: 'Mute',
+  muted: 'Muted',
+  notifications: 'Notifications',
+  notificationsHint: 'Of new messages in rooms that are not muted.',
+  turnOn: 'Turn on',
+  turnOff: 'Turn off',
+  notificationsUnavailable: 'Your browser does not allow notifications for this page.',
+  removedRoom: 'You were removed from this room, and can no longer see it.',
+  leftRoom: 'You left this room.',
+  departed: (reason: RoomRemovalReason, room: string) =>
+    ({ LEFT: `You left “${room}”.`, REMOVED: `You were removed from “${room}”.`, DELETED: `“${room}” was deleted.` })[reason],
   tooOften: (when: string) => `You have done this too often. Try again ${when}.`,
   errors: {
     BAD_USER_INPUT: 'This input is not valid.',
@@ -283,6 +301,26 @@ const ko: Words = {
   newMessages: '새 메시지',
   newest: '최신 메시지',
   saidBy: (name, body) => `${name}: ${body}`,
+  unreadCount: (count) => `읽지 않은 메시지 ${count}개`,
+  newCount: (count) => `새 메시지 ${count}개`,
+  toFirstUnread: (count) => `새 메시지 ${count}개 보기`,
+  markUnread: '읽지 않음으로 표시',
+  markAllRead: '모두 읽음으로 표시',
+  mute: '알림 끄기',
+  muted: '알림 꺼짐',
+  notifications: '알림',
+  notificationsHint: '알림을 끄지 않은 방의 새 메시지를 알려 줍니다.',
+  turnOn: '켜기',
+  turnOff: '끄기',
+  notificationsUnavailable: '브라우저에서 이 페이지의 알림을 허용하지 않았습니다.',
+  removedRoom: '이 방에서 내보내져 더 이상 볼 수 없습니다.',
+  leftRoom: '이 방에서 나갔습니다.',
+  departed: (reason, room) =>
+    ({
+      LEFT: `“${room}” 방에서 나갔습니다.`,
+      REMOVED: `“${room}” 방에서 내보내졌습니다.`,
+      DELETED: `“${room}” 방이 삭제되었습니다.`,
+    })[reason],
   tooOften: (when) => `요청이 너무 많습니다. ${when}에 다시 시도해 주세요.`,
   errors: {
     BAD_USER_INPUT: '입력한 내용이 올바르지 않습니다.',

@@ -71,7 +71,7 @@ async function markers(db: Kysely<unknown>): Promise<void> {
 }
 
 async function changes(db: Kysely<unknown>): Promise<void> {
-  // One row for each room and transaction, or for each user and room, or for each subject whose sessions were revoked. Written
+  // One row for each room and transaction, for each user and room, for each user, or for each subject whose sessions were revoked. Written
   // to three partitions in turn, by the hour, so that an old one can be truncated: see storage/changes.ts.
   await sql`
     create table changes (
@@ -96,13 +96,16 @@ async function changes(db: Kysely<unknown>): Promise<void> {
       primary key (user_id, room_id)
     )`.execute(db);
   await sql`create index departures_by_age on departures (at)`.execute(db);
-  // A start of the database. Transaction ids of an earlier one may have been given out again.
+  // A start of the database at a place: the database and this table. Transaction ids of an earlier one may have been given out
+  // again, and those of another place mean nothing here.
   await sql`
     create table epochs (
       id bigint generated always as identity primary key,
-      started_at timestamptz not null unique,
+      started_at timestamptz not null,
+      place text not null,
       tag text not null,
-      first_xid xid8 not null
+      first_xid xid8 not null,
+      unique (started_at, place)
     )`.execute(db);
   await sql`
     create function gapless_member_arrives() returns trigger language plpgsql set search_path from current as $$
@@ -132,6 +135,28 @@ async function changes(db: Kysely<unknown>): Promise<void> {
   await sql`
     create trigger memberships_depart after delete on memberships referencing old table as departed
     for each statement execute function gapless_member_departs()`.execute(db);
+  await sql`
+    create function gapless_user_changes() returns trigger language plpgsql set search_path from current as $$
+    begin
+      insert into changes (user_id) values (new.id);
+      return null;
+    end
+    $$`.execute(db);
+  await sql`
+    create trigger users_noted after update on users for each row
+    when (new.name <> old.name or new.avatar_url is distinct from old.avatar_url or new.shares_receipts <> old.shares_receipts)
+    execute function gapless_user_changes()`.execute(db);
+  // Operators revoke sessions too.
+  await sql`
+    create function gapless_session_ends() returns trigger language plpgsql set search_path from current as $$
+    begin
+      insert into changes (subject) values (new.subject);
+      return null;
+    end
+    $$`.execute(db);
+  await sql`
+    create trigger revocations_noted after insert or update on revocations
+    for each row execute function gapless_session_ends()`.execute(db);
   await sql`
     create function gapless_role_changes() returns trigger language plpgsql set search_path from current as $$
     begin

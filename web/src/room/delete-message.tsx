@@ -13,10 +13,9 @@ interface Props {
 
 export function DeleteMessage({ message, onDeleted, onClose }: Props) {
   const words = useWords();
-  const { api, rooms } = useChat();
+  const { api } = useChat();
   const remove = async () => {
     await api.mutate(DeleteMessageDocument, { messageId: message.id });
-    rooms.refresh();
     onDeleted();
   };
   return <Confirm action={words.delete} question={words.confirmDelete} onConfirm={remove} onClose={onClose} />;

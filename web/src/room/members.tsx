@@ -16,7 +16,7 @@ import type { Opened } from './room-state.ts';
 
 export function Members({ opened, room }: { opened: Opened; room: OpenRoom }) {
   const words = useWords();
-  const { api, rooms } = useChat();
+  const { api } = useChat();
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<PersonFragment>();
   const { run, busy, problem } = useAction();
@@ -25,7 +25,6 @@ export function Members({ opened, room }: { opened: Opened; room: OpenRoom }) {
   const canManage = membership?.role === 'OWNER' && kind !== 'DIRECT';
   const write = async (userId: string) => {
     const { openDirectRoom } = await api.mutate(OpenDirectRoomDocument, { userId });
-    rooms.refresh();
     if (openDirectRoom) openRoomAt(openDirectRoom.room.id);
   };
   return (

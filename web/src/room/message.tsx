@@ -14,6 +14,10 @@ interface Props {
   /** The message before it. Undefined for the first one. */
   before: ShownMessageFragment | undefined;
   own: boolean;
+  /** The text of the divider before it: how many messages are new. */
+  divider: string | undefined;
+  /** Undefined if the viewer is not a member. */
+  onUnread: ((message: ShownMessageFragment) => void) | undefined;
   /** Undefined if the viewer may not edit it. `onDelete` likewise. */
   onEdit: ((message: ShownMessageFragment) => void) | undefined;
   onDelete: ((message: ShownMessageFragment) => void) | undefined;
@@ -22,7 +26,7 @@ interface Props {
 /** Consecutive messages of one person within this time form a group. */
 const groupWithinMs = 5 * 60_000;
 
-export const Message = memo(function Message({ message, before, own, onEdit, onDelete }: Props) {
+export const Message = memo(function Message({ message, before, own, divider, onUnread, onEdit, onDelete }: Props) {
   const words = useWords();
   const language = useLanguage();
   const { number, body, sender, createdAt, editedAt, kind, deletedAt } = message;
@@ -43,6 +47,7 @@ export const Message = memo(function Message({ message, before, own, onEdit, onD
   return (
     <>
       <Day>{day}</Day>
+      {divider === undefined ? null : <p className="divider">{divider}</p>}
       <article
         className="message"
         data-number={number}
@@ -62,8 +67,19 @@ export const Message = memo(function Message({ message, before, own, onEdit, onD
               </time>
             </span>
           </p>
-          {onEdit || onDelete ? (
+          {onUnread || onEdit || onDelete ? (
             <div className="message-actions">
+              {onUnread ? (
+                <button
+                  type="button"
+                  className="icon-button small"
+                  aria-label={words.markUnread}
+                  title={words.markUnread}
+                  onClick={() => onUnread(message)}
+                >
+                  <Icon name="unread" />
+                </button>
+              ) : null}
               {onEdit ? (
                 <button
                   type="button"

@@ -19,6 +19,9 @@ import { membershipAfter, type Opened, type RoomState, type View } from './room-
 /** Events that arrive within this time are rendered together. */
 const renderEveryMs = 16;
 const reopenAfterMs = 1000;
+const olderPage = 50;
+/** Maximum page size of the server. */
+const maxPage = 100;
 
 export class OpenRoom {
   readonly state = new Store<RoomState>({ at: 'opening', failing: false });
@@ -29,6 +32,7 @@ export class OpenRoom {
   /** The newest state. `state` follows at the next render. */
   #latest: Opened | undefined;
   #renderTimer: ReturnType<typeof setTimeout> | undefined;
+  #loadingOlder: Promise<void> | undefined;
   /** Messages that changed while an older page is loading. The page may hold them as they were before. */
   #changed: Map<string, ShownMessageFragment> | undefined;
   /** The number up to which retention removed messages. */
@@ -60,37 +64,20 @@ export class OpenRoom {
     this.#renderTimer = undefined;
   }
 
-  async loadOlder(): Promise<void> {
-    const [first] = this.#latest?.view.messages ?? [];
-    if (!first || (this.#latest?.older !== 'more' && this.#latest?.older !== 'failing') || this.#changed) return;
-    const { signal } = this.#stop;
-    this.#changed = new Map();
-    this.#set({ older: 'loading' });
-    try {
-      const before = this.#before;
-      const { room } = await untilAnswered(() => this.#chat.api.query(OlderMessagesDocument, { id: this.#id, before }), {
-        signal,
-        onFailure: () => this.#set({ older: 'failing' }),
-      });
-      const now = this.#latest;
-      if (!room || !now) return;
-      const { edges, pageInfo } = room.messages;
-      const [shown] = now.view.messages;
-      const page = edges
-        .map(({ node }) => this.#changed?.get(node.id) ?? node)
-        .filter(({ number }) => number > this.#trimmedThrough && number < (shown?.number ?? Infinity));
-      this.#before = pageInfo.startCursor ?? before;
-      this.#meet(page);
-      this.#set({
-        view: { ...now.view, messages: [...page, ...now.view.messages] },
-        older: pageInfo.hasPreviousPage ? 'more' : 'none',
-      });
-    } catch (error) {
-      // Retention removed everything before the first message.
-      if (!signal.aborted) this.#set({ older: errorCode(error) === 'CURSOR_EXPIRED' ? 'none' : 'more' });
-    } finally {
-      if (!signal.aborted) this.#changed = undefined;
+  /** Loads older messages until all after this number are there. */
+  async loadAfter(number: number): Promise<void> {
+    const first = () => this.#latest?.view.messages[0]?.number ?? 0;
+    for (let before = Infinity; first() > number + 1 && first() < before; ) {
+      before = first();
+      await this.loadOlder(maxPage);
     }
+  }
+
+  loadOlder(count = olderPage): Promise<void> {
+    this.#loadingOlder ??= this.#loadOlder(count).finally(() => {
+      this.#loadingOlder = undefined;
+    });
+    return this.#loadingOlder;
   }
 
   /** Throws if the request fails. */
@@ -143,9 +130,43 @@ export class OpenRoom {
       older: messages.pageInfo.hasPreviousPage ? 'more' : 'none',
       moreMembersAfter: members.pageInfo.hasNextPage ? (members.pageInfo.endCursor ?? undefined) : undefined,
       opening: this.#openings,
+      unread: unreadOf(viewerMembership),
     };
     this.#render();
     this.#watch(messages.syncCursor, signal);
+  }
+
+  async #loadOlder(count: number): Promise<void> {
+    const [first] = this.#latest?.view.messages ?? [];
+    if (!first || (this.#latest?.older !== 'more' && this.#latest?.older !== 'failing') || this.#changed) return;
+    const { signal } = this.#stop;
+    this.#changed = new Map();
+    this.#set({ older: 'loading' });
+    try {
+      const before = this.#before;
+      const { room } = await untilAnswered(() => this.#chat.api.query(OlderMessagesDocument, { id: this.#id, count, before }), {
+        signal,
+        onFailure: () => this.#set({ older: 'failing' }),
+      });
+      const now = this.#latest;
+      if (!room || !now) return;
+      const { edges, pageInfo } = room.messages;
+      const [shown] = now.view.messages;
+      const page = edges
+        .map(({ node }) => this.#changed?.get(node.id) ?? node)
+        .filter(({ number }) => number > this.#trimmedThrough && number < (shown?.number ?? Infinity));
+      this.#before = pageInfo.startCursor ?? before;
+      this.#meet(page);
+      this.#set({
+        view: { ...now.view, messages: [...page, ...now.view.messages] },
+        older: pageInfo.hasPreviousPage ? 'more' : 'none',
+      });
+    } catch (error) {
+      // Retention removed everything before the first message.
+      if (!signal.aborted) this.#set({ older: errorCode(error) === 'CURSOR_EXPIRED' ? 'none' : 'more' });
+    } finally {
+      if (!signal.aborted) this.#changed = undefined;
+    }
   }
 
   #watch(after: string, signal: AbortSignal): void {
@@ -210,4 +231,9 @@ export class OpenRoom {
     this.#renderTimer = undefined;
     if (this.#latest) this.state.set(this.#latest);
   }
+}
+
+function unreadOf(membership: { readThrough: number | null; unreadCount: number | null } | null) {
+  const { readThrough, unreadCount } = membership ?? {};
+  return readThrough != null && unreadCount ? { after: readThrough, count: unreadCount } : undefined;
 }

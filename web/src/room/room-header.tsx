@@ -3,9 +3,12 @@
 import { useState } from 'react';
 import { LeaveRoomDocument, type RoomHeadFragment } from '../gql/graphql.ts';
 import { useWords } from '../language.ts';
+import { useAction } from '../parts/action.ts';
 import { Confirm } from '../parts/confirm.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { isMuted } from '../rooms/muted.ts';
 import { useChat } from '../session/signed-in.ts';
+import { useStore } from '../store.ts';
 import type { Words } from '../words.ts';
 import { RoomSettings } from './room-settings.tsx';
 import type { Opened } from './room-state.ts';
@@ -25,10 +28,12 @@ export function RoomHeader({ opened, title, membersShown, onMembers, onBack, onL
   const [dialog, setDialog] = useState<'settings' | 'leave'>();
   const { view, membership } = opened;
   const { id, kind, description } = view.room;
+  const listed = useStore(rooms.mine.list)?.rooms.find((room) => room.id === id);
+  const { run, busy } = useAction();
   const close = () => setDialog(undefined);
   const leave = async () => {
+    rooms.expectDeparture(id);
     await api.mutate(LeaveRoomDocument, { roomId: id });
-    rooms.refresh();
     onLeft();
   };
   return (
@@ -54,6 +59,19 @@ export function RoomHeader({ opened, title, membersShown, onMembers, onBack, onL
       >
         <Icon name="members" />
       </button>
+      {listed?.viewerMembership ? (
+        <button
+          type="button"
+          className="icon-button"
+          aria-label={words.mute}
+          title={words.mute}
+          aria-pressed={isMuted(listed.viewerMembership)}
+          disabled={busy}
+          onClick={() => void run(() => rooms.mute(listed))}
+        >
+          <Icon name={isMuted(listed.viewerMembership) ? 'muted' : 'notify'} />
+        </button>
+      ) : null}
       {membership && (membership.role === 'OWNER' || kind === 'DIRECT') ? (
         <button
           type="button"

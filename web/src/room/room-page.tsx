@@ -1,13 +1,15 @@
 // The page of one room: header, messages, composer and members.
 
 import { useEffect, useState } from 'react';
-import type { ShownMessageFragment } from '../gql/graphql.ts';
+import type { RoomRemovalReason, ShownMessageFragment } from '../gql/graphql.ts';
 import { useWords } from '../language.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { useMedia } from '../parts/media.ts';
+import { openTitle } from '../rooms/tab.tsx';
 import { titleOf } from '../rooms/title.ts';
 import { useChat } from '../session/signed-in.ts';
 import { useStore } from '../store.ts';
+import type { Words } from '../words.ts';
 import { Announcer } from './announcer.tsx';
 import { Composer } from './composer.tsx';
 import { DeleteMessage } from './delete-message.tsx';
@@ -38,12 +40,20 @@ export function RoomPage({ id, onLeave }: { id: string; onLeave: () => void }) {
   const [edits, setEdits] = useState(0);
   const title = state.at === 'open' ? titleOf(state.view.room) : undefined;
   useTitle(title);
+  const departed = useStore(chat.rooms.departures).find((departure) => departure.room.id === id)?.reason;
 
   if (state.at === 'gone') {
     return (
       <div className="empty">
-        <p role="alert">{state.why === 'deleted' ? words.deletedRoom : words.unseenRoom}</p>
-        <button type="button" className="button primary" onClick={onLeave}>
+        <p role="alert">{goneText(departed ?? (state.why === 'deleted' ? 'DELETED' : undefined), words)}</p>
+        <button
+          type="button"
+          className="button primary"
+          onClick={() => {
+            chat.rooms.forgetDeparture(id);
+            onLeave();
+          }}
+        >
           {words.toRooms}
         </button>
       </div>
@@ -100,6 +110,9 @@ export function RoomPage({ id, onLeave }: { id: string; onLeave: () => void }) {
   );
 }
 
+const goneText = (reason: RoomRemovalReason | undefined, words: Words) =>
+  reason === undefined ? words.unseenRoom : { LEFT: words.leftRoom, REMOVED: words.removedRoom, DELETED: words.deletedRoom }[reason];
+
 /** Moves the focus to the list: the button that had it disappears with the message. */
 function focusMessages(): void {
   setTimeout(() => document.querySelector<HTMLElement>('[role="log"]')?.focus({ preventScroll: true }), 100);
@@ -107,9 +120,7 @@ function focusMessages(): void {
 
 function useTitle(title: string | undefined): void {
   useEffect(() => {
-    document.title = title === undefined ? 'Gapless' : `${title} · Gapless`;
-    return () => {
-      document.title = 'Gapless';
-    };
+    openTitle.set(title);
+    return () => openTitle.set(undefined);
   }, [title]);
 }

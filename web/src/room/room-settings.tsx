@@ -19,7 +19,6 @@ export function RoomSettings({ room, onClose }: { room: RoomHeadFragment; onClos
   const save = async () => {
     const input = { roomId: room.id, name: name.trim(), description: description.trim() || null };
     await api.mutate(UpdateRoomDocument, { input });
-    rooms.refresh();
     onClose();
   };
   const submit = (event: FormEvent) => {
@@ -27,7 +26,10 @@ export function RoomSettings({ room, onClose }: { room: RoomHeadFragment; onClos
     if (name.trim() !== '') void run(save);
   };
   // The page reacts to the RoomDeleted event.
-  const remove = () => api.mutate(DeleteRoomDocument, { roomId: room.id });
+  const remove = () => {
+    rooms.expectDeparture(room.id);
+    return api.mutate(DeleteRoomDocument, { roomId: room.id });
+  };
   if (deleting) {
     return <Confirm action={words.deleteRoom} question={words.confirmDeleteRoom} onConfirm={remove} onClose={onClose} />;
   }

@@ -2,6 +2,7 @@
 
 import type { RoomView, Status } from 'gapless/client';
 import type { MemberFragment, RoomEventsSubscription, RoomHeadFragment, ShownMessageFragment } from '../gql/graphql.ts';
+import type { Divider } from './use-unread.ts';
 
 export type View = RoomView<RoomHeadFragment, ShownMessageFragment, MemberFragment>;
 
@@ -17,6 +18,8 @@ export interface Opened {
   readonly older: 'none' | 'more' | 'loading' | 'failing';
   /** Cursor after which there are more members. Undefined if all are loaded. */
   readonly moreMembersAfter: string | undefined;
+  /** What was unread when the room was opened. */
+  readonly unread: Divider | undefined;
   /** Grows each time the room is reloaded from scratch. */
   readonly opening: number;
 }

@@ -11,13 +11,12 @@ import { useChat } from '../session/signed-in.ts';
 
 export function NewRoom({ onClose }: { onClose: () => void }) {
   const words = useWords();
-  const { api, rooms } = useChat();
+  const { api } = useChat();
   const [name, setName] = useState('');
   const [kind, setKind] = useState<RoomKind>('OPEN');
   const { run, busy, problem } = useAction();
   const create = async () => {
     const { createRoom } = await api.mutate(CreateRoomDocument, { input: { name: name.trim(), kind } });
-    rooms.refresh();
     onClose();
     if (createRoom) openRoomAt(createRoom.room.id);
   };

@@ -1,21 +1,24 @@
-// A room in the list: its title, and its last message with the time.
+// A room in the list: its title, its last message with the time, and how many messages of it are unread.
 
 import { memo } from 'react';
-import type { RoomPreviewFragment } from '../gql/graphql.ts';
 import { useLanguage, useWords } from '../language.ts';
 import { Avatar } from '../parts/avatar.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { hrefOf } from '../route.ts';
 import { briefly } from '../times.ts';
+import type { OpenRoomPreview } from './open-rooms.ts';
 import { iconOf, titleOf } from './title.ts';
+import { Unread } from './unread.tsx';
 
 interface Props {
-  room: RoomPreviewFragment;
+  room: OpenRoomPreview;
   viewerId: string;
   current: boolean;
+  unread: number;
+  muted: boolean;
 }
 
-export const RoomLink = memo(function RoomLink({ room, viewerId, current }: Props) {
+export const RoomLink = memo(function RoomLink({ room, viewerId, current, unread, muted }: Props) {
   const words = useWords();
   const language = useLanguage();
   const { id, kind, lastActiveAt, lastMessage, peer } = room;
@@ -24,7 +27,13 @@ export const RoomLink = memo(function RoomLink({ room, viewerId, current }: Prop
   const sender = lastMessage?.sender?.id === viewerId ? words.you : (lastMessage?.sender?.name ?? words.someone);
   const preview = body === undefined ? words.nobodyYet : kind === 'DIRECT' && sender !== words.you ? body : words.saidBy(sender, body);
   return (
-    <a className="room-link" href={hrefOf(id)} aria-current={current ? 'page' : undefined}>
+    <a
+      className="room-link"
+      href={hrefOf(id)}
+      aria-current={current ? 'page' : undefined}
+      data-unread={unread > 0 && !muted}
+      data-muted={muted}
+    >
       {peer ? (
         <Avatar {...peer} />
       ) : (
@@ -37,6 +46,15 @@ export const RoomLink = memo(function RoomLink({ room, viewerId, current }: Prop
         {briefly(lastActiveAt, language)}
       </time>
       <span className="room-link-preview">{preview}</span>
+      <span className="room-link-marks">
+        {muted ? (
+          <>
+            <Icon name="muted" />
+            <span className="visually-hidden">{words.muted}</span>
+          </>
+        ) : null}
+        <Unread count={unread} />
+      </span>
     </a>
   );
 });

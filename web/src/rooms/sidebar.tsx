@@ -1,27 +1,37 @@
 // The sidebar: search, the two lists of rooms, and the button that creates a room.
 
-import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react';
+import type { ListedRoomFragment } from '../gql/graphql.ts';
 import { useWords } from '../language.ts';
+import { useAction } from '../parts/action.ts';
 import { Avatar } from '../parts/avatar.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Account } from '../session/account.tsx';
 import type { Session } from '../session/session.ts';
 import { useChat } from '../session/signed-in.ts';
 import { useStore } from '../store.ts';
+import { Departures } from './departures.tsx';
+import { isMuted } from './muted.ts';
 import { NewRoom } from './new-room.tsx';
 import { RoomLink } from './room-link.tsx';
+import { isCalled } from './title.ts';
 
 export function Sidebar({ session, roomId }: { session: Session; roomId: string | undefined }) {
   const words = useWords();
   const { viewer, rooms } = useChat();
-  const { mine, others, hasMoreOthers, incomplete, search, failing } = useStore(rooms.state);
+  const mine = useStore(rooms.mine.list);
+  const { rooms: open, hasMore, incomplete, search, failing } = useStore(rooms.others.state);
+  const searched = useStore(rooms.searched);
+  const isFailing = useStore(rooms.mine.failing) || failing;
+  const reading = useStore(rooms.reading);
   const [dialog, setDialog] = useState<'account' | 'newRoom'>();
   const list = useRef<HTMLElement>(null);
   useFocusOnReturn(list.current, roomId);
-  const sections = [
-    { title: words.yourRooms, rooms: mine },
-    { title: words.otherRooms, rooms: others },
-  ].filter((section) => section.rooms.length > 0);
+  const { run, busy } = useAction();
+  const own = useMemo(() => mine?.rooms.filter((room) => isCalled(room, searched)) ?? [], [mine, searched]);
+  const others = useMemo(() => open.filter(({ id }) => !mine?.rooms.some((room) => room.id === id)), [mine, open]);
+  const isLoaded = mine !== undefined && search !== undefined;
+  const unreadOf = ({ id, viewerMembership }: ListedRoomFragment) => (id === reading ? 0 : (viewerMembership?.unreadCount ?? 0));
   return (
     <div className="sidebar">
       <header>
@@ -58,25 +68,51 @@ export function Sidebar({ session, roomId }: { session: Session; roomId: string 
         </div>
       </header>
       <nav className="rooms" ref={list} aria-label={words.rooms} onKeyDown={moveFocus}>
-        {failing ? <p className="rooms-note">{words.failing}</p> : null}
-        {search === undefined && !failing ? <p className="rooms-note">{words.opening}</p> : null}
-        {search !== undefined && sections.length === 0 ? (
-          <p className="rooms-note">{search === '' ? words.noRooms : words.noneFound(search)}</p>
+        {isFailing ? <p className="rooms-note">{words.failing}</p> : null}
+        {isLoaded || isFailing ? null : <p className="rooms-note">{words.opening}</p>}
+        {isLoaded && own.length + others.length === 0 ? (
+          <p className="rooms-note">{searched === '' ? words.noRooms : words.noneFound(searched)}</p>
         ) : null}
-        {sections.map(({ title, rooms: shown }) => (
-          <section key={title}>
-            <h2>{title}</h2>
+        <Departures roomId={roomId} />
+        {own.length === 0 ? null : (
+          <section>
+            <div className="rooms-head">
+              <h2>{words.yourRooms}</h2>
+              {mine && mine.unread.rooms > 0 ? (
+                <button type="button" className="text-button small" disabled={busy} onClick={() => void run(() => rooms.markAllRead())}>
+                  {words.markAllRead}
+                </button>
+              ) : null}
+            </div>
             <ul>
-              {shown.map((room) => (
+              {own.map((room) => (
                 <li key={room.id}>
-                  <RoomLink room={room} viewerId={viewer.id} current={room.id === roomId} />
+                  <RoomLink
+                    room={room}
+                    viewerId={viewer.id}
+                    current={room.id === roomId}
+                    unread={unreadOf(room)}
+                    muted={isMuted(room.viewerMembership)}
+                  />
                 </li>
               ))}
             </ul>
           </section>
-        ))}
-        {hasMoreOthers ? (
-          <button type="button" className="button" onClick={() => rooms.showMore()}>
+        )}
+        {others.length === 0 ? null : (
+          <section>
+            <h2>{words.otherRooms}</h2>
+            <ul>
+              {others.map((room) => (
+                <li key={room.id}>
+                  <RoomLink room={room} viewerId={viewer.id} current={room.id === roomId} unread={0} muted={false} />
+                </li>
+              ))}
+            </ul>
+          </section>
+        )}
+        {hasMore ? (
+          <button type="button" className="button" onClick={() => rooms.others.showMore()}>
             {words.showMore}
           </button>
         ) : null}

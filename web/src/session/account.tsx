@@ -7,6 +7,7 @@ import { CopyField } from '../parts/copy-field.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { LanguageChoice } from '../parts/language-choice.tsx';
 import { Problem } from '../parts/problem.tsx';
+import { Notifications } from '../rooms/notifications.tsx';
 import { useStore } from '../store.ts';
 import { Leave } from './leave.tsx';
 import type { Session } from './session.ts';
@@ -25,6 +26,7 @@ export function Account({ session, onClose }: { session: Session; onClose: () =>
       <p className="account-name">{viewer.name}</p>
       <CopyField label={words.yourId} hint={words.yourIdHint} text={viewer.id} />
       <LanguageChoice />
+      <Notifications />
       <Problem>{problem}</Problem>
       <div className="dialog-actions">
         {unsent > 0 ? <p className="quiet small">{words.unsentWarning(unsent)}</p> : null}

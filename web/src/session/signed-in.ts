@@ -18,8 +18,8 @@ export class SignedIn {
     this.viewer = viewer;
     this.api = api;
     this.people = new People(viewer.id);
-    this.rooms = new RoomList(api, this.people);
-    this.outbox = new Outbox(api, viewer.id, () => this.rooms.refresh());
+    this.rooms = new RoomList(api, viewer.id, this.people);
+    this.outbox = new Outbox(api, viewer.id);
   }
 
   /** Removes what the browser stores for the viewer. */
