@@ -212,12 +212,30 @@ describe('the count of a room', () => {
   it('keeps a marker that is newer than one that arrives late', () => {
     const moved = marker(8, { unreadCount: 2, readThrough: 6 });
     assert.deepEqual(unreadIn(open(room('a', 5)), moved, marker(7, { unreadCount: 7 })), [2]);
+    const ownIsKnown = marker(8, { unreadCount: 1 });
+    assert.deepEqual(unreadIn(open(room('a', 5)), ownIsKnown, marker(7, { unreadCount: 1 })), [1], 'the marker is the same');
     const movedBack = marker(8, { unreadCount: 5, readThrough: 3, readVersion: 1 });
     assert.deepEqual(unreadIn(open(room('a', 5)), movedBack, moved), [5]);
   });
 });
 
 describe('a list of rooms', () => {
+  it('is that of the server after a rollback, although what was known is newer', () => {
+    const added = (id: string, revision: number): Event => ({
+      __typename: 'ViewerRoomAdded',
+      cursor: 'next',
+      at: later,
+      room: room(id, revision),
+    });
+    const caughtUp: Event = { __typename: 'ViewerCaughtUp', cursor: 'next', at: later, complete: true };
+    const events = [added('a', 9), added('b', 9), added('a', 7), changed('a', 8), caughtUp];
+    const shown = (list: List) => list.rooms.map(({ id, revision }) => `${id} ${revision}`);
+    const list = applyViewerStatus(open(room('a', 5), room('c', 5)), 'connecting');
+    assert.deepEqual(shown(events.slice(2).reduce(applyViewerEvent<ShownRoom>, list)), ['a 8']);
+    // Without a break: what was added before is still known to be there.
+    assert.deepEqual(shown(events.reduce(applyViewerEvent<ShownRoom>, list)), ['b 9', 'a 8']);
+  });
+
   it('is in the order of the last activity', () => {
     const list = open(room('a', 1), room('b', 1), room('c', 1, { lastActiveAt: later }));
     const ids = ({ rooms }: List) => rooms.map(({ id }) => id);
