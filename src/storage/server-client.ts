@@ -76,7 +76,8 @@ export class ServerClient extends pg.Client {
     this.#settings = found.defaults === '' ? undefined : settingsFor(found.defaults);
     this.#state.foundDefaults(found.defaults);
     const beginEpoch = this.#state.beginEpoch?.(this.#isPooled);
-    if (beginEpoch !== undefined) await this.#ask([`begin isolation level read committed; ${beginEpoch}; commit`]);
+    // With the settings of every statement: at another isolation level, nodes that start together would fail.
+    if (beginEpoch !== undefined) await this.query(beginEpoch);
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: passes on whatever form of query it is given

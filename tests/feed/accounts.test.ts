@@ -119,6 +119,27 @@ for (const storage of storages) {
       await reader.cut();
     });
 
+    it('tell that the name of the viewer changed, and of totals those who want them, at most once a second', async () => {
+      const [ada, bob] = [await createUser(), await createUser()];
+      const roomId = await create(ada, [bob]);
+      const toldAtMs: number[] = [];
+      const onEvent = ({ type }: AccountEvent) => type === 'ViewerChanged' && toldAtMs.push(performance.now());
+      const [plain, counting] = [readerOf(bob), readerOf(bob, { wantsTotals: true, onEvent })];
+      for (const reader of [plain, counting]) await reader.catchUp();
+      await db.updateTable('users').set({ name: 'Robert' }).where('id', '=', bob).execute();
+      chat.announce();
+      await until('both are told of the name', () => [plain, counting].every(({ events }) => typesOf(events).includes('ViewerChanged')));
+      const startMs = performance.now();
+      while (performance.now() - startMs < 2200) await send(ada, roomId);
+      for (const reader of [plain, counting]) await settled(reader);
+      await until('the totals are told after the last change', () => counting.events.at(-1)?.type === 'ViewerChanged');
+      assert.equal(typesOf(plain.events).filter((type) => type === 'ViewerChanged').length, 1);
+      const during = toldAtMs.filter((atMs) => atMs > startMs);
+      const seconds = (performance.now() - startMs) / 1000;
+      assert.ok(during.length >= 2 && during.length <= seconds + 2, `${during.length} times in ${seconds} s`);
+      for (const reader of [plain, counting]) await reader.cut();
+    });
+
     it('refuse a cursor that is malformed or older than 30 days, and give the whole list for one of an unknown epoch', async () => {
       const ada = await createUser();
       const rooms = [await create(ada), await create(ada)];

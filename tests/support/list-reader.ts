@@ -69,6 +69,7 @@ export async function assertShownToMembers(db: Db, shown: readonly Shown[]): Pro
 
 export interface ReaderOptions {
   readonly includeMuted?: boolean;
+  readonly wantsTotals?: boolean;
   /** Whether its results are shared with other readers. */
   readonly isShared?: boolean;
   /** Called with events while they are executed. */
@@ -124,7 +125,7 @@ export class ListReader {
       userId,
       after: cursor,
       includeMuted: this.#options.includeMuted ?? true,
-      wantsTotals: false,
+      wantsTotals: this.#options.wantsTotals ?? false,
     });
     this.#account = account;
     this.#named = new Set();
