@@ -162,7 +162,7 @@ builder.subscriptionField('viewerEvents', (t) =>
             wantsTotals: selectsTotals(info),
             after: context.lastEventId ?? input.after ?? undefined,
           }),
-        context.wanted,
+        () => context.wanted(),
       )) as never,
     resolve: (event) => event as unknown as AccountEvent,
   }),

@@ -8,7 +8,6 @@ import type { Share } from '../schema/context.ts';
 import { schema } from '../schema/index.ts';
 import { introspectionRule, noIntrospectionRule } from '../schema/introspection.ts';
 import { maxTokens } from './limits.ts';
-import { freeMs } from './rests.ts';
 
 /** Most bytes of all cached documents. An ordinary operation has 100 tokens. One of 2,000 tokens takes 0.7 MB. */
 export const maxCachedBytes = 32 * 1024 * 1024;
@@ -45,9 +44,7 @@ export function validateDocument(
   const before = process.threadCpuUsage();
   const errors = validateNew(document, introspection);
   const { user, system } = process.threadCpuUsage(before);
-  const ms = (user + system) / 1000;
-  // A valid document is validated once. One that is refused would be validated each time that it is sent.
-  share?.charge(errors.length > 0 ? Math.max(ms, freeMs) : ms);
+  share?.charge((user + system) / 1000);
   return errors;
 }
 

@@ -6,7 +6,7 @@ import { rateLimited } from '../errors.ts';
 import { CpuCredit } from './cpu-credit.ts';
 
 /** Work that is not counted, in milliseconds of CPU time. An ordinary query takes one. */
-export const freeMs = 4;
+const freeMs = 4;
 /** After its credit, a client uses a hundredth of the time: then fewer than one in a hundred operations of others meets it. */
 const bounds = { creditMs: 400, restTimes: 100, maxRestMs: 4000 };
 /** The least time between the starts of those who waited, so that the first of them is counted before the next starts. */

@@ -75,6 +75,8 @@ export function createSocketProtocol(services: Services, config: Pick<Config, 'i
   /** The arguments of the execution, or the errors of the request. */
   function prepare(socket: ClientSocket, id: string, payload: Payload): SocketArgs | GraphQLError[] {
     try {
+      // It waited for its start meanwhile, and nothing of it has begun.
+      if (!socket.open) throw stopping();
       if (nestsTooDeeply(payload.variables) || nestsTooDeeply(payload.extensions)) return [refused(nestingMessage)];
       const share = shares.of(socket.viewer, socket.openSocket.address, socket.connection);
       const document = parseDocument(payload.query);
@@ -117,8 +119,12 @@ export function createSocketProtocol(services: Services, config: Pick<Config, 'i
     if (operation.cancelled) return endedResults;
     const { promise, resolve } = Promise.withResolvers<Results>();
     const end = () => resolve(endedResults);
+    const restart = () => {
+      // Nobody waits for a cancelled one, and the others of the socket go on.
+      if (!operation.cancelled) socket.close(...closings.restart);
+    };
     const fail = (error: unknown) => {
-      if (endsAsRestart(error)) socket.close(...closings.restart);
+      if (endsAsRestart(error)) restart();
       resolve(failedResults(error));
     };
     operation.onCancelled = end;
@@ -127,7 +133,7 @@ export function createSocketProtocol(services: Services, config: Pick<Config, 'i
     opening
       .then((opened) => {
         if (isResultSource(opened)) return void operation.deliver(opened).then(end, fail);
-        if (opened.errors?.some(endsAsRestart)) socket.close(...closings.restart);
+        if (opened.errors?.some(endsAsRestart)) restart();
         resolve(opened);
       })
       .catch(fail);
@@ -148,7 +154,7 @@ async function untilDrained({ contextValue: { operation, socket }, document, ope
   const { connection } = socket;
   while (connection.full) await connection.drained();
   const isMutation = getOperationAST(document, operationName)?.operation === 'mutation';
-  if (!socket.open) throw unavailable('The server is stopping: retry, and another node answers.');
+  if (!socket.open) throw stopping();
   if (operation.cancelled && !isMutation) throw unavailable('The operation was cancelled.');
 }
 
@@ -156,4 +162,5 @@ async function untilDrained({ contextValue: { operation, socket }, document, ope
 const acknowledgement = ({ viewer }: ClientSocket) =>
   viewer ? { expiresAt: viewer.expiresAt.toISOString(), expiresInMs: viewer.expiresAt.getTime() - Date.now() } : true;
 
+const stopping = () => unavailable('The server is stopping: retry, and another node answers.');
 const refused = (message: string) => new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });

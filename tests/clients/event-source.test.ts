@@ -14,7 +14,7 @@ const cleanup = new AsyncDisposableStack();
 let server: Server;
 let ada: Person;
 before(async () => {
-  server = cleanup.use(await startServer({ env: { RATE_LIMITS: '1', RATE_LIMIT_SOCKETS_OF_USER: '2' } }));
+  server = cleanup.use(await startServer({ env: { RATE_LIMITS: '1', RATE_LIMIT_SOCKETS_OF_USER: '3' } }));
   const browser = cleanup.adopt(await openBrowser(), (each) => each.close());
   ada = cleanup.use(await Person.arrive(browser, new URL(server.url).origin, 'Ada'));
 });
@@ -30,7 +30,7 @@ interface Seen {
 it('reconnects after the time that a postponed stream tells it, and after a restart, and receives each message once', async () => {
   const guest = await ada.guest(server.url);
   const roomId = await guest.createRoom();
-  // The two that the user may have open. The page itself watches nothing yet.
+  // With the socket of the page, these are all that the user may have open.
   const streams = [await EventStream.watch(guest, { roomId }), await EventStream.watch(guest, { roomId })];
   for (const stream of streams) await stream.next();
   const query = new URLSearchParams({ query: print(gql.MessageAddedDocument), variables: JSON.stringify({ roomId }) });

@@ -257,19 +257,25 @@ describe('the HTTP endpoint', () => {
   describe('by path', () => {
     it('answers /health, and shows its state at /ready', async () => {
       assert.deepEqual(await (await fetch(at('/health'))).json(), { status: 'ok' });
-      assert.deepEqual(await (await fetch(at('/ready'))).json(), {
-        ready: true,
-        database: 'ok',
-        redis: 'unused',
-        closing: false,
-        unknownEntryTypes: [],
-        counts: {
-          database: { connectionsRefused: 0 },
-          redis: {},
-          feed: { gapsFound: 0, missedFound: 0, rollbacksFound: 0, reads: 0, retries: 0, stuck: 0 },
-          sockets: { waitingBytes: 0, backpressured: 0, stalled: 0 },
+      // They count in the background too. tests/ready.test.ts knows them.
+      const { counts, ...state } = (await (await fetch(at('/ready'))).json()) as { counts: Record<string, object> };
+      const { changes: _changes, accounts: _accounts, ...others } = counts;
+      assert.deepEqual(
+        { ...state, counts: others },
+        {
+          ready: true,
+          database: 'ok',
+          redis: 'unused',
+          closing: false,
+          unknownEntryTypes: [],
+          counts: {
+            database: { connectionsRefused: 0 },
+            redis: {},
+            feed: { gapsFound: 0, missedFound: 0, rollbacksFound: 0, reads: 0, retries: 0, stuck: 0 },
+            sockets: { waitingBytes: 0, backpressured: 0, stalled: 0 },
+          },
         },
-      });
+      );
     });
 
     for (const path of ['/nothing', '/graphql/more', '/graphqlx', '/.env', '/health/x', '/graphiql']) {

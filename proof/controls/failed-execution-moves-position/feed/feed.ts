@@ -9,11 +9,12 @@ export * from '../../../../src/feed/feed.ts';
 const failed: ExecutionResult = { data: null, errors: [new GraphQLError('It failed.', { extensions: { code: 'INTERNAL' } })] };
 
 export class Feed extends Original {
-  override run<Result>({ execute, shared }: Operation<Result>, sink: Sink<Result>): Promise<void> {
+  override run<Result>(operation: Operation<Result>, sink: Sink<Result>): Promise<void> {
+    const { shared } = operation;
     const instead = failed as Result;
     return super.run(
       {
-        execute: (deliveries) => execute(deliveries).catch(() => deliveries.map(() => instead)),
+        execute: (deliveries) => operation.execute(deliveries).catch(() => deliveries.map(() => instead)),
         shared: shared && {
           key: shared.key,
           execute: (entries) => shared.execute(entries).catch(() => entries.map(() => instead)),
