@@ -88,6 +88,8 @@ class Traffic {
       },
     ];
     await tried(pick(steps, this.#random)());
+    // The markers of senders move in the background, and a fresh page may be read before an event of them.
+    await chat.senderMarkers.flush();
   }
 
   async releaseAll(): Promise<void> {
