@@ -16,6 +16,8 @@ const migrationFolder = path.join(import.meta.dirname, 'migrations');
 const advisoryLock = 4_736_170_118;
 /** Key of the lock that Kysely takes for every migration, so that a node of version 0.1 does not migrate meanwhile. */
 const kyselyLock = sql.lit('3853314791062309107');
+/** How often a migration is begun again that deadlocks with nodes that run. */
+const maxAttempts = 20;
 /** The names are not those of Kysely, so that another application with Kysely may use the same schema. */
 const ledger = 'gapless_migration';
 /** Version 0.1 recorded this migration, and no other, in the table `kysely_migration`. It starts only if it finds that. */
@@ -28,6 +30,18 @@ const contracting = /^\d{4}-contract-/;
  * those that a newer version has applied. `setSchema` is the schema that DATABASE_SCHEMA names. Throws ConfigError if this version cannot work with what is there.
  */
 export async function migrate(db: Db, setSchema?: string): Promise<string[]> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await migrateOnce(db, setSchema);
+    } catch (error) {
+      // A node that runs meanwhile took the tables in another order. Nothing was changed.
+      const isDeadlock = error instanceof DatabaseFailure && error.code === '40P01';
+      if (!isDeadlock || attempt === maxAttempts) throw error;
+    }
+  }
+}
+
+async function migrateOnce(db: Db, setSchema: string | undefined): Promise<string[]> {
   const schema = setSchema ?? defaultSchema;
   const known = await new FileMigrationProvider({ fs, path, migrationFolder }).getMigrations();
   return db.transaction().execute(async (trx) => {
