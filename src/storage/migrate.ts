@@ -3,6 +3,7 @@
 
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { FileMigrationProvider, type Migration, Migrator } from 'kysely/migration';
 import { ConfigError } from '../config.ts';
@@ -16,8 +17,15 @@ const migrationFolder = path.join(import.meta.dirname, 'migrations');
 const advisoryLock = 4_736_170_118;
 /** Key of the lock that Kysely takes for every migration, so that a node of version 0.1 does not migrate meanwhile. */
 const kyselyLock = sql.lit('3853314791062309107');
-/** How often a migration is begun again that deadlocks with nodes that run. */
-const maxAttempts = 20;
+/**
+ * How long a migration waits for a table that nodes hold: less than the `deadlock_timeout` of PostgreSQL, which would end the
+ * transaction of a node otherwise. Then it is begun again, after a pause.
+ */
+const lockTimeoutMs = 300;
+const maxPauseMs = 300;
+const maxAttempts = 300;
+/** SQLSTATEs of a lock that was not available in time, and of a deadlock. */
+const heldCodes = ['55P03', '40P01'];
 /** The names are not those of Kysely, so that another application with Kysely may use the same schema. */
 const ledger = 'gapless_migration';
 /** Version 0.1 recorded this migration, and no other, in the table `kysely_migration`. It starts only if it finds that. */
@@ -34,9 +42,10 @@ export async function migrate(db: Db, setSchema?: string): Promise<string[]> {
     try {
       return await migrateOnce(db, setSchema);
     } catch (error) {
-      // A node that runs meanwhile took the tables in another order. Nothing was changed.
-      const isDeadlock = error instanceof DatabaseFailure && error.code === '40P01';
-      if (!isDeadlock || attempt === maxAttempts) throw error;
+      // Nodes that run meanwhile hold a table. Nothing was changed.
+      const isHeld = error instanceof DatabaseFailure && heldCodes.includes(error.code ?? '');
+      if (!isHeld || attempt === maxAttempts) throw error;
+      await sleep(Math.random() * maxPauseMs);
     }
   }
 }
@@ -47,6 +56,7 @@ async function migrateOnce(db: Db, setSchema: string | undefined): Promise<strin
   return db.transaction().execute(async (trx) => {
     await sql`select pg_advisory_xact_lock(${advisoryLock})`.execute(trx);
     await sql`select pg_advisory_xact_lock(${kyselyLock})`.execute(trx);
+    await sql`set local lock_timeout = ${sql.lit(lockTimeoutMs)}`.execute(trx);
     const rights = await inspectRights(trx, schema);
     await requireSchema(trx, rights, setSchema !== undefined);
     // Migrations create and name everything in this schema. `pg_temp` comes last, or it would be searched first.
