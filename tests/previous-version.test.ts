@@ -19,7 +19,7 @@ it('a node of the previous version serves while this version migrates, and start
   const env = { DATABASE_URL: database.url, IDENTITY: 'guest', REDIS_URL: process.env['REDIS_URL'] as string };
   const launch = async () => {
     const port = String(await freePort());
-    const program = start(process.execPath, [previous.main], { env: programEnv({ ...env, PORT: port }) });
+    const program = start(process.execPath, [previous.main], { env: programEnv({ ...env, PORT: port, DATABASE_POOL_SIZE: '2' }) });
     const url = `http://127.0.0.1:${port}/graphql`;
     await until(
       'the previous version is ready',
@@ -37,7 +37,12 @@ it('a node of the previous version serves while this version migrates, and start
   await using running = await launch();
   const guest = await Guest.signIn(running.url);
   const roomId = await guest.createRoom();
+  const rooms = await Promise.all(Array.from({ length: 20 }, () => guest.createRoom()));
+  const sendToAll = () => Promise.all(rooms.map((room) => guest.send(room, 'by the previous version')));
+  // Each of its connections has prepared its statements when the tables change.
+  for (let round = 0; round < 10; round += 1) await sendToAll();
   await using server = await startServer({ env });
+  for (let round = 0; round < 10; round += 1) await sendToAll();
   await guest.send(roomId, 'by the previous version');
   await guest.at(server.url).send(roomId, 'by this version');
   await using again = await launch();

@@ -30,13 +30,15 @@ export class LockedRoom {
     return { seq: this.#row.headSeq + 1, tag: newTag() };
   }
 
-  /** Writes an entry at `position`, moves the head there, and applies `changes` to the room's row. */
+  /** Writes an entry at `position`, moves the head there, and applies `changes` to the room's row. Not for a TALK message: see sends.ts. */
   async append(event: LogEvent, changes: RoomChanges = {}, position = this.nextPosition()): Promise<void> {
     const { seq, tag } = position;
     const previousTag = this.#row.headTag;
     // One statement writes the entry, the head and the note of the change, which saves round trips while the room is locked.
     const { at, ...row } = await this.trx
-      .with('entry', (db) => db.insertInto('roomLog').values({ roomId: this.#row.id, seq, tag, at: now, ...toStored(event) }))
+      .with('entry', (db) =>
+        db.insertInto('roomLog').values({ roomId: this.#row.id, seq, tag, at: now, talkCount: this.#row.talkCount, ...toStored(event) }),
+      )
       .with('note', (db) => db.insertInto('changes').values({ roomId: this.#row.id }))
       .updateTable('rooms')
       .set({ oldestAt: sql<Date>`coalesce(oldest_at, ${now})`, ...changes, headSeq: seq, headTag: tag, changedXid: currentXid })

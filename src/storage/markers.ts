@@ -64,7 +64,7 @@ const after = sql.join(
  * - Sets the durability of its own transaction, as writeSends does.
  * - Locks only memberships whose marker moves, in ascending order. What they were locked for is checked again for the update, by
  *   the newest row: two nodes may move the same marker at the same time.
- * - `number` and `talkOrdinal` of a place are those of the newest message up to it, or of the floor if none is kept.
+ * - The number of a place is that of the newest message up to it, or of the floor if none is kept.
  */
 const moveStatement = (skipLocked: boolean) =>
   statement<Row, Columns>(
@@ -89,13 +89,16 @@ const moveStatement = (skipLocked: boolean) =>
         limit 1
       ) as membership on true
       left join lateral (
-        select greatest(rooms.floor_number, newest.number) as to_number, greatest(rooms.floor_talk_count, newest.ordinal) as to_talk,
-          case when move.to_seq = rooms.floor_seq then rooms.floor_tag
-            else (select tag from ${table('roomLog')} where room_log.room_id = rooms.id and room_log.seq = move.to_seq limit 1) end as found_tag
+        select greatest(rooms.floor_number, newest.number) as to_number,
+          greatest(rooms.floor_talk_count, coalesce(entry.talk_count, newest.number)) as to_talk,
+          case when move.to_seq = rooms.floor_seq then rooms.floor_tag else entry.tag end as found_tag
         from ${table('rooms')} left join lateral (
-          select number, coalesce(talk_ordinal, number) as ordinal from ${table('messages')}
+          select number from ${table('messages')}
           where messages.room_id = rooms.id and messages.seq <= move.to_seq order by messages.seq desc limit 1
         ) as newest on true
+        left join lateral (
+          select tag, talk_count from ${table('roomLog')} where room_log.room_id = rooms.id and room_log.seq = move.to_seq limit 1
+        ) as entry on true
         where rooms.id = move.in_room and move.to_seq between rooms.floor_seq and rooms.head_seq limit 1
       ) as place on true
     ), locked as materialized (

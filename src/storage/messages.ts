@@ -22,7 +22,7 @@ export async function addNotice(room: LockedRoom, kind: 'ENTER' | 'LEAVE', sende
   const message = { id: newId('message'), roomId: room.row.id, ...position, changedSeq: position.seq, number, kind, senderId };
   await room.trx
     .insertInto('messages')
-    .values({ ...message, createdAt: now, talkOrdinal: room.row.talkCount })
+    .values({ ...message, createdAt: now })
     .execute();
   await room.append({ type: 'MessageAdded', messageId: message.id }, { lastNumber: number }, position);
 }

@@ -54,7 +54,7 @@ export async function trimRoom(room: LockedRoom, cutoff: Date): Promise<void> {
   const { trx, row } = room;
   const front = await trx
     .selectFrom('roomLog')
-    .select(['seq', 'tag', 'type', 'at'])
+    .select(['seq', 'tag', 'type', 'at', 'talkCount'])
     .where('roomId', '=', row.id)
     .orderBy('seq')
     .limit(batchSize + 1)
@@ -71,14 +71,14 @@ export async function trimRoom(room: LockedRoom, cutoff: Date): Promise<void> {
   }
   const through = await trx
     .selectFrom('messages')
-    .select(['number', sql<number>`coalesce(talk_ordinal, number)`.as('talkOrdinal')])
+    .select('number')
     .where('roomId', '=', row.id)
     .where('seq', '<=', floor.seq)
     .orderBy('seq', 'desc')
     .limit(1)
     .executeTakeFirst();
   const throughNumber = Math.max(through?.number ?? 0, row.floorNumber);
-  const floorTalkCount = Math.max(through?.talkOrdinal ?? 0, row.floorTalkCount);
+  const floorTalkCount = Math.max(floor.talkCount ?? throughNumber, row.floorTalkCount);
   await trx.deleteFrom('roomLog').where('roomId', '=', row.id).where('seq', '<=', floor.seq).execute();
   await trx
     .deleteFrom('messages')

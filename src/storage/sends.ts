@@ -129,7 +129,7 @@ const writeColumns = statement<Row, Columns>(
       order by id for key share skip locked
     ), fresh as materialized (
       select send.*, held.head_seq + row_number() over room as seq, held.last_number + row_number() over room as number,
-        held.talk_count + row_number() over room as talk_ordinal,
+        held.talk_count + row_number() over room as talk_count,
         lag(send.tag, 1, held.head_tag) over room as previous_tag
       from send
       join held on held.id = send.room_id and held.head_seq = send.head_seq and held.head_tag = send.head_tag
@@ -139,17 +139,17 @@ const writeColumns = statement<Row, Columns>(
           and earlier.client_message_id = send.client_message_id and earlier.place < send.place)
       window room as (partition by send.room_id order by send.place)
     ), written as (
-      insert into ${table('messages')} (id, room_id, seq, tag, changed_seq, number, kind, sender_id, body, created_at, client_message_id, sent_hash, talk_ordinal)
-      select id, room_id, seq, tag, seq, number, 'TALK', sender_id, body, ${now}, client_message_id, sent_hash, talk_ordinal
+      insert into ${table('messages')} (id, room_id, seq, tag, changed_seq, number, kind, sender_id, body, created_at, client_message_id, sent_hash)
+      select id, room_id, seq, tag, seq, number, 'TALK', sender_id, body, ${now}, client_message_id, sent_hash
       from fresh order by client_message_id, sender_id
       returning ${columns('messages')}
     ), logged as (
-      insert into ${table('roomLog')} (room_id, seq, tag, type, at, message_id)
-      select room_id, seq, tag, 'MessageAdded', ${now}, id from fresh order by room_id, seq
+      insert into ${table('roomLog')} (room_id, seq, tag, type, at, message_id, talk_count)
+      select room_id, seq, tag, 'MessageAdded', ${now}, id, talk_count from fresh order by room_id, seq
     ), last as materialized (
-      select distinct on (room_id) room_id, seq, tag, number, talk_ordinal from fresh order by room_id, seq desc
+      select distinct on (room_id) room_id, seq, tag, number, talk_count from fresh order by room_id, seq desc
     ), moved as (
-      update ${table('rooms')} set head_seq = last.seq, head_tag = last.tag, last_number = last.number, talk_count = last.talk_ordinal,
+      update ${table('rooms')} set head_seq = last.seq, head_tag = last.tag, last_number = last.number, talk_count = last.talk_count,
         last_active_at = ${now}, oldest_at = coalesce(rooms.oldest_at, ${now}), changed_xid = pg_current_xact_id()
       from last where rooms.id = last.room_id
     ), noted as (

@@ -102,7 +102,7 @@ export interface RoomTable {
   oldestAt: Date | null;
   /** TALK messages ever sent. */
   talkCount: Generated<number>;
-  /** `talkOrdinal` of the newest message that retention removed. */
+  /** `talkCount` at the floor. */
   floorTalkCount: Generated<number>;
   /** The highest `number` of a deleted message. */
   lastDeletedNumber: Generated<number>;
@@ -119,7 +119,7 @@ export interface MembershipTable {
   userId: string;
   role: RoomRole;
   joinedAt: Instant;
-  /** The read marker: the position of the newest entry that was read, and `number` and `talkOrdinal` of the newest message up to it. */
+  /** The read marker: the position of the newest entry that was read, `number` of the newest message up to it, and `talkCount` there. */
   readSeq: Generated<number>;
   readTag: Generated<number>;
   readNumber: Generated<number>;
@@ -156,8 +156,6 @@ export interface MessageTable {
   clientMessageId: string | null;
   /** SHA-256 in hex of the body as it was first sent. A retry is compared with it. Null without a clientMessageId. */
   sentHash: string | null;
-  /** TALK messages of the room up to and including this one. Null for a message from before the count: its number counts. */
-  talkOrdinal: Generated<number | null>;
 }
 
 export type RoomLogTable = {
@@ -165,12 +163,14 @@ export type RoomLogTable = {
   seq: number;
   tag: number;
   at: Instant;
+  /** TALK messages of the room up to this entry. Null for an entry from before the count: the number of the newest message counts. */
+  talkCount: Generated<number | null>;
 } & StoredEvent;
 
 export type UserRow = Omit<Selectable<UserTable>, 'skeleton'>;
 export type RoomRow = Omit<Selectable<RoomTable>, 'changedXid'>;
 export type MembershipRow = Omit<Selectable<MembershipTable>, 'changedXid'>;
-export type MessageRow = Omit<Selectable<MessageTable>, 'talkOrdinal'>;
+export type MessageRow = Selectable<MessageTable>;
 
 /**
  * The columns of each table, in full. Statements name their columns, so that they keep working while a newer version adds

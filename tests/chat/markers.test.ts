@@ -29,6 +29,8 @@ async function roomWith(chat: Chat, count: number, members = 1) {
   for (const i of range(1, count)) {
     messages.push((await sendMessage(chat, userId, { roomId, body: `message ${i}`, marksRead: false })).message);
   }
+  // What senders have read is noted in the background.
+  await chat.senderMarkers.flush();
   const read = (node: Chat, reader: string, number: number, readVersion?: number) =>
     markRoomRead(node, reader, roomId, messageCursor(messages[number - 1] as MessageRow), readVersion);
   return { roomId, userId, readers, reader: readers[0] as string, messages, read };

@@ -324,7 +324,7 @@ describe('the oracle of unread counts', () => {
   });
 
   const controls: Record<string, Partial<Subject>> = {
-    'number in place of talkOrdinal': { counts: countsWith({ talk: sql`last_number - greatest(read_number, floor_number)` }) },
+    'number in place of talkCount': { counts: countsWith({ talk: sql`last_number - greatest(read_number, floor_number)` }) },
     'no correction for deletions': { counts: countsWith({ deleted: sql`0` }) },
     'own messages that are counted': { counts: countsWith({ own: sql`0` }) },
     'retention without a count of what it removed': { counts: countsWith({ talk: sql`talk_count - read_talk` }) },

@@ -28,11 +28,11 @@ describe('the unread counts of 1,000 rooms among 100,000, on PostgreSQL', () => 
     await client.query(`insert into rooms (id, kind, name, name_folded, head_tag, floor_tag, head_seq, last_number, talk_count, last_active_at)
       select 'room_' || i, case when i % 10 = 0 then 'OPEN' else 'PRIVATE' end, 'Room ' || i, 'ROOM ' || i, 0, 0, n, n, n, now() - i * interval '7 seconds'
       from generate_series(1, 100000) i, lateral (select case when i <= 2000 then 20 else 0 end as n) as said`);
-    await client.query(`insert into messages (id, room_id, seq, tag, changed_seq, number, kind, sender_id, body, created_at, talk_ordinal)
-      select 'message_' || r || '_' || i, 'room_' || r, i, 0, i, i, 'TALK', '${otherId}', 'hello', now(), i
+    await client.query(`insert into messages (id, room_id, seq, tag, changed_seq, number, kind, sender_id, body, created_at)
+      select 'message_' || r || '_' || i, 'room_' || r, i, 0, i, i, 'TALK', '${otherId}', 'hello', now()
       from generate_series(1, 2000) r, generate_series(1, 20) i`);
-    await client.query(`insert into room_log (room_id, seq, tag, type, at, message_id)
-      select room_id, seq, tag, 'MessageAdded', now(), id from messages`);
+    await client.query(`insert into room_log (room_id, seq, tag, type, at, message_id, talk_count)
+      select room_id, seq, tag, 'MessageAdded', now(), id, number from messages`);
     // In every fourth room 5 messages are unread.
     await client.query(`insert into memberships (id, room_id, user_id, role, read_seq, read_tag, read_number, read_talk)
       select 'own_' || i, 'room_' || i, '${userId}', 'MEMBER', n, 0, n, n

@@ -24,8 +24,9 @@ async function counts(db: Kysely<unknown>): Promise<void> {
       add column changed_xid xid8 not null default '0'`.execute(db);
   await sql`alter table rooms alter column changed_xid set default pg_current_xact_id()`.execute(db);
   await sql`update rooms set talk_count = last_number, floor_talk_count = floor_number where last_number > 0`.execute(db);
-  // TALK messages of the room up to and including this one. Null for a message from before: its number counts.
-  await sql`alter table messages add column talk_ordinal bigint`.execute(db);
+  // TALK messages of the room up to this entry. Null for an entry from before: the number of the newest message counts. Not in
+  // `messages`, because nodes of version 0.1.0 prepare a statement that returns all columns of that table, and it would fail.
+  await sql`alter table room_log add column talk_count bigint`.execute(db);
   // Unread counts: the deleted messages after a marker.
   await sql`create index messages_deleted on messages (room_id, seq) where kind = 'TALK' and deleted_at is not null`.execute(db);
 }
@@ -184,20 +185,23 @@ async function writersThatDoNotStamp(db: Kysely<unknown>): Promise<void> {
       through bigint;
     begin
       with counted as (
-        select messages.id, rooms.talk_count + count(*) filter (where messages.kind = 'TALK') over (order by messages.seq) as ordinal
-        from messages join rooms on rooms.id = room_id
-        where room_id = new.id and seq > old.head_seq and seq <= new.head_seq and talk_ordinal is null
+        select room_log.seq, rooms.talk_count + count(*) filter (where messages.kind = 'TALK') over (order by room_log.seq) as talks
+        from room_log join rooms on rooms.id = room_log.room_id
+          left join messages on messages.room_id = room_log.room_id and messages.seq = room_log.seq
+        where room_log.room_id = new.id and room_log.seq > old.head_seq and room_log.seq <= new.head_seq and room_log.talk_count is null
       )
-      update messages set talk_ordinal = counted.ordinal from counted where counted.id = messages.id;
-      select max(talk_ordinal) into talks from messages where room_id = new.id and seq > old.head_seq and seq <= new.head_seq;
+      update room_log set talk_count = counted.talks from counted where room_id = new.id and room_log.seq = counted.seq;
+      select max(talk_count) into talks from room_log where room_id = new.id and seq > old.head_seq and seq <= new.head_seq;
       select max(number) into through from messages join room_log on room_log.message_id = messages.id and room_log.room_id = messages.room_id
         where room_log.room_id = new.id and room_log.seq > old.head_seq and room_log.seq <= new.head_seq and room_log.type = 'MessageDeleted';
       update rooms set changed_xid = pg_current_xact_id(),
         talk_count = greatest(talk_count, talks),
         last_deleted_number = greatest(last_deleted_number, through),
         floor_talk_count = case when new.floor_seq = old.floor_seq then floor_talk_count else coalesce(
-          (select coalesce(talk_ordinal, number) - case when kind = 'TALK' then 1 else 0 end
-            from messages where room_id = new.id and seq > new.floor_seq order by seq limit 1),
+          (select room_log.talk_count - case when messages.kind = 'TALK' then 1 else 0 end
+            from room_log left join messages on messages.room_id = room_log.room_id and messages.seq = room_log.seq
+            where room_log.room_id = new.id and room_log.seq > new.floor_seq and room_log.talk_count is not null
+            order by room_log.seq limit 1),
           greatest(talk_count, talks)) end
         where id = new.id;
       insert into changes (room_id) values (new.id);
