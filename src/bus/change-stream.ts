@@ -10,6 +10,7 @@ import { isKept, readEpochs } from '../storage/epochs.ts';
 import type { Db } from '../storage/tables.ts';
 import type { Bus } from './bus.ts';
 import { planChecks } from './checks.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 
 /** At most one read for wakes in this time. */
 const wakeIntervalMs = 50;
@@ -34,8 +35,6 @@ export class ChangeStream implements Disposable {
   #eager = 0;
   readonly #cleanup = new DisposableStack();
   #moment: Moment;
-  #reading: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
   #plannedRead: Disposable | undefined;
   /** Counters for operators: reads, changes read, and reads after which changes may be missing. */
   readonly counts = { reads: 0, changes: 0, incomplete: 0 };
@@ -73,27 +72,10 @@ export class ChangeStream implements Disposable {
   }
 
   /** Resolves when followers have received everything that was committed before this call. One read runs at a time. */
-  read(): Promise<void> {
-    if (!this.#reading) return this.#readNow();
-    this.#next ??= this.#reading
-      .catch(() => {})
-      .then(() => {
-        this.#next = undefined;
-        return this.#readNow();
-      });
-    return this.#next;
-  }
+  readonly read = oneAtATime(() => this.#readOnce());
 
   [Symbol.dispose](): void {
     this.#cleanup.dispose();
-  }
-
-  #readNow(): Promise<void> {
-    const reading = this.#readOnce().finally(() => {
-      if (this.#reading === reading) this.#reading = undefined;
-    });
-    this.#reading = reading;
-    return reading;
   }
 
   async #readOnce(): Promise<void> {

@@ -2,6 +2,7 @@
 
 import type { Bus } from '../bus/bus.ts';
 import type { ChangeStream } from '../bus/change-stream.ts';
+import { oneAtATime } from '../bus/one-at-a-time.ts';
 import { type Clock, every, realClock } from '../clock.ts';
 import { signedOut } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -30,8 +31,6 @@ export class Revocations implements Disposable {
   readonly #listeners = new Set<() => void>();
   readonly #cleanup = new DisposableStack();
   #place = everyRevocation;
-  #reading: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
   /** Whether there may be revocations that were not read. */
   #isLagging = false;
 
@@ -86,16 +85,7 @@ export class Revocations implements Disposable {
   }
 
   /** Resolves when everything that was committed before this call is known. One read runs at a time. */
-  read(): Promise<void> {
-    if (!this.#reading) return this.#readNow();
-    this.#next ??= this.#reading
-      .catch(() => {})
-      .then(() => {
-        this.#next = undefined;
-        return this.#readNow();
-      });
-    return this.#next;
-  }
+  readonly read = oneAtATime(() => this.#readOnce());
 
   [Symbol.dispose](): void {
     this.#cleanup.dispose();
@@ -104,14 +94,6 @@ export class Revocations implements Disposable {
   async #announce(): Promise<void> {
     this.#bus.wake('revocations');
     await this.read();
-  }
-
-  #readNow(): Promise<void> {
-    const reading = this.#readOnce().finally(() => {
-      if (this.#reading === reading) this.#reading = undefined;
-    });
-    this.#reading = reading;
-    return reading;
   }
 
   async #readOnce(): Promise<void> {
