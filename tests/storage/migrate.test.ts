@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { sendMessage } from '../../src/chat/messages.ts';
@@ -15,6 +16,17 @@ import { createGuest } from '../../src/storage/users.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { silentLog, storages } from '../support/server.ts';
 import { chatOn, createOwnedRoom, getRoom, openTestStorage, range, readAll } from '../support/storage.ts';
+
+/** Leaves the tables and the ledger as version 0.1 does. Returns the row of the ledger. */
+async function goBackToVersion01(db: Db) {
+  await sql`drop schema public cascade`.execute(db);
+  await sql`create schema public`.execute(db);
+  await roomLog(db);
+  await sql`create table kysely_migration (name varchar(255) primary key, timestamp varchar(255) not null)`.execute(db);
+  const applied = { name: '0001-room-log', timestamp: '2025-01-02T03:04:05.678Z' };
+  await sql`insert into kysely_migration values (${applied.name}, ${applied.timestamp})`.execute(db);
+  return applied;
+}
 
 for (const name of storages) {
   describe(`migrations on ${name}`, () => {
@@ -34,12 +46,7 @@ for (const name of storages) {
       const ledger = async () =>
         (await sql<{ name: string; timestamp: string }>`select * from gapless_migration order by name`.execute(db)).rows;
       const names = (await ledger()).map((row) => row.name);
-      await sql`drop schema public cascade`.execute(db);
-      await sql`create schema public`.execute(db);
-      await roomLog(db);
-      await sql`create table kysely_migration (name varchar(255) primary key, timestamp varchar(255) not null)`.execute(db);
-      const applied = { name: '0001-room-log', timestamp: '2025-01-02T03:04:05.678Z' };
-      await sql`insert into kysely_migration values (${applied.name}, ${applied.timestamp})`.execute(db);
+      const applied = await goBackToVersion01(db);
       const isTakenOver = async () => {
         assert.deepEqual(
           (await ledger()).map((row) => row.name),
@@ -55,6 +62,26 @@ for (const name of storages) {
       await migrate(db);
       await isTakenOver();
     });
+
+    if (name === 'PostgreSQL') {
+      it('let a node that holds a table and needs another finish, and follow it', async () => {
+        await using opened = await openTestStorage(name);
+        const { db, config } = opened;
+        await goBackToVersion01(db);
+        const node = new pg.Client((config as { databaseUrl: string }).databaseUrl);
+        await node.connect();
+        await node.query('begin');
+        await node.query('update memberships set role = role');
+        const migrated = migrate(db);
+        // By then, the migration would have looked for a deadlock and found none, so that PostgreSQL would end the node's transaction.
+        await sleep(1200);
+        await node.query('select from users for key share');
+        await node.query('update rooms set name = name');
+        await node.query('commit');
+        await node.end();
+        assert.deepEqual(await migrated, []);
+      });
+    }
 
     it('let this version start after a newer one has migrated', async () => {
       await using opened = await openTestStorage(name);
