@@ -12,6 +12,7 @@ import { endOf, type Moment, underWayIn } from '../../src/storage/cursor.ts';
 import { lockRoom } from '../../src/storage/locked-room.ts';
 import type { Db } from '../../src/storage/tables.ts';
 import { createGuest } from '../../src/storage/users.ts';
+import { until } from '../support/process.ts';
 import { storages } from '../support/server.ts';
 import { chatOn, createOwnedRoom, getRoom, openTestStorage, range, type TestStorage } from '../support/storage.ts';
 
@@ -131,6 +132,23 @@ for (const storage of storages) {
         ['TALK 1', 'ENTER 1', ...range(2, 6).map((i) => `TALK ${i}`), 'LEAVE 6'],
       );
     });
+
+    if (storage === 'PostgreSQL') {
+      it('changes no index of rooms with a send', async () => {
+        const updates = async () => {
+          const { rows } = await sql<{ all: number; hot: number }>`
+            select n_tup_upd as all, n_tup_hot_upd as hot from pg_stat_user_tables where relname = 'rooms'`.execute(db);
+          return rows[0] as { all: number; hot: number };
+        };
+        const before = await updates();
+        for (const i of range(1, 200)) await said(`${i}`);
+        // PostgreSQL publishes its statistics about once a second.
+        await until('they are counted', async () => (await updates()).all >= before.all + 200);
+        const { all, hot } = await updates();
+        // A page that is full of old versions is left now and then.
+        assert.ok(hot - before.hot >= 0.9 * (all - before.all), `${hot - before.hot} of ${all - before.all}`);
+      });
+    }
 
     it('stamps and counts what a node of the previous version writes', async () => {
       const before = await moment();
