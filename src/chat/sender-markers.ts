@@ -42,8 +42,8 @@ export class SenderMarkers implements AsyncDisposable {
   }
 
   /**
-   * Tells the sender's devices, soon, of a message that leaves the marker where it is: whoever counts sees only that there is
-   * one message more, and not whose it is.
+   * Notes a message that leaves the marker where it is, soon, so that the devices of the sender read their count again. A device
+   * that counts sees one message more, and not that it is the sender's own.
    */
   note({ senderId, roomId }: MessageRow): void {
     const membership = { userId: senderId as string, roomId };

@@ -133,7 +133,7 @@ export class AccountDelivery implements Disposable {
     let told = 0;
     for (const account of due) {
       told += 1;
-      // Whoever loses a membership in this time is known before it is their turn.
+      // A membership that ends in this time is known before the account has its turn.
       if (told % toldPerTurn === 0) await turn();
       if (account.ended || account.busy || !account.isReady()) continue;
       const isAlone = account.own.size > 0 || account.catchUp !== undefined || this.#shared.deliver(account, nowMs) === 'alone';

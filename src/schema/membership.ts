@@ -60,7 +60,7 @@ async function countedRoomOf(membership: MembershipRow, _args: object, context: 
   return state ? { ...state.room, visible: true } : roomOf(context, membership.roomId);
 }
 
-/** Those of the rooms in which receipts are shared. Whoever reads a membership of the room may know it. */
+/** Those of the rooms in which receipts are shared. Every reader of a membership of the room may know it. */
 const receiptRooms = loaderOf(
   (roomIds, context) => findRoomsWithReceipts(readsOf(context), roomIds),
   ({ id }) => id,

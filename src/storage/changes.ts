@@ -67,8 +67,8 @@ export async function noteMemberships(trx: Db, memberships: readonly { userId: s
 }
 
 /**
- * Notes the membership of the sender of a message that was deleted in this transaction, if it is after their read marker. Whoever
- * counts cannot see whose message was deleted, and a sender's own one was not counted.
+ * Notes the membership of the sender of a message that was deleted in this transaction, if it is after their read marker. A client
+ * that counts cannot see whose message was deleted, and a sender's own message was not counted.
  */
 export async function noteUnreadSender(
   trx: Trx,

@@ -1,5 +1,5 @@
 // The starts of the database. After a restore or a failover that lost something, transaction ids are given out again, so a
-// snapshot from before may show what was undone. Each start is an epoch with a random tag, which cursors of account streams name.
+// snapshot from before may show what was rolled back. Each start is an epoch with a random tag, which cursors of account streams name.
 
 import { endOf, type Moment } from './cursor.ts';
 import type { Db } from './tables.ts';
@@ -12,8 +12,8 @@ export interface Epoch {
 
 /**
  * The statement that begins the epoch of this start of the database, unless another connection has. It runs before a connection
- * writes anything: a standby that was promoted, or a copy of the folder, has another start, and a restored dump is at another
- * place, of which nothing is known to be kept. `isPooled`: behind a pooler, writes may come first, so nothing is known either.
+ * writes anything. A promoted standby and a copy of the folder have another start, and a restored dump is at another place: what
+ * an earlier snapshot shows may be gone there. `isPooled`: through a pooler, writes may come first, so the same is assumed.
  */
 export function beginEpochText(schema: string, isPooled: boolean): string {
   const epochs = `"${schema.replaceAll('"', '""')}".epochs`;

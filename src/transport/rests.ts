@@ -1,5 +1,5 @@
 // A client whose operations took long rests before its next query, so that its queries use a small part of the node's time.
-// Mutations do not wait: they cost little, and whoever reads much may still send.
+// Mutations do not wait: they cost little, and a client that reads much may still send.
 
 import { type Clock, realClock } from '../clock.ts';
 import { rateLimited } from '../errors.ts';

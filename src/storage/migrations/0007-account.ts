@@ -51,7 +51,7 @@ async function markers(db: Kysely<unknown>): Promise<void> {
     update memberships set read_seq = head_seq, read_tag = head_tag, read_number = last_number, read_talk = talk_count, seen_number = last_number
     from rooms where rooms.id = room_id`.execute(db);
   await sql`alter table users add column shares_receipts boolean not null default true`.execute(db);
-  // Nodes of an earlier version add members without a marker. Whoever joins has read what was said before.
+  // Nodes of an earlier version add members without a marker. A new member has read the messages from before.
   await sql`
     create function gapless_member_has_read() returns trigger language plpgsql set search_path from current as $$
     declare
