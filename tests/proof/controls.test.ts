@@ -204,8 +204,19 @@ describe('a control', () => {
     const walWriter = await findWalWriter(postgres.url);
     stack.defer(() => run('kill', ['-CONT', walWriter]).then(undefined, () => {}));
     await run('kill', ['-STOP', walWriter]);
-    // The control writes last: a durable commit of the other node would flush what the control had written before.
-    for (const { ada, roomId } of rooms) for (let count = 0; count < 10; count += 1) await ada.send(roomId, 'hello');
+    // The control writes last, once the other node has written the marker of its sender: a durable commit of that node would
+    // flush what the control had written before.
+    const [sound, broken] = rooms as [(typeof rooms)[number], (typeof rooms)[number]];
+    const sendTen = async ({ ada, roomId }: typeof sound) => {
+      for (let count = 0; count < 10; count += 1) await ada.send(roomId, 'hello');
+    };
+    await sendTen(sound);
+    const marker = 'query ($id: ID!) { room(id: $id) { viewerMembership { readThrough } } }';
+    await until('the marker of the sender is written', async () => {
+      const { room } = (await sound.ada.must(marker, { id: sound.roomId })) as { room: { viewerMembership: { readThrough: number } } };
+      return room.viewerMembership.readThrough === 10;
+    });
+    await sendTen(broken);
     await run('kill', ['-KILL', walWriter]);
     await postgres.stop('SIGQUIT');
     await postgres.start(postgresSettings);
